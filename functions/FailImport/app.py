@@ -1,0 +1,15 @@
+"""FailImport: where every failure of the import ends. The record says why."""
+
+from typing import Any
+
+from vsv.imports.steps import fail_import
+from vsv.imports.wiring import catalogue
+from vsv.imports.workflow import ImportJob
+from vsv.logs import count, observed
+
+
+@observed
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Note the failure and return what was noted."""
+    count("ImportFailed")
+    return fail_import(ImportJob.from_dict(event), event["error"], catalogue())

@@ -1,0 +1,22 @@
+"""POST /ImportSlide: where a file is on its way, and the one thing to do about it next."""
+
+from typing import Any
+
+from vsv.http import Event, Response, json_body, json_response, respond
+from vsv.imports.request import ImportRequest
+from vsv.imports.wiring import desk
+from vsv.logs import count, log_unexpected, observed
+
+
+def answer(event: Event) -> Response:
+    """Decide about one file."""
+    request = ImportRequest.parse(json_body(event))
+    decided = desk().handle(request)
+    count(f"ImportSlide{decided.state.value.title()}")
+    return json_response(decided.body(request))
+
+
+@observed
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one call of the scanner's workstation."""
+    return respond(event, answer, log_unexpected)

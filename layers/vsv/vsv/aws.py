@@ -1,0 +1,41 @@
+"""AWS clients, made once and when first needed, with bounds on how long they may take."""
+
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource
+
+__all__ = ["client", "dynamodb", "to_json"]
+
+# API Gateway gives up after 29 s: a call must have failed, and been tried again, well before.
+_CONFIG = Config(
+    connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}
+)
+
+
+@cache
+def client(service: str) -> Any:
+    """The client of the service."""
+    return boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
+
+
+@cache
+def dynamodb() -> "DynamoDBServiceResource":
+    """DynamoDB with Python's own types."""
+    return boto3.resource("dynamodb", config=_CONFIG)
+
+
+def to_json(value: Any) -> Any:
+    """The value with DynamoDB's decimals as JSON's numbers."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {key: to_json(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [to_json(inner) for inner in value]
+    return value

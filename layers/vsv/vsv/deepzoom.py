@@ -1,0 +1,162 @@
+"""DeepZoom geometry and the ``.dzi`` descriptor: pure, standard library only.
+
+Coordinate planes, named as in OpenSlide Python: ``l0_`` are pixels of the slide at full resolution,
+``z_`` pixels of a DeepZoom level, ``t_`` column and row of a tile.
+
+DeepZoom halves the slide, rounding up, until one pixel is left. Level ``level_count - 1`` is the
+slide itself and level ``k`` measures ``ceil(size / 2**(level_count - 1 - k))``. Source: Microsoft's
+Deep Zoom file format overview, as OpenSeadragon reads it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Self
+from xml.sax.saxutils import quoteattr
+
+from vsv.errors import InvalidRequest, NotFound
+
+__all__ = ["Box", "DeepZoom", "Size", "TileAddress"]
+
+_ADDRESS = re.compile(r"(\d{1,3})/(\d{1,9})_(\d{1,9})", re.ASCII)
+
+
+class Size(NamedTuple):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+
+class Box(NamedTuple):
+    """A rectangle of pixels: left and top inside, right and bottom just outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def size(self) -> Size:
+        """Width and height of the rectangle."""
+        return Size(self.right - self.left, self.bottom - self.top)
+
+
+class TileAddress(NamedTuple):
+    """Which tile: DeepZoom level, column and row."""
+
+    level: int
+    col: int
+    row: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse ``level/col_row``; raise InvalidRequest where the text is anything else."""
+        match = _ADDRESS.fullmatch(text)
+        if match is None:
+            raise InvalidRequest(f"{text!r} is no tile address (level/column_row)")
+        return cls(*map(int, match.groups()))
+
+
+@dataclass(frozen=True)
+class DeepZoom:
+    """The DeepZoom pyramid over one image.
+
+    ``size`` is the image's size in pixels, ``tile`` the size of a tile without its overlap, and
+    ``overlap`` the pixels that a tile takes from each of its neighbours.
+    """
+
+    size: Size
+    tile: Size
+    overlap: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.size) < 1:
+            raise InvalidRequest(f"an image of {self.size.width} × {self.size.height} has no tiles")
+        if min(self.tile) < 1 or self.overlap < 0:
+            raise InvalidRequest(
+                f"no tiles of {self.tile.width} × {self.tile.height} with overlap {self.overlap}"
+            )
+
+    @cached_property
+    def level_count(self) -> int:
+        """Number of levels; the last one is the image at full resolution."""
+        return (max(self.size) - 1).bit_length() + 1
+
+    def downsample(self, level: int) -> int:
+        """Pixels of the full image to one pixel of the level, along each axis: a power of two."""
+        self._check_level(level)
+        return 1 << (self.level_count - 1 - level)
+
+    def level_size(self, level: int) -> Size:
+        """Size of the level in its own pixels, each axis rounded up."""
+        downsample = self.downsample(level)
+        return Size(*(-(-length // downsample) for length in self.size))
+
+    def grid(self, level: int) -> Size:
+        """Columns and rows of tiles on the level."""
+        z_size = self.level_size(level)
+        return Size(-(-z_size.width // self.tile.width), -(-z_size.height // self.tile.height))
+
+    def tile_box(self, address: TileAddress) -> Box:
+        """The pixels of the level that the tile shows, overlap included.
+
+        Raises NotFound for a level, column or row that the pyramid does not have.
+        """
+        level, col, row = address
+        cols, rows = self.grid(level)
+        if col >= cols or row >= rows or min(col, row) < 0:
+            raise NotFound(
+                f"tile {col}_{row} is not on level {level}: columns 0..{cols - 1}, "
+                f"rows 0..{rows - 1}"
+            )
+        z_size = self.level_size(level)
+        # The image's own border has no neighbour to overlap with.
+        return Box(
+            max(col * self.tile.width - self.overlap, 0),
+            max(row * self.tile.height - self.overlap, 0),
+            min((col + 1) * self.tile.width + self.overlap, z_size.width),
+            min((row + 1) * self.tile.height + self.overlap, z_size.height),
+        )
+
+    @cached_property
+    def tile_count(self) -> int:
+        """Number of tiles on all levels."""
+        return sum(cols * rows for cols, rows in map(self.grid, range(self.level_count)))
+
+    def tiles(self, start: int = 0, stop: int | None = None) -> Iterator[TileAddress]:
+        """Yield tiles ``start`` to ``stop`` of the whole pyramid, finest level first, by rows.
+
+        The order numbers every tile of the pyramid, so that a range of numbers is a piece of work.
+        """
+        stop = self.tile_count if stop is None else min(stop, self.tile_count)
+        first = 0
+        for level in reversed(range(self.level_count)):
+            cols, rows = self.grid(level)
+            for number in range(max(start - first, 0), min(stop - first, cols * rows)):
+                row, col = divmod(number, cols)
+                yield TileAddress(level, col, row)
+            first += cols * rows
+
+    def descriptor(self, image_format: str = "jpeg") -> str:
+        """The ``.dzi`` document. ``image_format`` is the extension that tiles are asked for with.
+
+        DeepZoom knows square tiles only: raises InvalidRequest for others.
+        """
+        if self.tile.width != self.tile.height:
+            raise InvalidRequest(
+                f"DeepZoom's tiles are square, not {self.tile.width} × {self.tile.height}"
+            )
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<Image xmlns="http://schemas.microsoft.com/deepzoom/2008"'
+            f" Format={quoteattr(image_format)}"
+            f' Overlap="{self.overlap}" TileSize="{self.tile.width}">\n'
+            f'  <Size Width="{self.size.width}" Height="{self.size.height}"/>\n'
+            "</Image>\n"
+        )
+
+    def _check_level(self, level: int) -> None:
+        if not 0 <= level < self.level_count:
+            raise NotFound(f"level {level} of 0..{self.level_count - 1}")

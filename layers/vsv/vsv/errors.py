@@ -1,0 +1,58 @@
+"""What can go wrong, named. ``vsv.http`` alone turns these into statuses.
+
+A message carries the values that matter ("level 19 of 0..17"). It is shown to the caller, so it
+never holds a path of the server's, nor a stack trace.
+"""
+
+__all__ = [
+    "ChecksumMismatch",
+    "Conflict",
+    "FileChanged",
+    "ImageIdConflict",
+    "IncompletePyramid",
+    "InvalidRequest",
+    "NotFound",
+    "Unavailable",
+    "UnreadableSlide",
+    "VsvError",
+]
+
+
+class VsvError(Exception):
+    """The root of all errors that this library raises on purpose."""
+
+
+class InvalidRequest(VsvError):
+    """The caller's text is malformed: a name, a tile address, a query value, a body."""
+
+
+class NotFound(VsvError):
+    """No such slide, level, tile or associated image."""
+
+
+class UnreadableSlide(VsvError):
+    """The file is no slide that can be read: not a TIFF, truncated, damaged."""
+
+
+class Conflict(VsvError):
+    """What the caller wants contradicts what is there."""
+
+
+class ChecksumMismatch(Conflict):
+    """The bytes on EFS are not those that the workstation described."""
+
+
+class ImageIdConflict(Conflict):
+    """Two different files carry one ImageID."""
+
+
+class FileChanged(Conflict):
+    """The file is no longer the one that was described, imported or opened."""
+
+
+class Unavailable(VsvError):
+    """A service that is needed refuses just now: the same call may go through later."""
+
+
+class IncompletePyramid(VsvError):
+    """Tiles of a pyramid that should be complete are missing."""

@@ -1,0 +1,156 @@
+"""What ``/ImportSlide`` decides: where the file is on its way, and the one thing to do about it.
+
+The workstation calls until it is told that its copy may go. Calls are repeated, late and many at
+once; each looks at what is true now and nudges it one step on.
+"""
+
+from typing import Final
+
+from vsv.catalogue import FAILED, IMPORTED, IMPORTING, Catalogue, Record
+from vsv.imports.files import Files, FileState
+from vsv.imports.request import Answer, ImportRequest, ImportState
+from vsv.imports.transfers import Transfers, TransferState, TransferStatus
+from vsv.imports.workflow import ImportJob, Workflow
+from vsv.slides import FileVersion
+
+__all__ = ["ImportDesk"]
+
+# A file that did not change for so long has arrived, where no transfer tells.
+_QUIET_S: Final = 15.0
+
+
+class ImportDesk:
+    """Decides about one file after another."""
+
+    def __init__(
+        self, files: Files, catalogue: Catalogue, transfers: Transfers, workflow: Workflow
+    ) -> None:
+        self._files = files
+        self._catalogue = catalogue
+        self._transfers = transfers
+        self._workflow = workflow
+
+    def handle(self, request: ImportRequest) -> Answer:
+        """Look at the file, do what is next, and say how it stands."""
+        file = self._files.check(request.filename)
+        if file is None:
+            return self._fetch(request, None, None)
+        return self._answer(request, file, self._record_of(request.filename, file))
+
+    def _answer(self, request: ImportRequest, file: FileState, record: Record | None) -> Answer:
+        if not _is_described(request, file, record):
+            return self._fetch(request, file, record)
+        if record and record["ImportStatus"] == IMPORTED:
+            return _imported(record)
+        if record and record["ImportStatus"] == FAILED:
+            return _failed(str(record.get("ImportError")), record)
+        return self._import(request, file, record)
+
+    def _import(self, request: ImportRequest, file: FileState, record: Record | None) -> Answer:
+        """The file is on EFS: see that it has arrived, and that it is imported once."""
+        if record is None:
+            transfer = self._transfers.status(request.filename)
+            if transfer.state is TransferState.UNDER_WAY:
+                return Answer(ImportState.TRANSFERRING, "the file is being transferred")
+            told_whole = transfer.state is TransferState.DONE and transfer.size == file.size
+            if not told_whole and file.quiet_s < _QUIET_S:
+                return Answer(ImportState.ARRIVING, "the file changed a moment ago")
+        job = ImportJob(file.image_id, request.filename, file.size, file.mtime_ns, request.sha256)
+        if self._workflow.ensure(job, lambda: self._settled(request, file) is not None):
+            return _importing("the slide is being imported", record)
+        settled = self._settled(request, file)
+        if settled is None:
+            return _failed("the import was stopped from outside, again and again", {})
+        # It ended since we looked; the bytes are held against the record as always.
+        return self._answer(request, file, settled)
+
+    def _fetch(
+        self, request: ImportRequest, file: FileState | None, record: Record | None
+    ) -> Answer:
+        """What is on EFS is not the file described: have it brought, and lose nothing for it."""
+        transfer = self._transfers.status(request.filename)
+        if transfer.state is TransferState.UNDER_WAY:
+            return Answer(ImportState.TRANSFERRING, "the file is being transferred")
+        if file and record is None and file.quiet_s < _QUIET_S:
+            return Answer(ImportState.ARRIVING, f"{file.size} of {request.size} bytes have arrived")
+        if file and record and record["ImportStatus"] == IMPORTING:
+            job = ImportJob(file.image_id, request.filename, file.size, file.mtime_ns)
+            if self._workflow.ensure(job, lambda: self._settled(request, file) is not None):
+                return _importing("an earlier file of this name is being imported", record)
+        others = self._catalogue.by_filename(request.filename)
+        for other in others:
+            if self._was_set_aside(request, file, other):
+                return _imported(other)
+        for other in filter(None, (record, *others)):
+            if file and other["FileVersion"] == str(file.version):
+                # A slide was made of the file that is in the way.
+                self._files.set_aside(request.filename, file.version)
+        if self._transfers.start(request.filename, request.size, transfer):
+            return Answer(ImportState.TRANSFERRING, _why_started(transfer))
+        return Answer(ImportState.TRANSFERRING, "the transfer was just started")
+
+    def _was_set_aside(self, request: ImportRequest, file: FileState | None, other: Record) -> bool:
+        """Whether the file described is the imported one that lost its name to another.
+
+        Where another file has the name now, a size alone does not tell the two apart.
+        """
+        same = other["FileSize"] == request.size and (
+            other.get("Sha256") == request.sha256 if request.sha256 else file is None
+        )
+        version = FileVersion.parse(other["FileVersion"])
+        imported = other["ImportStatus"] == IMPORTED
+        return same and imported and self._files.holds(request.filename, version)
+
+    def _settled(self, request: ImportRequest, file: FileState) -> Record | None:
+        """The record of these bytes, if their import has come to an end."""
+        record = self._record_of(request.filename, file)
+        return record if record and record["ImportStatus"] in (IMPORTED, FAILED) else None
+
+    def _record_of(self, filename: str, file: FileState) -> Record | None:
+        """The record of these bytes under this name: by ImageID, or by name where that is taken."""
+        for record in self._catalogue.get_many((file.image_id, filename)):
+            if (
+                record
+                and record["Filename"] == filename
+                and record["FileVersion"] == str(file.version)
+            ):
+                return record
+        return None
+
+
+def _is_described(request: ImportRequest, file: FileState, record: Record | None) -> bool:
+    """Whether the file on EFS is the one that the caller described, as far as is known yet."""
+    if file.size != request.size:
+        return False
+    known = record.get("Sha256") if record else None
+    return not (request.sha256 and known) or request.sha256 == known
+
+
+def _imported(record: Record) -> Answer:
+    return Answer(ImportState.IMPORTED, "imported", str(record["ImageID"]), *_progress(record))
+
+
+def _importing(detail: str, record: Record | None) -> Answer:
+    image_id = str(record["ImageID"]) if record else None
+    return Answer(ImportState.IMPORTING, detail, image_id, *_progress(record))
+
+
+def _failed(reason: str, record: Record) -> Answer:
+    image_id = record.get("ImageID")
+    return Answer(ImportState.FAILED, reason, str(image_id) if image_id else None)
+
+
+def _progress(record: Record | None) -> tuple[int | None, int | None]:
+    if not record or "TilesTotal" not in record:
+        return None, None
+    total = int(record["TilesTotal"])
+    # A piece of work that ran twice at once has counted twice.
+    return min(int(record.get("TilesRendered", 0)), total), total
+
+
+def _why_started(last: TransferStatus) -> str:
+    if last.state is TransferState.FAILED:
+        return f"the transfer failed ({last.error}); it was started again"
+    if last.state is TransferState.DONE:
+        return "the last transfer did not bring this file; it was started again"
+    return "the transfer to EFS was started"

@@ -1,0 +1,72 @@
+"""What the scanner's workstation asks and what it is told."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from vsv.errors import InvalidRequest
+from vsv.storage import parse_filename
+
+__all__ = ["Answer", "ImportRequest", "ImportState"]
+
+# BigTIFF's limit is far away; a slide of a terabyte is a mistake.
+_MAX_SIZE_BYTES: Final = 2**40
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """The file on the workstation: its name, its size in bytes, its SHA-256 if it was computed."""
+
+    filename: str
+    size: int
+    sha256: str | None = None
+
+    @classmethod
+    def parse(cls, body: object) -> Self:
+        """Parse the request's JSON value; raise InvalidRequest saying what is wrong with it."""
+        if not isinstance(body, Mapping):
+            raise InvalidRequest("the body must be a JSON object with filename and size")
+        size = body.get("size")
+        if type(size) is not int or not 0 <= size <= _MAX_SIZE_BYTES:
+            raise InvalidRequest(f"size must be a whole number of bytes, 0..{_MAX_SIZE_BYTES}")
+        sha256 = body.get("sha256")
+        if sha256 is not None and not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
+            raise InvalidRequest("sha256 must be 64 hexadecimal digits")
+        return cls(parse_filename(body.get("filename")), size, sha256.lower() if sha256 else None)
+
+
+class ImportState(StrEnum):
+    """How far a file is on its way."""
+
+    TRANSFERRING = "TRANSFERRING"  # the transfer to EFS was started or is under way
+    ARRIVING = "ARRIVING"  # on EFS, but still growing or just changed
+    IMPORTING = "IMPORTING"  # whole; the workflow runs
+    IMPORTED = "IMPORTED"  # the workstation's copy may go
+    FAILED = "FAILED"  # someone must look
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the workstation is told. Only IMPORTED says that the local copy may go."""
+
+    state: ImportState
+    detail: str
+    image_id: str | None = None
+    tiles_rendered: int | None = None
+    tiles_total: int | None = None
+
+    def body(self, request: ImportRequest) -> dict[str, Any]:
+        """The JSON value. ``filename`` and ``size`` are the permission to delete the local copy."""
+        fields: dict[str, Any] = {
+            "status": self.state.value,
+            "detail": self.detail,
+            "ImageID": self.image_id,
+            "tiles_rendered": self.tiles_rendered,
+            "tiles_total": self.tiles_total,
+        }
+        if self.state is ImportState.IMPORTED:
+            fields |= {"filename": request.filename, "size": request.size}
+        return {name: value for name, value in fields.items() if value is not None}

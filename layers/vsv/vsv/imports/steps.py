@@ -1,0 +1,275 @@
+"""The import workflow's steps. Each may be repeated, killed half-way and repeated again."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from PIL import Image
+
+from vsv.catalogue import Catalogue
+from vsv.errors import (
+    ChecksumMismatch,
+    FileChanged,
+    ImageIdConflict,
+    IncompletePyramid,
+    InvalidRequest,
+    NotFound,
+    UnreadableSlide,
+)
+from vsv.imports.workflow import ImportJob
+from vsv.label import Barcode, read_barcode
+from vsv.pyramid import check_complete, plan, render
+from vsv.settings import StepSettings
+from vsv.slides import ASSOCIATED_IMAGES, Slide, parse_description
+from vsv.storage import SlideIndex, Storage, write_whole
+from vsv.tiles import default_pyramid, encode
+
+__all__ = ["Importer", "explain", "fail_import"]
+
+_HASH_CHUNK: Final = 8 * 2**20
+# Progress is written to the record once for so many tiles: about once a second.
+_TILES_PER_REPORT: Final = 100
+# Error types whose message was written for people; others are the library's or Lambda's inside.
+_EXPLAINED: Final = frozenset(
+    kind.__name__
+    for kind in (
+        ChecksumMismatch,
+        FileChanged,
+        ImageIdConflict,
+        IncompletePyramid,
+        InvalidRequest,
+        NotFound,
+        UnreadableSlide,
+    )
+)
+_TIMEOUTS: Final = frozenset({"States.Timeout", "Sandbox.Timedout"})
+_MAX_REASON_CHARS: Final = 500
+
+
+class Importer:
+    """The workflow's steps on one images path and one catalogue.
+
+    ``quality`` is the JPEG quality (1..95) of tiles that are rendered.
+    """
+
+    def __init__(
+        self, storage: Storage, catalogue: Catalogue, settings: StepSettings, quality: int
+    ) -> None:
+        self._storage = storage
+        self._catalogue = catalogue
+        self._settings = settings
+        self._quality = quality
+
+    def extract_metadata(self, job: ImportJob) -> dict[str, Any]:
+        """ExtractMetadata: record, index, associated images; return the pieces to be rendered.
+
+        Raises UnreadableSlide, ChecksumMismatch, FileChanged or ImageIdConflict.
+        """
+        with _open(job, self._storage) as slide:
+            sha256 = _sha256(slide)
+            slide.check_unchanged()
+            if job.sha256 and sha256 != job.sha256:
+                raise ChecksumMismatch(
+                    f"the copy on EFS has SHA-256 {sha256}, the scanner's file {job.sha256}"
+                )
+            metadata = parse_description(slide.description, self._settings.scanner_zone)
+            images, warnings = _associated_images(slide)
+            barcode = (
+                read_barcode(images["label"], self._settings.slide_id_pattern)
+                if "label" in images
+                else Barcode(None, "no label image")
+            )
+            if job.image_id != metadata.image_id:
+                warnings.append("the file's name stands for the ImageID")
+            pyramid = default_pyramid(slide)
+            index = SlideIndex(
+                job.filename,
+                job.size,
+                job.mtime_ns,
+                sha256,
+                slide.width,
+                slide.height,
+                pyramid.tile.width,
+                pyramid.tile.height,
+                self._quality,
+            )
+            _check_owner(job, self._storage)
+            self._catalogue.begin_import(
+                {
+                    **_job_fields(job),
+                    "Sha256": sha256,
+                    **_ids(job, barcode),
+                    "Status": "NEW",
+                    "width": slide.width,
+                    "height": slide.height,
+                    "ScanDate": metadata.scan_date.isoformat() if metadata.scan_date else None,
+                    "MPP": metadata.mpp_um,
+                    "AppMag": metadata.app_mag,
+                    "Scanner": metadata.scanner,
+                    "Barcode": _barcode_fields(barcode),
+                    "ImportWarnings": [*metadata.warnings, *warnings] or None,
+                    "TilesRendered": 0,
+                    "TilesTotal": pyramid.tile_count,
+                }
+            )
+            if self._storage.read_index(job.image_id) != index:
+                # Tiles of other bytes, or rendered otherwise, must not be taken for this pyramid's.
+                self._storage.remove_pyramid(job.image_id)
+                self._storage.write_index(job.image_id, index)
+            for name, image in images.items():
+                write_whole(
+                    self._storage.associated_image(job.image_id, name),
+                    encode(image, "jpeg", self._quality),
+                )
+        pieces = plan(pyramid, self._settings.tiles_per_piece)
+        return {"pieces": [{"start": start, "stop": stop} for start, stop in pieces]}
+
+    def render_tiles(self, job: ImportJob, start: int, stop: int) -> dict[str, int]:
+        """RenderTiles: render the tiles ``start`` to ``stop``, telling the record of the progress.
+
+        Raises UnreadableSlide or FileChanged.
+        """
+        index = _index(job, self._storage)
+        unreported = rendered = 0
+
+        def report() -> None:
+            nonlocal unreported
+            if unreported:
+                self._catalogue.add_rendered(job.image_id, str(job.version), unreported)
+                unreported = 0
+
+        def on_tile(new: bool) -> None:
+            nonlocal rendered, unreported
+            rendered += new
+            unreported += new
+            if unreported == _TILES_PER_REPORT:
+                report()
+
+        with _open(job, self._storage) as slide:
+            render(
+                slide,
+                index.pyramid,
+                self._storage,
+                job.image_id,
+                start=start,
+                stop=stop,
+                quality=index.quality,
+                on_tile=on_tile,
+            )
+            slide.check_unchanged()
+        report()
+        return {"rendered": rendered}
+
+    def finish_import(self, job: ImportJob) -> dict[str, int]:
+        """FinishImport: see that all is there, write the descriptor, set the record IMPORTED.
+
+        Raises IncompletePyramid or FileChanged.
+        """
+        pyramid = _index(job, self._storage).pyramid
+        check_complete(pyramid, self._storage, job.image_id)
+        with _open(job, self._storage) as slide:
+            slide.check_unchanged()
+        write_whole(self._storage.descriptor(job.image_id), pyramid.descriptor().encode())
+        if not self._catalogue.finish_import(job.image_id, str(job.version), pyramid.tile_count):
+            raise FileChanged("the slide's record is of another file now")
+        return {"tiles": pyramid.tile_count}
+
+
+def fail_import(job: ImportJob, error: Mapping[str, str], catalogue: Catalogue) -> dict[str, str]:
+    """FailImport: leave on the record why. ``error`` has Step Functions' ``Error``, ``Cause``."""
+    reason = explain(error)
+    record = {**_job_fields(job), "Sha256": job.sha256}
+    if error.get("Error") == ImageIdConflict.__name__:
+        # The ID is another slide's even if that has no record just now.
+        record["ImageID"] = job.filename
+    image_id = catalogue.fail_import(record, reason)
+    return {"ImageID": image_id, "reason": reason}
+
+
+def explain(error: Mapping[str, str]) -> str:
+    """Say in a sentence why a step failed, without stack trace or server path."""
+    kind = error.get("Error", "")
+    try:
+        message = str(json.loads(error.get("Cause", ""))["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        message = ""
+    if kind in _EXPLAINED and message:
+        return message[:_MAX_REASON_CHARS]
+    if kind in _TIMEOUTS or "Task timed out" in message:
+        return "a step of the import took too long"
+    return f"an internal error stopped the import ({kind or 'unknown'})"
+
+
+def _open(job: ImportJob, storage: Storage) -> Slide:
+    """Open the job's bytes, wherever they lie now. Raises FileChanged where they are gone."""
+    slide = Slide(storage.locate(job.filename, job.version))
+    if slide.version != job.version:
+        slide.close()
+        raise FileChanged("the slide file was replaced while it was imported")
+    return slide
+
+
+def _index(job: ImportJob, storage: Storage) -> SlideIndex:
+    index = storage.read_index(job.image_id)
+    if index is None or index.version != job.version:
+        raise FileChanged("the slide's index is of another file now")
+    return index
+
+
+def _check_owner(job: ImportJob, storage: Storage) -> None:
+    """Raise ImageIdConflict where the pyramid is another slide's whose file is still there.
+
+    The catalogue tells the same, unless it was lost or restored from an older backup.
+    """
+    index = storage.read_index(job.image_id)
+    if index is None or (index.filename, index.version) == (job.filename, job.version):
+        return
+    try:
+        storage.locate(index.filename, index.version)
+    except FileChanged:
+        return
+    if not storage.descriptor(job.image_id).exists():
+        return
+    raise ImageIdConflict(
+        f"ImageID {job.image_id} belongs to another slide, imported from {index.filename!r}"
+    )
+
+
+def _sha256(slide: Slide) -> str:
+    digest = hashlib.sha256()
+    for chunk in slide.chunks(_HASH_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _associated_images(slide: Slide) -> tuple[dict[str, Image.Image], list[str]]:
+    """The associated images that there are, and warnings about the others."""
+    images, warnings = {}, []
+    for name in ASSOCIATED_IMAGES:
+        try:
+            images[name] = slide.associated_image(name)
+        except (NotFound, UnreadableSlide) as error:
+            warnings.append(str(error))
+    return images, warnings
+
+
+def _job_fields(job: ImportJob) -> dict[str, Any]:
+    return {
+        "ImageID": job.image_id,
+        "Filename": job.filename,
+        "FileSize": job.size,
+        "FileVersion": str(job.version),
+    }
+
+
+def _ids(job: ImportJob, barcode: Barcode) -> dict[str, str]:
+    """SlideID is what the label says; CaseID is that up to its last hyphen."""
+    if barcode.text is None:
+        return {"SlideID": job.image_id, "CaseID": job.image_id}
+    case_id = barcode.text.rpartition("-")[0]
+    return {"SlideID": barcode.text, "CaseID": case_id or barcode.text}
+
+
+def _barcode_fields(barcode: Barcode) -> dict[str, str]:
+    return {"text": barcode.text} if barcode.text else {"reason": barcode.reason or ""}

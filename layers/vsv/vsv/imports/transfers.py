@@ -1,0 +1,145 @@
+"""The transfer of a file from the workstation to EFS by DataSync.
+
+One row a file in a small table says which task execution brings it. The row is taken by a
+conditional write, so that of many calls at once only one starts the task.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final
+
+from boto3.dynamodb.conditions import Attr
+from botocore.exceptions import ClientError
+
+from vsv.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_datasync.client import DataSyncClient
+    from mypy_boto3_dynamodb.service_resource import Table
+
+__all__ = ["TransferState", "TransferStatus", "Transfers"]
+
+# A call that took the row and died before it started the task holds it no longer than this.
+_CLAIM_S: Final = 60
+# A row is of no use a week later; DynamoDB then removes it.
+_KEEP_S: Final = 7 * 24 * 3600
+_ENDED_WELL: Final = "SUCCESS"
+_ENDED_BADLY: Final = "ERROR"
+# DataSync's filters separate patterns by "|" and know the wildcard "*"; file names have neither.
+_FILTER_ESCAPES = re.compile(r"([\\*|])")
+
+
+class TransferState(Enum):
+    """What is known of a file's transfer."""
+
+    NONE = auto()  # none was started, or it is forgotten
+    UNDER_WAY = auto()
+    DONE = auto()
+    FAILED = auto()
+
+
+@dataclass(frozen=True)
+class TransferStatus:
+    """A transfer's state, the size in bytes that was announced for the file, and what went wrong.
+
+    ``row`` is what was seen in the table: ``start`` holds the table against it.
+    """
+
+    state: TransferState
+    row: dict[str, Any] | None = None
+    error: str | None = None
+
+    @property
+    def size(self) -> int | None:
+        """The size in bytes that was announced for the file."""
+        return int(self.row["Size"]) if self.row else None
+
+
+class Transfers:
+    """Transfers by one DataSync task, noted in one DynamoDB table."""
+
+    def __init__(
+        self,
+        table: "Table",
+        datasync: "DataSyncClient",
+        task_arn: str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._table = table
+        self._datasync = datasync
+        self._task_arn = task_arn
+        self._now = now
+
+    def status(self, filename: str) -> TransferStatus:
+        """What the task's latest execution for this file says."""
+        row = self._row(filename)
+        if row is None:
+            return TransferStatus(TransferState.NONE)
+        arn = row.get("TaskExecutionArn")
+        if arn is None:
+            alive = self._now() < float(row["ClaimedAt"]) + _CLAIM_S
+            return TransferStatus(TransferState.UNDER_WAY if alive else TransferState.NONE, row)
+        try:
+            execution = self._datasync.describe_task_execution(TaskExecutionArn=arn)
+        except self._datasync.exceptions.InvalidRequestException:
+            # DataSync forgets old executions; so do we.
+            return TransferStatus(TransferState.NONE, row)
+        if execution["Status"] == _ENDED_WELL:
+            return TransferStatus(TransferState.DONE, row)
+        if execution["Status"] == _ENDED_BADLY:
+            result = execution.get("Result", {})
+            error = result.get("ErrorDetail") or result.get("ErrorCode") or "no reason given"
+            return TransferStatus(TransferState.FAILED, row, error)
+        return TransferStatus(TransferState.UNDER_WAY, row)
+
+    def start(self, filename: str, size: int, seen: TransferStatus) -> bool:
+        """Start the task for this file; False where another call did so since ``seen`` was read.
+
+        Raises Unavailable where DataSync refuses.
+        """
+        claimed_at = str(self._now())
+        condition = Attr("Filename").not_exists() if seen.row is None else _unchanged(seen.row)
+        item: dict[str, Any] = {
+            "Filename": filename,
+            "Size": size,
+            "ClaimedAt": claimed_at,
+            "ExpiresAt": int(self._now()) + _KEEP_S,
+        }
+        failed = self._table.meta.client.exceptions.ConditionalCheckFailedException
+        try:
+            self._table.put_item(Item=item, ConditionExpression=condition)
+        except failed:
+            return False
+        try:
+            execution = self._datasync.start_task_execution(
+                TaskArn=self._task_arn,
+                Includes=[{"FilterType": "SIMPLE_PATTERN", "Value": _pattern(filename)}],
+            )
+        except ClientError as error:
+            reason = error.response.get("Error", {}).get("Message", "no reason given")
+            raise Unavailable(f"DataSync cannot start the transfer now: {reason}") from error
+        self._table.update_item(
+            Key={"Filename": filename},
+            UpdateExpression="SET TaskExecutionArn = :arn",
+            ConditionExpression=Attr("ClaimedAt").eq(claimed_at),
+            ExpressionAttributeValues={":arn": execution["TaskExecutionArn"]},
+        )
+        return True
+
+    def _row(self, filename: str) -> dict[str, Any] | None:
+        answer = self._table.get_item(Key={"Filename": filename}, ConsistentRead=True)
+        return answer.get("Item")
+
+
+def _unchanged(row: dict[str, Any]) -> Any:
+    arn = row.get("TaskExecutionArn")
+    same_arn = Attr("TaskExecutionArn").eq(arn) if arn else Attr("TaskExecutionArn").not_exists()
+    return Attr("ClaimedAt").eq(row["ClaimedAt"]) & same_arn
+
+
+def _pattern(filename: str) -> str:
+    """The include filter that matches this file alone."""
+    return "/" + _FILTER_ESCAPES.sub(r"\\\1", filename)

@@ -1,0 +1,51 @@
+"""What the import's functions work with, made once from their settings when first needed."""
+
+from functools import cache
+
+from vsv import aws
+from vsv.catalogue import Catalogue
+from vsv.imports.decision import ImportDesk
+from vsv.imports.files import RemoteFiles
+from vsv.imports.steps import Importer
+from vsv.imports.transfers import Transfers
+from vsv.imports.workflow import StepFunctions
+from vsv.settings import CatalogueSettings, DeskSettings, StepSettings, StorageSettings
+from vsv.storage import Storage
+
+__all__ = ["catalogue", "desk", "importer", "storage"]
+
+
+@cache
+def storage() -> Storage:
+    """The images path, for functions that see EFS."""
+    return Storage(StorageSettings.read().images_path)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The slide table."""
+    return Catalogue(aws.dynamodb(), CatalogueSettings.read().slide_table)
+
+
+@cache
+def importer() -> Importer:
+    """The workflow's steps."""
+    return Importer(storage(), catalogue(), StepSettings.read(), StorageSettings.read().quality)
+
+
+@cache
+def desk() -> ImportDesk:
+    """What ImportSlide asks and starts."""
+    settings = DeskSettings.read()
+    return ImportDesk(
+        RemoteFiles(
+            aws.client("lambda"), settings.check_file_function, settings.set_aside_function
+        ),
+        Catalogue(aws.dynamodb(), settings.slide_table),
+        Transfers(
+            aws.dynamodb().Table(settings.transfer_table),
+            aws.client("datasync"),
+            settings.datasync_task_arn,
+        ),
+        StepFunctions(aws.client("stepfunctions"), settings.state_machine_arn),
+    )

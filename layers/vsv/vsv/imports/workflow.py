@@ -1,0 +1,82 @@
+"""Executions of the import workflow, named for the bytes that they import."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+from vsv.slides import FileVersion
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+__all__ = ["ImportJob", "StepFunctions", "Workflow"]
+
+# Executions that were stopped from outside are followed by another: so many in all.
+_MAX_ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True)
+class ImportJob:
+    """What the workflow imports: these bytes of this file. Every step gets and checks it."""
+
+    image_id: str
+    filename: str
+    size: int
+    mtime_ns: int
+    sha256: str | None = None
+
+    @property
+    def version(self) -> FileVersion:
+        """Which bytes are imported."""
+        return FileVersion(self.size, self.mtime_ns)
+
+    @property
+    def name(self) -> str:
+        """The same for the same file and bytes, and for no others."""
+        return hashlib.sha256(f"{self.version} {self.filename}".encode()).hexdigest()[:40]
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """The job in a step's event, which may hold more."""
+        return cls(**{name: fields.get(name) for name in cls.__dataclass_fields__})  # type: ignore[arg-type]
+
+
+class Workflow(Protocol):
+    """Runs imports, each once."""
+
+    def ensure(self, job: ImportJob, is_settled: Callable[[], bool]) -> bool:
+        """Start the job's execution unless there is one; return whether one is running.
+
+        An execution that ended without a trace, as ``is_settled`` tells, is followed by another.
+        """
+
+
+class StepFunctions:
+    """The workflow as a Step Functions state machine."""
+
+    def __init__(self, client: "SFNClient", state_machine_arn: str) -> None:
+        self._client = client
+        self._arn = state_machine_arn
+
+    def ensure(self, job: ImportJob, is_settled: Callable[[], bool]) -> bool:
+        """See Workflow. Executions that were aborted or timed out leave no trace."""
+        for attempt in range(1, _MAX_ATTEMPTS + 1):
+            if self._is_running(f"{job.name}-{attempt}", job):
+                return True
+            if is_settled():
+                return False
+        return False
+
+    def _is_running(self, name: str, job: ImportJob) -> bool:
+        try:
+            self._client.start_execution(
+                stateMachineArn=self._arn, name=name, input=json.dumps(asdict(job))
+            )
+        except self._client.exceptions.ExecutionAlreadyExists:
+            # Step Functions says so where the execution has ended, or its input differs.
+            arn = self._arn.replace(":stateMachine:", ":execution:") + f":{name}"
+            status = self._client.describe_execution(executionArn=arn)["status"]
+            return status in ("RUNNING", "PENDING_REDRIVE")
+        return True

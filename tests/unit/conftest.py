@@ -1,0 +1,164 @@
+"""The import's outside world, in one process: a scanner folder, DataSync, Step Functions."""
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import boto3
+import pytest
+
+from vsv.imports.decision import ImportDesk
+from vsv.imports.files import FileState, check_file
+from vsv.imports.request import Answer, ImportRequest
+from vsv.imports.steps import Importer, fail_import
+from vsv.imports.transfers import Transfers
+from vsv.settings import StepSettings
+
+TASK_ARN = "arn:aws:datasync:eu-central-1:123456789012:task/task-0123456789abcdef0"
+
+
+class FakeDataSync:
+    """Executions copy from the scanner's folder once they are told to proceed."""
+
+    class exceptions:  # noqa: N801  boto3's name
+        class InvalidRequestException(Exception):
+            pass
+
+    def __init__(self, scanner: Path, efs: Path) -> None:
+        self.scanner, self.efs = scanner, efs
+        self.executions: dict[str, dict] = {}
+
+    def start_task_execution(self, *, TaskArn, Includes):
+        assert TaskArn == TASK_ARN
+        (include,) = Includes
+        assert include["FilterType"] == "SIMPLE_PATTERN"
+        arn = f"{TaskArn}/execution/exec-{len(self.executions)}"
+        self.executions[arn] = {"Status": "TRANSFERRING", "file": include["Value"].lstrip("/")}
+        return {"TaskExecutionArn": arn}
+
+    def describe_task_execution(self, *, TaskExecutionArn):
+        try:
+            return self.executions[TaskExecutionArn]
+        except KeyError:
+            raise self.exceptions.InvalidRequestException from None
+
+    def proceed(self, status="SUCCESS"):
+        for execution in self.executions.values():
+            if execution["Status"] == "TRANSFERRING":
+                source = self.scanner / execution["file"]
+                if status == "SUCCESS" and source.exists():
+                    target = self.efs / execution["file"]
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(source, target)
+                execution["Status"] = status
+                execution["Result"] = {"ErrorDetail": "the share is gone"}
+
+
+class LocalFiles:
+    """CheckFile and SetAside without Lambda. ``age_s`` makes files look as old as a test needs."""
+
+    def __init__(self, storage) -> None:
+        self.storage = storage
+        self.age_s = 60.0
+
+    def check(self, filename):
+        state = check_file(self.storage, filename)
+        return FileState.from_dict({**state, "quiet_s": self.age_s}) if state else None
+
+    def holds(self, filename, version):
+        return check_file(self.storage, filename, version) is not None
+
+    def set_aside(self, filename, version):
+        self.storage.set_aside(filename, version)
+
+
+@dataclass
+class FakeWorkflow:
+    """Executions that run when a test says so, or end without a trace when it kills them."""
+
+    importer: Importer
+    catalogue: object
+    running: dict[str, object] = field(default_factory=dict)
+    started: list[str] = field(default_factory=list)
+
+    def ensure(self, job, is_settled):
+        if job.name in self.running:
+            return True
+        if job.name in self.started and is_settled():
+            return False
+        self.started.append(job.name)
+        self.running[job.name] = job
+        return True
+
+    def proceed(self):
+        for name, job in list(self.running.items()):
+            del self.running[name]
+            self.run(job)
+
+    def run(self, job):
+        try:
+            plan = self.importer.extract_metadata(job)
+            for piece in plan["pieces"]:
+                self.importer.render_tiles(job, piece["start"], piece["stop"])
+            self.importer.finish_import(job)
+        except Exception as error:  # noqa: BLE001  as Step Functions does
+            import json
+
+            cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
+            fail_import(job, {"Error": type(error).__name__, "Cause": cause}, self.catalogue)
+
+    def kill(self):
+        self.running.clear()
+
+
+class World:
+    """A lab: files appear in ``scanner``, ``call`` is the workstation's request."""
+
+    def __init__(self, tmp_path, storage, catalogue, tables) -> None:
+        self.scanner = tmp_path / "scanner"
+        self.scanner.mkdir()
+        self.storage, self.catalogue = storage, catalogue
+        self.datasync = FakeDataSync(self.scanner, storage.root)
+        self.importer = Importer(
+            storage, catalogue, StepSettings.read({"TILES_PER_PIECE": "40"}), 90
+        )
+        self.workflow = FakeWorkflow(self.importer, catalogue)
+        self.files = LocalFiles(storage)
+        self.clock = 1_800_000_000.0
+        self.transfers = Transfers(
+            boto3.resource("dynamodb").Table(tables["TransferTable"]),
+            self.datasync,
+            TASK_ARN,
+            now=lambda: self.clock,
+        )
+        self.desk = ImportDesk(self.files, catalogue, self.transfers, self.workflow)
+
+    def scan(self, source: Path, name: str, mtime_s: int = 1_700_000_000) -> ImportRequest:
+        path = self.scanner / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, path)
+        os.utime(path, (mtime_s, mtime_s))
+        return ImportRequest(name, path.stat().st_size)
+
+    def call(self, request: ImportRequest) -> Answer:
+        return self.desk.handle(request)
+
+    def bring_in(self, request: ImportRequest) -> Answer:
+        """Call, and let the outside world proceed, until there is no more to come."""
+        for _ in range(4):
+            answer = self.call(request)
+            self.datasync.proceed()
+            self.workflow.proceed()
+        return answer
+
+
+@pytest.fixture(autouse=True)
+def short_search(monkeypatch):
+    """Labels without a code would be searched for seconds; no test needs that."""
+    monkeypatch.setattr("vsv.label._LIBDMTX_TIMEOUT_MS", 20)
+
+
+@pytest.fixture
+def world(tmp_path, storage, catalogue, tables) -> World:
+    return World(tmp_path, storage, catalogue, tables)

@@ -1,0 +1,427 @@
+"""The import protocol: what the workstation is told, and what is true on EFS and in the catalogue.
+
+Files are real slides, the tables are moto's; DataSync and Step Functions are played by
+``conftest.World``, so that a test can stop them at any point.
+"""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from local.samples import generated_slide
+
+from vsv.imports.request import ImportRequest, ImportState
+from vsv.slides import FileVersion, Slide
+
+
+def states(world, request, calls):
+    return [world.call(request).state.value for _ in range(calls)]
+
+
+def may_go(answer, request):
+    return "filename" in answer.body(request)
+
+
+@pytest.fixture
+def slide_like(real, tmp_path):
+    """Make small slides that differ in what a test needs."""
+
+    def make(name="other.svs", size=(300, 200), label_text=None, **properties):
+        return generated_slide(
+            tmp_path / name,
+            real,
+            size=size,
+            downsamples=(1,),
+            label_text=label_text,
+            properties=properties,
+        )
+
+    return make
+
+
+def test_from_the_scanner_to_a_complete_pyramid(world, real):
+    """The whole way, and at each stop of it: no permission to delete before the end."""
+    request = world.scan(real, "day 1/CMU-1.svs")
+
+    assert world.call(request).state is ImportState.TRANSFERRING
+    assert world.call(request).state is ImportState.TRANSFERRING
+    assert len(world.datasync.executions) == 1
+    world.datasync.proceed()
+    assert world.call(request).state is ImportState.IMPORTING
+    assert world.call(request).state is ImportState.IMPORTING
+    assert len(world.workflow.started) == 1
+    assert not may_go(world.call(request), request)
+    world.workflow.proceed()
+    answer = world.call(request)
+
+    assert answer.body(request) == {
+        "status": "IMPORTED",
+        "detail": "imported",
+        "ImageID": "1004486",
+        "tiles_rendered": 190,
+        "tiles_total": 190,
+        "filename": "day 1/CMU-1.svs",
+        "size": 1938955,
+    }
+    record = world.catalogue.get("1004486")
+    assert record["SlideID"] == record["CaseID"] == "1004486"
+    assert record["Barcode"] == {"reason": "no barcode that is a slide ID on the label"}
+    assert record["ScanDate"] == "2009-12-29T09:59:15+00:00"
+    assert (record["width"], record["height"]) == (2220, 2967)
+    assert record["Sha256"] == hashlib.sha256(real.read_bytes()).hexdigest()
+    assert (world.storage.root / "1004486.dzi").exists()
+    assert len(list((world.storage.root / "1004486_files").glob("*/*.jpeg"))) == 190
+    assert {path.name for path in (world.storage.root / "1004486_files").glob("*.jpeg")} == {
+        "label.jpeg",
+        "thumbnail.jpeg",
+        "macro.jpeg",
+    }
+
+
+def test_the_label_names_slide_and_case(world, generated):
+    answer = world.bring_in(world.scan(generated, "x.svs"))
+    record = world.catalogue.get(answer.image_id)
+    assert (record["SlideID"], record["CaseID"]) == ("S26-04711-A1", "S26-04711")
+    assert record["Barcode"] == {"text": "S26-04711-A1"}
+    assert "ImportWarnings" not in record
+
+
+@pytest.mark.parametrize(("text", "case"), [("S1", "S1"), ("S1-2", "S1"), ("-7", "-7")])
+def test_the_case_is_the_slide_id_up_to_its_last_hyphen(world, slide_like, text, case):
+    answer = world.bring_in(world.scan(slide_like(label_text=text), "x.svs"))
+    assert world.catalogue.get(answer.image_id)["CaseID"] == case
+
+
+def test_metadata_that_are_not_there_are_warnings_not_crashes(world, slide_like):
+    bare = slide_like(ImageID=None, MPP=None, AppMag="", Date=None, Time=None)
+    answer = world.bring_in(world.scan(bare, "Größe 7 µm.svs"))
+
+    assert answer.state is ImportState.IMPORTED
+    record = world.catalogue.get("Größe 7 µm")
+    assert record["SlideID"] == "Größe 7 µm"
+    assert not {"MPP", "AppMag", "ScanDate"} & set(record)
+    warnings = " ".join(record["ImportWarnings"])
+    for part in ("no MPP", "no AppMag", "no Date", "no label", "file's name stands for"):
+        assert part in warnings
+
+
+@pytest.mark.parametrize("image_id", ["../../etc/passwd", "a/b", "C:x", ".hidden", "x" * 300])
+def test_an_image_id_that_is_no_name_never_reaches_the_file_system(world, slide_like, image_id):
+    answer = world.bring_in(world.scan(slide_like(ImageID=image_id), "x.svs"))
+    assert (answer.state, answer.image_id) == (ImportState.IMPORTED, "x")
+
+
+def test_many_calls_at_once_start_one_transfer_and_one_import(world, real):
+    request = world.scan(real, "x.svs")
+    with ThreadPoolExecutor(20) as pool:
+        assert {a.state for a in pool.map(world.call, [request] * 20)} == {ImportState.TRANSFERRING}
+    assert len(world.datasync.executions) == 1
+
+
+def test_what_still_arrives_is_not_imported(world, real):
+    """Without a transfer that tells, a file that changed in the last 15 s has not arrived."""
+    request = world.scan(real, "x.svs")
+    (world.storage.root / "x.svs").write_bytes(real.read_bytes()[:1_000_000])
+    world.files.age_s = 3
+    assert world.call(request).state is ImportState.ARRIVING
+    (world.storage.root / "x.svs").write_bytes(real.read_bytes())
+    assert world.call(request).state is ImportState.ARRIVING
+    assert not world.workflow.started
+    assert not world.datasync.executions
+    world.files.age_s = 16
+    assert world.call(request).state is ImportState.IMPORTING
+
+
+def test_a_transfer_that_failed_is_started_again_and_says_why(world, real):
+    request = world.scan(real, "x.svs")
+    world.call(request)
+    world.datasync.proceed("ERROR")
+    answer = world.call(request)
+    assert answer.state is ImportState.TRANSFERRING
+    assert "the share is gone" in answer.detail
+    assert len(world.datasync.executions) == 2
+
+
+def test_a_call_that_died_before_it_started_the_transfer_blocks_others_for_a_minute(world, real):
+    request = world.scan(real, "x.svs")
+    world.datasync.start_task_execution, start = None, world.datasync.start_task_execution
+    with pytest.raises(TypeError):
+        world.call(request)
+    world.datasync.start_task_execution = start
+    world.call(request)
+    assert not world.datasync.executions
+    world.clock += 61
+    world.call(request)
+    assert len(world.datasync.executions) == 1
+
+
+def test_another_size_or_checksum_is_never_told_to_delete(world, real):
+    request = world.scan(real, "x.svs")
+    assert may_go(world.bring_in(request), request)
+    right = hashlib.sha256(real.read_bytes()).hexdigest()
+
+    for other in (
+        ImportRequest("x.svs", request.size + 1),
+        ImportRequest("x.svs", request.size, "0" * 64),
+        ImportRequest("y.svs", request.size),
+    ):
+        for _ in range(3):
+            assert not may_go(world.call(other), other)
+            world.datasync.executions and world.datasync.proceed("ERROR")
+    # And the answer to the right question has not changed.
+    assert may_go(world.call(request), request)
+    checked = ImportRequest("x.svs", request.size, right)
+    assert may_go(world.call(checked), checked)
+
+
+def test_a_rescan_under_the_old_name_is_a_new_import_and_the_old_slide_stays(
+    world, real, slide_like
+):
+    first = world.scan(real, "x.svs")
+    world.bring_in(first)
+    second = world.scan(slide_like(ImageID="77"), "x.svs", mtime_s=1_700_000_500)
+
+    assert not may_go(world.call(second), second)
+    answer = world.bring_in(second)
+
+    assert (answer.state, answer.image_id) == (ImportState.IMPORTED, "77")
+    old, new = world.catalogue.get_many(["1004486", "77"])
+    assert old["ImportStatus"] == new["ImportStatus"] == "IMPORTED"
+    with Slide(world.storage.locate("x.svs", FileVersion.parse(old["FileVersion"]))) as slide:
+        assert slide.metadata().image_id == "1004486"
+    assert not may_go(world.call(first), first), "the name is another slide's now"
+
+
+def test_a_rescan_while_the_first_is_imported_waits(world, real, slide_like):
+    world.call(world.scan(real, "x.svs"))
+    world.datasync.proceed()
+    world.call(ImportRequest("x.svs", real.stat().st_size))
+    job = next(iter(world.workflow.running.values()))
+    world.importer.extract_metadata(job)
+    second = world.scan(slide_like(ImageID="77"), "x.svs", mtime_s=1_700_000_500)
+
+    assert world.call(second).state is ImportState.IMPORTING
+    assert len(world.datasync.executions) == 1
+    world.workflow.proceed()
+    assert world.bring_in(second).image_id == "77"
+    assert world.catalogue.get("1004486")["ImportStatus"] == "IMPORTED"
+
+
+def test_two_files_with_one_image_id_are_a_visible_conflict(world, real, slide_like):
+    first = world.scan(real, "x.svs")
+    world.bring_in(first)
+    before = world.catalogue.get("1004486")
+    pyramid = {p: p.stat().st_mtime_ns for p in world.storage.root.glob("1004486*/**/*")}
+    second = world.scan(slide_like(ImageID="1004486"), "y.svs")
+
+    answer = world.bring_in(second)
+
+    assert answer.state is ImportState.FAILED
+    assert "ImageID 1004486 belongs to another slide, imported from 'x.svs'" in answer.detail
+    assert not may_go(answer, second)
+    assert world.catalogue.get("1004486") == before
+    assert world.catalogue.get("y.svs")["ImportError"] == answer.detail
+    assert {p: p.stat().st_mtime_ns for p in world.storage.root.glob("1004486*/**/*")} == pyramid
+
+
+def test_a_conflict_is_seen_even_if_the_catalogue_was_lost(world, real, slide_like):
+    world.bring_in(world.scan(real, "x.svs"))
+    world.catalogue._table.delete_item(Key={"ImageID": "1004486"})
+    answer = world.bring_in(world.scan(slide_like(ImageID="1004486"), "y.svs"))
+    assert answer.state is ImportState.FAILED
+    assert (world.storage.root / "1004486.dzi").exists()
+    # The slide itself comes back by being imported again; its pyramid need not be rendered.
+    assert world.bring_in(ImportRequest("x.svs", real.stat().st_size)).state is ImportState.IMPORTED
+
+
+def test_a_reimport_keeps_what_a_technician_edited(world, generated):
+    request = world.scan(generated, "x.svs")
+    image_id = world.bring_in(request).image_id
+    world.catalogue._table.update_item(
+        Key={"ImageID": image_id},
+        UpdateExpression="SET SlideID = :s, CaseID = :c, #S = :g",
+        ExpressionAttributeNames={"#S": "Status"},
+        ExpressionAttributeValues={":s": "S-EDITED-1", ":c": "S-EDITED", ":g": "GOOD"},
+    )
+    job = _job(world, request)
+    world.workflow.run(job)
+    record = world.catalogue.get(image_id)
+    assert (record["SlideID"], record["CaseID"], record["Status"]) == (
+        "S-EDITED-1",
+        "S-EDITED",
+        "GOOD",
+    )
+    assert record["ImportStatus"] == "IMPORTED"
+
+
+def test_a_corrected_file_of_the_same_name_takes_over_from_a_failed_one(world, real, slide_like):
+    """And nothing of the failed one's label clings to it."""
+    broken = slide_like("broken.svs", label_text="WRONG-1", ImageID=None)
+    data = bytearray(broken.read_bytes())
+    with Slide(broken) as slide:
+        directory = slide._levels[0]
+    data[directory.offsets[0] : directory.offsets[0] + 400] = bytes(400)
+    broken.write_bytes(data)
+    assert world.bring_in(world.scan(broken, "x.svs")).state is ImportState.FAILED
+    assert world.catalogue.get("x")["SlideID"] == "WRONG-1"
+
+    good = slide_like("good.svs", label_text="RIGHT-2", ImageID=None, size=(320, 200))
+    answer = world.bring_in(world.scan(good, "x.svs", mtime_s=1_700_000_900))
+    assert answer.state is ImportState.IMPORTED
+    record = world.catalogue.get("x")
+    assert record["SlideID"] == "RIGHT-2"
+    assert "ImportError" not in record
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"just a text called .svs", "the file is not a TIFF file"),
+        (b"II*\0\x08\0\0\0" + b"\1\0" + bytes(40), "a TIFF directory without tag 256"),
+    ],
+)
+def test_what_is_no_slide_fails_with_a_reason_and_is_kept(world, tmp_path, content, reason):
+    path = tmp_path / "text.svs"
+    path.write_bytes(content)
+    request = world.scan(path, "text.svs")
+    answer = world.bring_in(request)
+
+    assert (answer.state, answer.detail) == (ImportState.FAILED, reason)
+    assert not may_go(answer, request)
+    record = world.catalogue.get("text")
+    assert (record["ImportStatus"], record["ImportError"]) == ("FAILED", reason)
+    assert (world.storage.root / "text.svs").read_bytes() == content
+
+
+def test_a_truncated_slide_fails_with_a_reason(world, generated, tmp_path):
+    path = tmp_path / "short.svs"
+    path.write_bytes(generated.read_bytes()[:-5000])
+    answer = world.bring_in(world.scan(path, "short.svs"))
+    assert answer.state is ImportState.FAILED
+    assert "truncated" in answer.detail
+
+
+def test_an_import_that_was_stopped_from_outside_is_started_again(world, real):
+    request = world.scan(real, "x.svs")
+    world.call(request)
+    world.datasync.proceed()
+    world.call(request)
+    job = next(iter(world.workflow.running.values()))
+    world.importer.extract_metadata(job)
+    world.importer.render_tiles(job, 0, 40)
+    world.workflow.kill()
+
+    answer = world.call(request)
+    assert (answer.state, answer.tiles_rendered) == (ImportState.IMPORTING, 40)
+    assert len(world.workflow.started) == 2
+    world.workflow.proceed()
+    assert may_go(world.call(request), request)
+
+
+def test_repeated_steps_render_no_tile_twice(world, real):
+    request = world.scan(real, "x.svs")
+    world.bring_in(request)
+    job = _job(world, request)
+    tiles = list((world.storage.root / "1004486_files").glob("*/*.jpeg"))
+    before = {path: path.stat().st_mtime_ns for path in tiles}
+    tiles[7].unlink()
+
+    plan = world.importer.extract_metadata(job)
+    rendered = [
+        world.importer.render_tiles(job, piece["start"], piece["stop"])["rendered"]
+        for piece in plan["pieces"]
+    ]
+    assert sum(rendered) == 1
+    after = {path: path.stat().st_mtime_ns for path in tiles}
+    assert {path for path in tiles if before[path] != after[path]} == {tiles[7]}
+
+
+def test_an_incomplete_pyramid_is_never_announced(world, real):
+    request = world.scan(real, "x.svs")
+    world.call(request)
+    world.datasync.proceed()
+    world.call(request)
+    job = next(iter(world.workflow.running.values()))
+    world.importer.extract_metadata(job)
+    with pytest.raises(Exception, match="level 12 has 0 of 130 tiles"):
+        world.importer.finish_import(job)
+    assert not (world.storage.root / "1004486.dzi").exists()
+
+
+def test_a_file_that_changes_under_the_import_stops_it(world, real, slide_like):
+    request = world.scan(real, "x.svs")
+    world.call(request)
+    world.datasync.proceed()
+    world.call(request)
+    job = next(iter(world.workflow.running.values()))
+    world.importer.extract_metadata(job)
+    path = world.storage.root / "x.svs"
+    path.write_bytes(slide_like().read_bytes())
+    world.workflow.proceed()
+    answer = world.catalogue.get("1004486")
+    assert answer["ImportStatus"] == "FAILED"
+    assert "replaced or removed" in answer["ImportError"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        {},
+        {"filename": "x.svs"},
+        {"filename": "x.svs", "size": "7"},
+        {"filename": "x.svs", "size": True},
+        {"filename": "x.svs", "size": -1},
+        {"filename": 7, "size": 7},
+        {"filename": "x.svs", "size": 7, "sha256": "abc"},
+        *(
+            {"filename": name, "size": 7}
+            for name in (
+                "",
+                ".svs",
+                "x.tif",
+                "/etc/x.svs",
+                "../x.svs",
+                "a/../x.svs",
+                "a//x.svs",
+                "./x.svs",
+                "a\\x.svs",
+                "C:x.svs",
+                "x\0.svs",
+                "x\n.svs",
+                "x|y.svs",
+                "*.svs",
+                "\ud800.svs",
+                "x" * 300 + ".svs",
+                "d/" * 600 + "x.svs",
+            )
+        ),
+    ],
+)
+def test_malformed_requests_are_refused_and_say_why(body):
+    with pytest.raises(Exception, match="must|filename") as refused:
+        ImportRequest.parse(body)
+    assert type(refused.value).__name__ == "InvalidRequest"
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("name", ["x.svs", "Ä Ö/ü 1.SVS", "切片.svs", "😀.svs", "a b(1),c.svs"])
+def test_names_of_all_alphabets_are_taken(name):
+    assert ImportRequest.parse({"filename": name, "size": 1}).filename == name
+
+
+def _job(world, request):
+    from vsv.imports.workflow import ImportJob
+
+    file = world.files.check(request.filename)
+    return ImportJob(file.image_id, request.filename, file.size, file.mtime_ns)
+
+
+def test_nothing_outside_the_images_path_is_touched(world, slide_like, tmp_path):
+    outside = {path for path in tmp_path.iterdir() if path.name not in ("efs", "scanner")}
+    world.bring_in(world.scan(slide_like(ImageID="../../../x"), "x.svs"))
+    assert {p for p in tmp_path.iterdir() if p.name not in ("efs", "scanner")} - outside == {
+        tmp_path / "other.svs"
+    }

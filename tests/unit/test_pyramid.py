@@ -1,0 +1,95 @@
+"""Pre-rendering that is killed, repeated and watched."""
+
+import io
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from PIL import Image
+
+from vsv.errors import IncompletePyramid
+from vsv.pyramid import check_complete, plan, render
+from vsv.slides import Slide
+from vsv.storage import Storage
+from vsv.tiles import default_pyramid
+
+RENDER = """
+import sys
+from pathlib import Path
+from vsv.pyramid import render
+from vsv.slides import Slide
+from vsv.storage import Storage
+from vsv.tiles import default_pyramid
+
+with Slide(Path(sys.argv[1])) as slide:
+    render(slide, default_pyramid(slide), Storage(Path(sys.argv[2])), "s1", quality=90)
+"""
+
+
+def test_pieces_are_all_tiles_once(generated):
+    with Slide(generated) as slide:
+        pyramid = default_pyramid(slide)
+    pieces = list(plan(pyramid, 7))
+    assert [number for start, stop in pieces for number in range(start, stop)] == list(
+        range(pyramid.tile_count)
+    )
+
+
+def test_a_render_killed_at_any_moment_never_shows_half_a_tile_and_resumes(generated, storage):
+    """kill -9, again and again, while a viewer polls; in the end the same bytes as undisturbed."""
+    with Slide(generated) as slide:
+        pyramid = default_pyramid(slide)
+        undisturbed = Storage(storage.root / "undisturbed")
+        render(slide, pyramid, undisturbed, "s1", quality=90)
+    tiles = [storage.tile("s1", address) for address in pyramid.tiles()]
+    done, seen, broken = threading.Event(), set(), []
+
+    def poll():
+        while not done.is_set():
+            for path in tiles:
+                try:
+                    Image.open(io.BytesIO(path.read_bytes())).load()
+                    seen.add(path)
+                except FileNotFoundError:
+                    pass
+                except OSError as error:
+                    broken.append((path, error))
+            time.sleep(0.001)
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    kills = 0
+    try:
+        while True:
+            renderer = subprocess.Popen([sys.executable, "-c", RENDER, generated, storage.root])
+            before = sum(path.exists() for path in tiles)
+            while renderer.poll() is None and sum(path.exists() for path in tiles) < before + 20:
+                time.sleep(0.002)
+            if renderer.poll() is not None:
+                assert renderer.returncode == 0
+                break
+            renderer.send_signal(signal.SIGKILL)
+            renderer.wait()
+            kills += 1
+    finally:
+        done.set()
+        reader.join()
+
+    assert kills >= 2
+    assert not broken
+    check_complete(pyramid, storage, "s1")
+    for address in pyramid.tiles():
+        path, expected = storage.tile("s1", address), undisturbed.tile("s1", address)
+        assert path.read_bytes() == expected.read_bytes()
+    assert not list(storage.root.glob("s1_files/**/.*")), "left-overs of killed writers"
+
+
+def test_what_is_missing_is_named(generated, storage):
+    with Slide(generated) as slide:
+        pyramid = default_pyramid(slide)
+        render(slide, pyramid, storage, "s1", start=1, quality=90)
+    with pytest.raises(IncompletePyramid, match=r"level 12 has 69 of 70 tiles$"):
+        check_complete(pyramid, storage, "s1")

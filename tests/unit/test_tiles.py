@@ -1,0 +1,215 @@
+"""Tiles: DeepZoom's exact size always, the scanner's own pixels where they are to be had."""
+
+import io
+import os
+import struct
+
+import numpy as np
+import openslide
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from local.samples import generated_slide
+from PIL import Image
+
+from vsv.deepzoom import Box, DeepZoom, Size
+from vsv.errors import UnreadableSlide
+from vsv.slides import Slide
+from vsv.tiles import default_pyramid, read_region, render_tile
+
+
+def decoded(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def psnr(one, other) -> float:
+    error = np.mean((np.asarray(one, float) - np.asarray(other, float)) ** 2)
+    return 10 * np.log10(255**2 / max(error, 1e-9))
+
+
+def block_means(pixels, factor):
+    """The reference box filter: exact means of blocks, in floating point."""
+    for axis in (0, 1):
+        starts = np.arange(0, pixels.shape[axis], factor)
+        counts = np.diff(np.append(starts, pixels.shape[axis]))
+        shape = [-1 if other == axis else 1 for other in range(3)]
+        pixels = np.add.reduceat(pixels, starts, axis) / counts.reshape(shape)
+    return pixels
+
+
+# Sizes chosen so that levels are short by a pixel, that tiles are a pixel wide, and that the slide
+# is smaller than a tile.
+SHAPES = {
+    "floored": {"size": (2309, 1543), "rounding": "floor"},
+    "ceiled": {"size": (2309, 1543), "rounding": "ceil"},
+    "one pixel over": {"size": (1025, 769), "rounding": "floor"},
+    "smaller than a tile": {"size": (131, 67), "rounding": "floor"},
+    "one level": {"size": (700, 1300), "downsamples": (1,)},
+    "240 RGB": {"size": (1211, 1303), "tile": (240, 240), "colors": "RGB"},
+    "tiles not square": {"size": (1025, 900), "tile": (256, 128)},
+    "BigTIFF, big-endian": {"size": (600, 500), "bigtiff": True, "byteorder": ">"},
+}
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def slide(request, real, tmp_path_factory):
+    path = tmp_path_factory.mktemp("shape") / "slide.svs"
+    with Slide(generated_slide(path, real, **SHAPES[request.param])) as slide:
+        yield slide
+
+
+def test_every_tile_of_every_level_has_exactly_deepzooms_size(slide):
+    own = default_pyramid(slide)
+    for pyramid in (
+        own,
+        DeepZoom(own.size, Size(254, 254), 1),
+        DeepZoom(own.size, Size(97, 97), 3),
+    ):
+        for address in pyramid.tiles():
+            tile = decoded(render_tile(slide, pyramid, address))
+            assert tile.size == pyramid.tile_box(address).size, address
+            assert tile.mode == "RGB"
+
+
+def test_full_resolution_is_openslides_to_the_pixel(slide):
+    with openslide.OpenSlide(slide.path) as oracle:
+        expected = oracle.read_region((0, 0), 0, oracle.dimensions).convert("RGB")
+    assert np.array_equal(slide.read(0, (0, 0, slide.width, slide.height)), expected)
+
+
+def test_every_level_is_the_box_filtered_slide_up_to_the_last_column_and_row(slide):
+    """The levels in the file were JPEG-compressed again: close to the original, not equal."""
+    full = np.asarray(slide.read(0, (0, 0, slide.width, slide.height)), float)
+    pyramid = default_pyramid(slide)
+    for level in range(pyramid.level_count - 1):
+        downsample = pyramid.downsample(level)
+        size = pyramid.level_size(level)
+        ours = read_region(slide, downsample, Box(0, 0, *size))
+        expected = block_means(full, downsample)
+        assert ours.size == expected.shape[1::-1] == size
+        # A column of white, of black or of padding would fall far below this.
+        for part in (np.s_[:, :], np.s_[:, -1], np.s_[-1, :]):
+            assert psnr(np.asarray(ours)[part], expected[part]) > 25, (downsample, part)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_region_is_the_same_however_it_is_cut(real, data):
+    with Slide(real) as slide:
+        downsample = 2 ** data.draw(st.integers(0, 4))
+        width, height = -(-slide.width // downsample), -(-slide.height // downsample)
+        left = data.draw(st.integers(0, width - 2))
+        top = data.draw(st.integers(0, height - 2))
+        right = data.draw(st.integers(left + 1, min(width, left + 300)))
+        bottom = data.draw(st.integers(top + 1, min(height, top + 300)))
+        whole = read_region(slide, downsample, Box(left, top, right, bottom))
+        middle = (left + right) // 2
+        if middle > left:
+            part = read_region(slide, downsample, Box(left, top, middle, bottom))
+            assert np.array_equal(part, whole.crop((0, 0, middle - left, bottom - top)))
+
+
+def test_a_native_tile_is_the_scanners_bytes(real):
+    with Slide(real) as slide:
+        pyramid = default_pyramid(slide)
+        address = next(pyramid.tiles())
+        tile = render_tile(slide, pyramid, address)
+        directory = slide._levels[0]
+        raw = real.read_bytes()[directory.offsets[0] :][: directory.byte_counts[0]]
+        assert tile.endswith(raw[2:])
+        expected = slide.read(0, (0, 0, 240, 240))
+        assert np.array_equal(decoded(tile), expected)
+
+
+def test_a_png_is_lossless(real):
+    with Slide(real) as slide:
+        pyramid = default_pyramid(slide)
+        for address in (next(pyramid.tiles()), list(pyramid.tiles())[-5]):
+            box = pyramid.tile_box(address)
+            expected = read_region(slide, pyramid.downsample(address.level), box)
+            assert np.array_equal(decoded(render_tile(slide, pyramid, address, "png")), expected)
+
+
+def damaged(source, target, change) -> str:
+    data = bytearray(source.read_bytes())
+    change(data)
+    target.write_bytes(data)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"not a slide at all, but a text file", "not a TIFF"),
+        (b"II*\0", "not a TIFF"),
+        (b"II*\0\xff\xff\xff\x7f" + bytes(100), "truncated"),
+        (b"II*\0\x08\0\0\0" + bytes(100), "0 entries"),
+    ],
+)
+def test_what_is_no_slide_says_what_it_is(tmp_path, content, message):
+    path = tmp_path / "x.svs"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableSlide, match=message):
+        Slide(path)
+
+
+@pytest.mark.parametrize("kept", [0.999, 0.9, 0.5, 0.01])
+def test_a_truncated_slide_is_told_at_once(real, generated, tmp_path, kept):
+    for source in (real, generated):
+        path = tmp_path / "x.svs"
+        path.write_bytes(source.read_bytes()[: int(source.stat().st_size * kept)])
+        with pytest.raises(UnreadableSlide, match="truncated|not a TIFF"):
+            Slide(path)
+
+
+def test_a_cycle_of_directories_ends(real, tmp_path):
+    with Slide(real) as slide:
+        assert slide.levels
+    data = bytearray(real.read_bytes())
+    (first,) = struct.unpack("<I", data[4:8])
+    (count,) = struct.unpack("<H", data[first : first + 2])
+    data[first + 2 + 12 * count :][:4]
+    struct.pack_into("<I", data, first + 2 + 12 * count, first)
+    path = tmp_path / "cycle.svs"
+    path.write_bytes(data)
+    with pytest.raises(UnreadableSlide, match="more than 100"):
+        Slide(path)
+
+
+def test_a_damaged_tile_is_an_error_and_its_neighbours_are_not(real, tmp_path):
+    with Slide(real) as slide:
+        directory = slide._levels[0]
+    path = damaged(
+        real,
+        tmp_path / "damaged.svs",
+        lambda data: data.__setitem__(
+            slice(directory.offsets[0], directory.offsets[0] + directory.byte_counts[0]),
+            os.urandom(directory.byte_counts[0]),
+        ),
+    )
+    with Slide(path) as slide:
+        assert slide.read(0, (240, 0, 480, 240)).size == (240, 240)
+        with pytest.raises(UnreadableSlide, match="tile 0_0 of level 0"):
+            slide.read(0, (0, 0, 240, 240))
+
+
+@settings(max_examples=300, deadline=None)
+@given(position=st.integers(0, 1_500), value=st.integers(0, 255), data=st.data())
+def test_a_slide_with_a_wrong_byte_in_its_directories_never_hangs_or_crashes(
+    real, tmp_path_factory, position, value, data
+):
+    content = bytearray(real.read_bytes())
+    (first,) = struct.unpack("<I", content[4:8])
+    content[(first + position) % len(content)] = value
+    path = tmp_path_factory.mktemp("fuzz") / "x.svs"
+    path.write_bytes(content)
+    try:
+        with Slide(path) as slide:
+            slide.metadata()
+    except UnreadableSlide:
+        pass
+    finally:
+        path.unlink()
