@@ -1,10 +1,11 @@
-"""What tests of all kinds share: slides, an images path, the tables of the real template in moto."""
+"""What tests of all kinds share: slides, an images path, the template's tables in moto."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import hypothesis
 import pytest
 import yaml
 from local.samples import generated_slide, real_slide
@@ -12,6 +13,10 @@ from moto import mock_aws
 
 from vsv.catalogue import Catalogue
 from vsv.storage import Storage
+
+# Timings are never assertions: the machine may be busy.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / ".local" / "samples"

@@ -21,7 +21,7 @@ TASK_ARN = "arn:aws:datasync:eu-central-1:123456789012:task/task-0123456789abcde
 class FakeDataSync:
     """Executions copy from the scanner's folder once they are told to proceed."""
 
-    class exceptions:  # noqa: N801  boto3's name
+    class exceptions:
         class InvalidRequestException(Exception):
             pass
 

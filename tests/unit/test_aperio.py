@@ -61,8 +61,16 @@ def test_dates_of_all_scanners_and_of_none(changes, expected):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("0,2520", "0.2520"), ("20x", "20"), ("", None), ("twenty", None), ("-1", None)]
-    + [("nan", None), ("1e99", None), ("0", None)],
+    [
+        ("0,2520", "0.2520"),
+        ("20x", "20"),
+        ("", None),
+        ("twenty", None),
+        ("-1", None),
+        ("nan", None),
+        ("1e99", None),
+        ("0", None),
+    ],
 )
 def test_numbers_with_decimal_commas_and_nonsense(text, value):
     metadata = parse_description(described(**COMPLETE | {"MPP": text}))

@@ -49,8 +49,9 @@ def slide(storage, real):
 
 def body(response) -> bytes:
     assert response["statusCode"] == 200, response
-    assert response["isBase64Encoded"] is True
-    return base64.b64decode(response["body"])
+    if response["isBase64Encoded"]:
+        return base64.b64decode(response["body"])
+    return response["body"].encode()
 
 
 def image(response) -> Image.Image:
@@ -165,6 +166,18 @@ def test_a_file_that_is_no_slide_is_unprocessable(get, storage):
     assert "not a TIFF" in problem(get("/DeepZoom/text.dzi"), 422)
     (storage.root / "empty.svs").touch()
     assert "empty" in problem(get("/DeepZoom/empty_files/0/0_0.jpeg"), 422)
+
+
+@pytest.mark.usefixtures("slide")
+def test_a_machines_token_opens_no_image(get, storage, monkeypatch):
+    handler = load_handler("ImageRequest")
+
+    def status(claims):
+        context = {"requestId": "r-1", "authorizer": {"claims": claims}}
+        return handler({"path": "/DeepZoom/s1.dzi", "requestContext": context}, None)["statusCode"]
+
+    assert status({"token_use": "access", "client_id": "c", "scope": "vsv/import"}) == 403
+    assert status({"token_use": "id", "cognito:username": "ada"}) == 200
 
 
 def test_what_nobody_foresaw_tells_nothing(get, storage, monkeypatch):

@@ -94,7 +94,7 @@ def test_every_level_is_the_box_filtered_slide_up_to_the_last_column_and_row(sli
             assert psnr(np.asarray(ours)[part], expected[part]) > 25, (downsample, part)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_region_is_the_same_however_it_is_cut(real, data):
     with Slide(real) as slide:
@@ -196,7 +196,7 @@ def test_a_damaged_tile_is_an_error_and_its_neighbours_are_not(real, tmp_path):
             slide.read(0, (0, 0, 240, 240))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(position=st.integers(0, 1_500), value=st.integers(0, 255), data=st.data())
 def test_a_slide_with_a_wrong_byte_in_its_directories_never_hangs_or_crashes(
     real, tmp_path_factory, position, value, data

@@ -8,6 +8,7 @@ __all__ = [
     "ChecksumMismatch",
     "Conflict",
     "FileChanged",
+    "Forbidden",
     "ImageIdConflict",
     "IncompletePyramid",
     "InvalidRequest",
@@ -24,6 +25,10 @@ class VsvError(Exception):
 
 class InvalidRequest(VsvError):
     """The caller's text is malformed: a name, a tile address, a query value, a body."""
+
+
+class Forbidden(VsvError):
+    """The caller is known, and has no right to this."""
 
 
 class NotFound(VsvError):

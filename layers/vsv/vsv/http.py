@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from vsv.deepzoom import TileAddress
 from vsv.errors import (
     Conflict,
+    Forbidden,
     InvalidRequest,
     NotFound,
     Unavailable,
@@ -33,6 +34,7 @@ Response = dict[str, Any]
 
 STATUS_OF: Final[dict[type[VsvError], HTTPStatus]] = {
     InvalidRequest: HTTPStatus.BAD_REQUEST,
+    Forbidden: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     UnreadableSlide: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -98,6 +100,7 @@ class ImageRequest:
 
 def image_response(event: Event, images: Images) -> Response:
     """Answer a ``/DeepZoom/…`` request; 304 without reading a pixel where the viewer has it."""
+    _require_person(event)
     resource = ImageRequest.parse(event).resource(images)
     headers = {
         "ETag": f'"{resource.tag}"',
@@ -107,12 +110,25 @@ def image_response(event: Event, images: Images) -> Response:
     if _has(event, resource.tag):
         return {"statusCode": HTTPStatus.NOT_MODIFIED.value, "headers": headers, "body": ""}
     headers["Content-Type"] = resource.media_type
+    body = resource.load()
+    is_text = not resource.media_type.startswith("image/")
     return {
         "statusCode": HTTPStatus.OK.value,
         "headers": headers,
-        "body": base64.b64encode(resource.load()).decode("ascii"),
-        "isBase64Encoded": True,
+        "body": body.decode() if is_text else base64.b64encode(body).decode("ascii"),
+        "isBase64Encoded": not is_text,
     }
+
+
+def _require_person(event: Event) -> None:
+    """Raise Forbidden for a machine's token, whatever the gateway let through.
+
+    A person's token names a user; one from client credentials, like the scanner's, does not.
+    """
+    context = event.get("requestContext") or {}
+    claims = (context.get("authorizer") or {}).get("claims")
+    if claims is not None and not (claims.get("cognito:username") or claims.get("username")):
+        raise Forbidden("this token does not open images")
 
 
 def json_body(event: Event) -> Any:

@@ -4,6 +4,7 @@ Logs carry request IDs and error types. Slide and case IDs, labels and file name
 they are not logged.
 """
 
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -16,6 +17,9 @@ __all__ = ["count", "log_unexpected", "logger", "observed"]
 logger = Logger()
 _tracer = Tracer(auto_patch=False)
 _metrics = Metrics(namespace="VirtualSlideViewer")
+
+# Handlers that count nothing are well.
+warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 Handler = Callable[[Any, Any], Any]
 

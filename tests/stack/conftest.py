@@ -1,0 +1,156 @@
+"""The deployed local stack, started once, and people with tokens."""
+
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from local.samples import generated_slide
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.stack
+
+
+@dataclass(frozen=True)
+class Stack:
+    """``.local/stack.json``, and what one does with it."""
+
+    config: dict[str, str]
+
+    def __getattr__(self, name: str) -> str:
+        return self.config[name]
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.aws_endpoint_url,
+            region_name=self.region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def scanner_token(self) -> str:
+        answer = httpx.post(
+            self.token_url,
+            data={"grant_type": "client_credentials"},
+            auth=(self.scanner_client_id, self.scanner_client_secret),
+        )
+        return answer.raise_for_status().json()["access_token"]
+
+    def tokens(self, who: str) -> dict[str, str]:
+        answer = self.client("cognito-idp").initiate_auth(
+            ClientId=self.user_pool_client_id,
+            AuthFlow="USER_PASSWORD_AUTH",
+            AuthParameters={
+                "USERNAME": self.config[f"{who}_username"],
+                "PASSWORD": self.config[f"{who}_password"],
+            },
+        )
+        return answer["AuthenticationResult"]
+
+    def record(self, image_id: str) -> dict[str, Any] | None:
+        table = boto3.resource(
+            "dynamodb",
+            endpoint_url=self.aws_endpoint_url,
+            region_name=self.region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        ).Table(self.table_name)
+        return table.get_item(Key={"ImageID": image_id}, ConsistentRead=True).get("Item")
+
+    @property
+    def efs(self) -> Path:
+        return Path(self.images_path)
+
+    @property
+    def scanner(self) -> Path:
+        return Path(self.scanner_path)
+
+
+def run_stack(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "local.stack", command], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def stack():
+    """The stack as ``make up`` leaves it; stopped again if the tests started it."""
+    status = subprocess.run(
+        [sys.executable, "-m", "local.stack", "status"], cwd=ROOT, capture_output=True, text=True
+    )
+    was_running = "stopped" not in status.stdout
+    run_stack("up")
+    yield Stack(json.loads((ROOT / ".local" / "stack.json").read_text()))
+    if not was_running:
+        run_stack("down")
+
+
+@pytest.fixture(scope="session")
+def api(stack) -> Callable[..., httpx.Client]:
+    """A client of the API with a token, or with none."""
+
+    def client(token: str | None = None) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=stack.api_url, headers=headers, timeout=60)
+
+    return client
+
+
+@pytest.fixture(scope="session")
+def scanner(stack, api) -> httpx.Client:
+    return api(stack.scanner_token())
+
+
+@pytest.fixture(scope="session")
+def viewer(stack, api) -> httpx.Client:
+    return api(stack.tokens("pathologist")["IdToken"])
+
+
+@pytest.fixture(scope="session")
+def new_slide(stack, real, tmp_path_factory):
+    """Put a slide with an ImageID of its own into the scanner's folder; return ID and path."""
+
+    def make(name: str | None = None, **options) -> tuple[str, Path]:
+        image_id = f"t{uuid.uuid4().hex[:12]}"
+        path = stack.scanner / (name or f"{image_id}.svs")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        source = tmp_path_factory.mktemp("new") / "x.svs"
+        options = {"size": (1025, 769), "properties": {"ImageID": image_id}} | options
+        generated_slide(source, real, **options)
+        source.replace(path)
+        return image_id, path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bring_in(stack, scanner):
+    """Call ``/ImportSlide`` as the workstation does until there is no more to wait for."""
+
+    def bring_in(path: Path, timeout_s: float = 120, **fields) -> dict[str, Any]:
+        name = path.relative_to(stack.scanner).as_posix()
+        body = {"filename": name, "size": path.stat().st_size, **fields}
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            answer = scanner.post("/ImportSlide", json=body)
+            assert answer.status_code == 200, answer.text
+            content = answer.json()
+            if content["status"] in ("IMPORTED", "FAILED"):
+                return content
+            assert "filename" not in content
+            assert "size" not in content
+            time.sleep(0.3)
+        raise AssertionError(f"still {content} after {timeout_s} s")
+
+    return bring_in
