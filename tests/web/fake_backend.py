@@ -1,0 +1,421 @@
+"""Everything the pages talk to, in one small server: for their tests, and for trying them out.
+
+Serves `web/dist`, a hosted sign-in page with PKCE, GraphQL by the project's own schema, and
+DeepZoom images whose tiles say which tile they are. Refuses what comes without a valid token.
+`POST /fake/…` plays the mishaps: see `FakeBackend.mishap`.
+
+    python tests/web/fake_backend.py --port 8000     # then sign in as "pathologist" / "secret"
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import functools
+import hashlib
+import html
+import io
+import json
+import mimetypes
+import re
+import secrets
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+from graphql import GraphQLSchema, build_schema, graphql_sync
+from PIL import Image, ImageDraw, ImageFont
+
+ROOT = Path(__file__).resolve().parents[2]
+DIST = ROOT / "web" / "dist"
+SCHEMA = ROOT / "graphql" / "schema.graphql"
+CLIENT_ID = "viewer"
+USERNAME, PASSWORD = "pathologist", "secret"
+ID_TOKEN_LIFE_S = 3600
+TILE_SIZE = 240
+
+
+def slide(image_id: str, **values: object) -> dict[str, object]:
+    """A slide record; whatever is not given is as on an imported 40x slide."""
+    record: dict[str, object] = {
+        "ImageID": image_id,
+        "Filename": f"{image_id}.svs",
+        "SlideID": f"S24-{image_id}-A1",
+        "CaseID": f"S24-{image_id}",
+        "Status": "NEW",
+        "width": 40_000,
+        "height": 30_000,
+        "ScanDate": "2024-05-17T09:41:00+02:00",
+        "MPP": 0.25,
+        "AppMag": 40,
+        "ImportStatus": "IMPORTED",
+        "ImportError": None,
+        "TilesRendered": 27_968,
+        "TilesTotal": 27_968,
+        "lastModified": "2024-05-17T10:02:11+02:00",
+    }
+    return record | values
+
+
+ODD_ID = 'odd/näme #1?&<img src=x onerror="document.title=1">'
+SLIDES = [
+    slide("1001", Status="GOOD"),
+    slide("1002", width=2220, height=2967, MPP=0.499, AppMag=20),
+    slide("1003", ImportStatus="IMPORTING", TilesRendered=10_300, ScanDate=None),
+    slide(
+        "1004",
+        ImportStatus="FAILED",
+        ImportError="truncated.svs: level 0 ends after 1,204 of 9,860 tiles",
+        width=None,
+        height=None,
+        AppMag=None,
+    ),
+    slide("1005", MPP=None, AppMag=None, SlideID="1005", CaseID="1005"),
+    slide(ODD_ID, SlideID=ODD_ID, CaseID=ODD_ID),
+    *(slide(str(number), width=30_000 + 400 * number % 9000) for number in range(1010, 1034)),
+]
+WITHOUT_LABEL = {"1005"}
+RECORDS = {str(record["ImageID"]): record for record in SLIDES}
+
+
+class FakeBackend(ThreadingHTTPServer):
+    """The server and what it remembers: codes, tokens, mishaps, and a count of what was asked."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.codes: dict[str, dict[str, str]] = {}
+        self.id_tokens: set[str] = set()
+        self.refresh_tokens: set[str] = set()
+        self.tiles_broken = False
+        self.counts = {"sign_in": 0, "refresh": 0, "tiles": 0, "refused": 0}
+
+    def mishap(self, name: str) -> None:
+        """Something happens that users should hardly notice, or be told plainly."""
+        if name in {"expire-tokens", "end-sessions"}:
+            self.id_tokens.clear()
+        if name == "end-sessions":
+            self.refresh_tokens.clear()
+        if name in {"break-tiles", "mend-tiles"}:
+            self.tiles_broken = name == "break-tiles"
+        if name == "finish-imports":
+            for record in SLIDES:
+                record |= {"ImportStatus": "IMPORTED"} if record["ImportStatus"] != "FAILED" else {}
+
+    def tokens(self) -> dict[str, object]:
+        """Issue an ID token, unsigned: nobody here checks more than that it was issued."""
+        now = int(time.time())
+        claims = {
+            "email": "päthologist@example.org",
+            "iat": now,
+            "exp": now + ID_TOKEN_LIFE_S,
+            "jti": secrets.token_hex(8),
+        }
+        id_token = ".".join(b64url(json.dumps(part).encode()) for part in ({"alg": "none"}, claims))
+        self.id_tokens.add(id_token + ".")
+        return {"id_token": id_token + ".", "token_type": "Bearer", "expires_in": ID_TOKEN_LIFE_S}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Routes, one method each."""
+
+    server: FakeBackend
+    protocol_version = "HTTP/1.1"
+
+    def handle(self) -> None:
+        """A browser that moves on hangs up on what it no longer needs."""
+        with contextlib.suppress(ConnectionError):
+            super().handle()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the tests' output is theirs."""
+
+    def do_GET(self) -> None:
+        """Pages, the sign-in page, images."""
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path == "/config.json":
+            self.reply_json(self.config())
+        elif url.path == "/oauth2/authorize":
+            self.sign_in_page(query)
+        elif url.path == "/logout":
+            self.redirect(query["logout_uri"])
+        elif url.path == "/fake/counts":
+            self.reply_json(self.server.counts)
+        elif url.path.startswith("/api/DeepZoom/"):
+            self.deepzoom(url.path.removeprefix("/api/DeepZoom/"))
+        else:
+            self.static(url.path)
+
+    def do_POST(self) -> None:
+        """The sign-in form, tokens, GraphQL, mishaps."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        path = urlsplit(self.path).path
+        if path == "/oauth2/authorize":
+            self.sign_in({name: values[0] for name, values in parse_qs(body).items()})
+        elif path == "/oauth2/token":
+            self.token({name: values[0] for name, values in parse_qs(body).items()})
+        elif path == "/graphql":
+            self.graphql(body)
+        elif path.startswith("/fake/"):
+            self.server.mishap(path.removeprefix("/fake/"))
+            self.reply_json({})
+        else:
+            self.problem(HTTPStatus.NOT_FOUND)
+
+    def config(self) -> dict[str, str]:
+        """What the pages read as `config.json`."""
+        url = self.server.url
+        return {
+            "apiUrl": "/api",
+            "graphqlUrl": f"{url}/graphql",
+            "authorizeUrl": f"{url}/oauth2/authorize",
+            "tokenUrl": f"{url}/oauth2/token",
+            "logoutUrl": f"{url}/logout",
+            "clientId": CLIENT_ID,
+            "scope": "openid profile email",
+        }
+
+    # --- the hosted sign-in page -------------------------------------------------------------
+
+    def sign_in_page(self, query: dict[str, str], error: str = "") -> None:
+        """A form that carries the authorization request along."""
+        assert query["client_id"] == CLIENT_ID
+        assert query["response_type"] == "code"
+        assert query["code_challenge_method"] == "S256"
+        hidden = "".join(
+            f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
+            for name, value in query.items()
+        )
+        self.reply(
+            f"""<!doctype html><title>Sign in</title><p>{html.escape(error)}</p>
+            <form method="post" action="/oauth2/authorize">{hidden}
+            <input name="username" placeholder="Username">
+            <input name="password" type="password" placeholder="Password">
+            <button>Sign in</button></form>""".encode(),
+            "text/html; charset=utf-8",
+        )
+
+    def sign_in(self, form: dict[str, str]) -> None:
+        """Hand out a code for the right password."""
+        if (form.pop("username", ""), form.pop("password", "")) != (USERNAME, PASSWORD):
+            self.sign_in_page(form, "Incorrect username or password.")
+            return
+        code = secrets.token_urlsafe()
+        self.server.codes[code] = form
+        self.server.counts["sign_in"] += 1
+        answer = urlencode({"code": code, "state": form["state"]})
+        self.redirect(f"{form['redirect_uri']}?{answer}")
+
+    def token(self, form: dict[str, str]) -> None:
+        """Change a code, or a refresh token, into tokens."""
+        server = self.server
+        if form["grant_type"] == "authorization_code":
+            asked = server.codes.pop(form["code"], None)
+            challenge = b64url(hashlib.sha256(form["code_verifier"].encode()).digest())
+            granted = (
+                asked is not None
+                and asked["code_challenge"] == challenge
+                and asked["redirect_uri"] == form["redirect_uri"]
+            )
+            refresh_token = secrets.token_urlsafe()
+            server.refresh_tokens.add(refresh_token)
+            answer = server.tokens() | {"refresh_token": refresh_token}
+        else:
+            granted = form["refresh_token"] in server.refresh_tokens
+            server.counts["refresh"] += 1
+            answer = server.tokens()
+        if granted and form["client_id"] == CLIENT_ID:
+            self.reply_json(answer)
+        else:
+            self.reply_json({"error": "invalid_grant"}, HTTPStatus.BAD_REQUEST)
+
+    # --- the API -----------------------------------------------------------------------------
+
+    def authorized(self, prefix: str) -> bool:
+        """Whether the request has a living token, in the form that this service wants."""
+        scheme, token = (self.headers.get("Authorization") or "").rpartition(" ")[::2]
+        if scheme == prefix and token in self.server.id_tokens:
+            return True
+        self.server.counts["refused"] += 1
+        self.problem(HTTPStatus.UNAUTHORIZED)
+        return False
+
+    def graphql(self, body: str) -> None:
+        """Answer as the project's own schema has it: a query that does not fit it is an error."""
+        if not self.authorized(""):
+            return
+        request = json.loads(body)
+        result = graphql_sync(
+            graphql_schema(), request["query"], Query(), variable_values=request["variables"]
+        )
+        self.reply_json(result.formatted)
+
+    def deepzoom(self, path: str) -> None:
+        """A descriptor, a tile or an associated image."""
+        if not self.authorized("Bearer"):
+            return
+        image_id, _, rest = unquote(path).removesuffix(".dzi").partition("_files/")
+        record = RECORDS.get(image_id)
+        if record is None or not record["width"]:
+            self.problem(HTTPStatus.NOT_FOUND)
+            return
+        width, height = int(str(record["width"])), int(str(record["height"]))
+        if not rest:
+            self.reply(
+                f'<?xml version="1.0" encoding="utf-8"?>'
+                f'<Image xmlns="http://schemas.microsoft.com/deepzoom/2008" Format="jpeg" '
+                f'Overlap="0" TileSize="{TILE_SIZE}">'
+                f'<Size Width="{width}" Height="{height}"/></Image>'.encode(),
+                "application/xml",
+            )
+        elif tile := re.fullmatch(r"(\d+)/(\d+)_(\d+)\.jpeg", rest):
+            self.server.counts["tiles"] += 1
+            if self.server.tiles_broken:
+                self.problem(HTTPStatus.INTERNAL_SERVER_ERROR)
+            else:
+                self.reply(draw_tile(width, height, *map(int, tile.groups())), "image/jpeg")
+        elif rest == "label.jpeg" and image_id in WITHOUT_LABEL:
+            self.problem(HTTPStatus.NOT_FOUND)
+        elif rest in {"label.jpeg", "macro.jpeg"}:
+            self.reply(draw_label(str(record["SlideID"])), "image/jpeg")
+        else:
+            self.reply(jpeg(tissue().resize((768, 768 * height // width))), "image/jpeg")
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def static(self, path: str) -> None:
+        """One of the pages' own files."""
+        file = (DIST / (path.lstrip("/") or "index.html")).resolve()
+        if not (file.is_relative_to(DIST) and file.is_file()):
+            self.problem(HTTPStatus.NOT_FOUND)
+            return
+        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        self.reply(file.read_bytes(), kind)
+
+    def problem(self, status: HTTPStatus) -> None:
+        """An error as RFC 9457 wants it."""
+        body = {"title": status.phrase, "status": status, "detail": status.description}
+        self.reply(json.dumps(body).encode(), "application/problem+json", status)
+
+    def reply_json(self, body: object, status: HTTPStatus = HTTPStatus.OK) -> None:
+        """Answer with a JSON document."""
+        self.reply(json.dumps(body).encode(), "application/json", status)
+
+    def reply(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
+        """Answer with a body."""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def redirect(self, url: str) -> None:
+        """Send the browser elsewhere."""
+        self.send_response(HTTPStatus.SEE_OTHER)
+        self.send_header("Location", url)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+class Query:
+    """The roots of the queries that the pages send."""
+
+    def listSlides(self, _: object, limit: int, nextToken: str | None) -> object:  # noqa: N802, N803
+        """One page: its token is the number of slides before it."""
+        start = int(nextToken or 0)
+        end = start + limit
+        return {
+            "items": SLIDES[start:end],
+            "nextToken": str(end) if end < len(SLIDES) else None,
+        }
+
+    def getSlide(self, _: object, ImageID: str) -> object:  # noqa: N802, N803
+        """One record, or nothing."""
+        return RECORDS.get(ImageID)
+
+    def getSlides(self, _: object, ImageIDs: list[str]) -> object:  # noqa: N802, N803
+        """Records in the order asked for."""
+        return [RECORDS.get(image_id) for image_id in ImageIDs]
+
+
+@functools.cache
+def graphql_schema() -> GraphQLSchema:
+    """The project's schema, with the scalar type that AppSync brings along."""
+    return build_schema("scalar AWSDateTime\n" + SCHEMA.read_text(), assume_valid_sdl=True)
+
+
+def b64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@functools.cache
+def tissue() -> Image.Image:
+    """A pink thing with purple dots: enough to see where one is."""
+    image = Image.new("RGB", (1000, 750), "#f3f0f2")
+    draw = ImageDraw.Draw(image)
+    for number in range(260):
+        turn = hashlib.sha256(str(number).encode()).digest()
+        x, y, radius = 180 + turn[0] * 2.5, 140 + turn[1] * 1.8, 12 + turn[2] / 6
+        ellipse = (x - radius, y - radius, x + radius, y + radius)
+        draw.ellipse(ellipse, fill=("#e7b3cc", "#d99cbf", "#efc4d8")[turn[3] % 3])
+    for number in range(1500):
+        turn = hashlib.sha256(f"n{number}".encode()).digest()
+        x, y = 180 + turn[0] * 2.5 + turn[4] / 16, 140 + turn[1] * 1.8 + turn[5] / 16
+        draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill="#6a4c93")
+    return image
+
+
+@functools.lru_cache(maxsize=2000)
+def draw_tile(width: int, height: int, level: int, col: int, row: int) -> bytes:
+    """One tile of DeepZoom's exact size, with its level, column and row written on it."""
+    shrink = 2 ** ((max(width, height) - 1).bit_length() - level)
+    size = (-(-width // shrink), -(-height // shrink))
+    box = (
+        col * TILE_SIZE,
+        row * TILE_SIZE,
+        min((col + 1) * TILE_SIZE, size[0]),
+        min((row + 1) * TILE_SIZE, size[1]),
+    )
+    source = tissue()
+    scale = (source.width / size[0], source.height / size[1])
+    tile = source.resize(
+        (box[2] - box[0], box[3] - box[1]),
+        Image.Resampling.BILINEAR,
+        (box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]),
+    )
+    draw = ImageDraw.Draw(tile)
+    draw.rectangle((0, 0, tile.width - 1, tile.height - 1), outline="#d8c8d2")
+    draw.text((6, 4), f"{level}/{col}_{row}", fill="#5a4a66")
+    return jpeg(tile)
+
+
+def draw_label(text: str) -> bytes:
+    image = Image.new("RGB", (400, 420), "white")
+    draw = ImageDraw.Draw(image)
+    draw.text((24, 24), text[:22], fill="black", font=ImageFont.load_default(28))
+    for number, bit in enumerate(f"{int.from_bytes(hashlib.sha256(text.encode()).digest()):0256b}"):
+        x, y = 110 + number % 16 * 11, 180 + number // 16 * 11
+        if bit == "1":
+            draw.rectangle((x, y, x + 10, y + 10), fill="black")
+    return jpeg(image)
+
+
+def jpeg(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    backend = FakeBackend(parser.parse_args().port)
+    print(backend.url, flush=True)
+    backend.serve_forever()

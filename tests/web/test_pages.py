@@ -1,0 +1,258 @@
+"""The pages in a real browser, against the fake backend."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+HERE = Path(__file__).parent
+WEB = HERE.parents[1] / "web"
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+ODD_ID = 'odd/näme #1?&<img src=x onerror="document.title=1">'
+
+
+class Backend:
+    """The fake backend's process."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def mishap(self, name: str) -> None:
+        """Let something happen: see the fake backend's method of this name."""
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/fake/{name}", method="POST"))
+
+    def counts(self) -> dict[str, int]:
+        """How often what was asked for."""
+        return json.load(urllib.request.urlopen(f"{self.url}/fake/counts"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def built():
+    """The deployable folder, fresh."""
+    subprocess.run(["node", "build.mjs"], cwd=WEB, check=True)
+
+
+@pytest.fixture
+def backend(built):
+    command = [sys.executable, HERE / "fake_backend.py"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield Backend(process.stdout.readline().strip())
+        process.terminate()
+
+
+@pytest.fixture
+def page(browser: Browser):
+    """A fresh page, which must neither throw nor break its own content security policy."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(10_000)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "console",
+        lambda message: "Security Policy" in message.text and wrong.append(message.text),
+    )
+    yield page
+    page.close()
+    assert wrong == []
+
+
+def sign_in(page: Page) -> None:
+    page.click("#sign-in")
+    page.fill("[name=username]", "pathologist")
+    page.fill("[name=password]", "secret")
+    page.click("button")
+
+
+def open_slide(page: Page, backend: Backend, image_id: str) -> None:
+    page.goto(f"{backend.url}/#slide={image_id}")
+    sign_in(page)
+    page.wait_for_selector('#viewer[data-viewer-ready="true"]')
+
+
+def set_magnification(page: Page, text: str, readout: str) -> None:
+    page.click(f"#magnifications >> text={text!r}")
+    expect(page.locator("#magnification")).to_have_text(readout)
+
+
+def wait_until_drawn(page: Page) -> None:
+    # not wait_for_function, which evaluates text inside the page: its policy refuses that
+    script = "document.querySelector('#viewer').osd.world.getItemAt(0).getFullyLoaded()"
+    deadline = time.monotonic() + 10
+    while not page.evaluate(script):
+        assert time.monotonic() < deadline, "tiles are still missing"
+        page.wait_for_timeout(50)
+
+
+def colours_at_centre(page: Page) -> set[tuple[int, ...]]:
+    stage = page.locator("#viewer").bounding_box()
+    clip = {"x": stage["x"] + stage["width"] / 2 - 150, "y": 300, "width": 300, "height": 200}
+    image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
+    return {pixel for _, pixel in image.getcolors(60_000)}
+
+
+def assert_scale_bar_is_true(page: Page, mpp_um: float, text: str) -> None:
+    """Its two ends, looked up on the slide, are as far apart as it says."""
+    expect(page.locator("#scale-bar")).to_have_text(text)
+    box = page.locator("#scale-bar-line").bounding_box()
+    slide_px = page.evaluate(
+        """([x0, x1, y]) => {
+            const image = document.querySelector("#viewer").osd.world.getItemAt(0);
+            const at = (x) => image.windowToImageCoordinates(new OpenSeadragon.Point(x, y));
+            return at(x1).x - at(x0).x;
+        }""",
+        [box["x"], box["x"] + box["width"], box["y"]],
+    )
+    value, unit = text.split()
+    assert slide_px * mpp_um == pytest.approx(float(value) * {"µm": 1, "mm": 1000}[unit], rel=0.01)
+
+
+def test_from_sign_in_to_full_zoom_and_sign_out(page: Page, backend: Backend):
+    page.goto(backend.url)
+    body = page.locator("body")
+    expect(body).to_have_attribute("data-state", "signed-out")
+    sign_in(page)
+
+    cards = page.locator(".slide-card")
+    expect(cards).to_have_count(24)
+    expect(body).to_have_attribute("data-state", "list")
+    assert page.url == f"{backend.url}/", "neither code nor state stays in the address"
+    first = page.locator('[data-image-id="1001"]')
+    expect(first.locator("img")).to_have_count(2)
+    far = page.locator('[data-image-id="1020"] img')
+    assert far.count() == 0, "cards out of sight wait for their images"
+    expect(page.locator('[data-image-id="1003"]')).to_contain_text("Importing 36%")
+    expect(page.locator('[data-image-id="1004"]')).to_contain_text("level 0 ends after 1,204")
+    expect(page.locator('[data-image-id="1004"] a')).to_have_count(0)
+    expect(page.locator('[data-image-id="1005"]')).to_contain_text("No label")
+    page.click("#slide-more")
+    expect(cards).to_have_count(30)
+    expect(page.locator("#slide-more")).to_be_hidden()
+    page.fill("#slide-filter", "s24-1002")
+    expect(page.locator(".slide-card:visible")).to_have_count(1)
+    page.fill("#slide-filter", "")
+
+    first.locator("a").click()
+    page.wait_for_selector('#viewer[data-viewer-ready="true"]')
+    expect(body).to_have_attribute("data-state", "viewer")
+    assert len(colours_at_centre(page)) > 100
+    set_magnification(page, "5×", "5.0×")
+    assert_scale_bar_is_true(page, 0.25, "200 µm")
+    with page.expect_request("**/1001_files/16/*_*.jpeg"):
+        set_magnification(page, "40×", "40.0×")
+    assert_scale_bar_is_true(page, 0.25, "20 µm")
+    wait_until_drawn(page)
+    assert len(colours_at_centre(page)) > 100
+    page.keyboard.press("2")
+    expect(page.locator("#magnification")).to_have_text("2.5×")
+    page.click("#macro summary")
+    expect(page.locator("#slide-macro img")).to_be_visible()
+
+    page.go_back()
+    expect(first).to_be_visible()
+    assert cards.count() == 30, "the list is as it was left"
+    page.click("#sign-out")
+    expect(body).to_have_attribute("data-state", "signed-out")
+    assert page.evaluate("JSON.stringify(sessionStorage)") == "{}"
+    assert cards.count() == 0
+
+
+def test_an_import_is_followed_to_its_end(page: Page, backend: Backend):
+    page.clock.install()
+    page.goto(backend.url)
+    sign_in(page)
+    card = page.locator('[data-image-id="1003"]')
+    expect(card).to_contain_text("Importing 36%")
+    backend.mishap("finish-imports")
+    page.clock.fast_forward(6_000)
+    expect(card).to_contain_text("Imported")
+    expect(card.locator("img")).to_have_count(2)
+
+
+def test_a_token_that_expires_while_panning_is_not_noticed(page: Page, backend: Backend):
+    open_slide(page, backend, "1001")
+    backend.mishap("expire-tokens")
+    set_magnification(page, "20×", "20.0×")
+    wait_until_drawn(page)
+    assert len(colours_at_centre(page)) > 100
+    assert backend.counts()["refresh"] == 1
+    expect(page.locator("#tile-notice")).to_be_hidden()
+
+
+def test_a_session_that_ends_leads_back_to_the_same_place(page: Page, backend: Backend):
+    open_slide(page, backend, "1001")
+    set_magnification(page, "10×", "10.0×")
+    page.wait_for_url("**zoom=0.25")
+    place = page.url
+    wait_until_drawn(page)
+    backend.mishap("end-sessions")
+    page.keyboard.press("5")
+    page.wait_for_selector('body[data-state="signed-out"]')
+    expect(page.locator("#sign-in-notice")).to_contain_text("Your session has ended")
+    sign_in(page)
+    page.wait_for_selector('#viewer[data-viewer-ready="true"]')
+    assert page.url.partition("&zoom")[0] == place.partition("&zoom")[0]
+    assert page.locator("#magnification").text_content() in {"10.0×", "20.0×"}
+
+
+def test_lost_tiles_are_counted_and_tried_again(page: Page, backend: Backend):
+    open_slide(page, backend, "1001")
+    backend.mishap("break-tiles")
+    set_magnification(page, "10×", "10.0×")
+    expect(page.locator("#tile-notice")).to_be_visible(timeout=10_000)
+    expect(page.locator("#tile-count")).to_have_text(re.compile(r"^\d+ tiles? could not be loaded"))
+    backend.mishap("mend-tiles")
+    page.click("[data-action=retry-tiles]")
+    expect(page.locator("#tile-notice")).to_be_hidden()
+    wait_until_drawn(page)
+    drawn = "document.querySelector('#viewer').osd.world.getItemAt(0).lastDrawn.map(t => t.level)"
+    assert 14 in page.evaluate(drawn)
+
+
+def test_names_are_text_and_unknown_things_are_said(page: Page, backend: Backend):
+    page.goto(backend.url)
+    sign_in(page)
+    link = page.locator(".slide-card a", has_text=ODD_ID)
+    link.click()
+    page.wait_for_selector('#viewer[data-viewer-ready="true"]')
+    assert page.locator("#slide-name").text_content() == ODD_ID
+    assert page.title().startswith(ODD_ID)
+
+    page.goto(f"{backend.url}/#slide=1005")
+    page.wait_for_selector('#viewer[data-viewer-ready="true"]')
+    expect(page.locator("#scale-bar")).to_be_hidden()
+    expect(page.locator("#scale-unknown")).to_be_visible()
+
+    page.goto(f"{backend.url}/#slide=nowhere")
+    expect(page.locator("#viewer-message")).to_contain_text("no slide with the image ID “nowhere”")
+
+
+def test_an_answer_to_someone_elses_sign_in_is_refused(page: Page, backend: Backend):
+    page.goto(f"{backend.url}/?code=stolen&state=guessed")
+    expect(page.locator("#sign-in-notice")).to_contain_text("not started here")
+    assert page.url == f"{backend.url}/"
+    assert backend.counts()["sign_in"] == 0

@@ -1,0 +1,32 @@
+// Magnification as microscopes count it: the objective's at one slide pixel per screen pixel, less when zoomed out.
+
+const STEPS = [1, 2.5, 5, 10, 20, 40];
+
+/**
+ * The steps worth a button.
+ * @param {number | null | undefined} appMag the objective's magnification
+ * @returns {number[]}
+ */
+export function magnificationSteps(appMag) {
+  return appMag ? STEPS.filter((step) => step <= appMag) : [];
+}
+
+/**
+ * @param {number} magnification
+ * @param {number} appMag
+ * @returns {number} screen pixels per slide pixel
+ */
+export function imageZoomAt(magnification, appMag) {
+  return magnification / appMag;
+}
+
+/**
+ * @param {number} imageZoom screen pixels per slide pixel
+ * @param {number | null | undefined} appMag
+ * @returns {string} such as `5.0×`; a percentage of full size where the objective is unknown
+ */
+export function formatMagnification(imageZoom, appMag) {
+  if (!appMag) return `${Number((imageZoom * 100).toPrecision(2))}%`;
+  const magnification = imageZoom * appMag;
+  return `${magnification.toFixed(magnification < 1 ? 2 : 1)}×`;
+}

@@ -1,0 +1,37 @@
+// The page's address: which slide is open, and where on it. The hash survives links, reloads and sign-in.
+
+/**
+ * Where one looks on a slide: the centre in slide pixels, screen pixels per slide pixel, degrees.
+ * @typedef {{x: number, y: number, zoom: number, rotation: number}} View
+ * @typedef {{imageId: string, view: View | null}} SlideRoute
+ */
+
+/**
+ * @param {string} hash `location.hash`
+ * @returns {SlideRoute | null} null for the list
+ */
+export function parseRoute(hash) {
+  const query = new URLSearchParams(hash.replace(/^#/, ""));
+  const imageId = query.get("slide");
+  if (!imageId) return null;
+  const [x, y, zoom] = ["x", "y", "zoom"].map((name) => Number(query.get(name) ?? NaN));
+  const rotation = Number(query.get("rotation") ?? 0);
+  const complete = [x, y, zoom, rotation].every(Number.isFinite) && zoom > 0;
+  return { imageId, view: complete ? { x, y, zoom, rotation } : null };
+}
+
+/**
+ * @param {string} imageId
+ * @param {View | null} [view]
+ * @returns {string} the hash, `#` included
+ */
+export function formatRoute(imageId, view = null) {
+  const query = new URLSearchParams({ slide: imageId });
+  if (view) {
+    query.set("x", String(Math.round(view.x)));
+    query.set("y", String(Math.round(view.y)));
+    query.set("zoom", String(Number(view.zoom.toPrecision(4))));
+    if (view.rotation) query.set("rotation", String(view.rotation));
+  }
+  return `#${query}`;
+}

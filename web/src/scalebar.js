@@ -1,0 +1,33 @@
+// The scale bar: a round length on the slide, and how long it is on the screen.
+
+/**
+ * The longest round length, 1, 2 or 5 times a power of ten, that is not above the limit.
+ * @param {number} limit above zero
+ * @returns {number}
+ */
+export function roundLength(limit) {
+  const power = 10 ** Math.floor(Math.log10(limit));
+  // 10 and 0.5 make up for a logarithm that lands on the wrong side of a whole number
+  const factor = [10, 5, 2, 1, 0.5].find((candidate) => candidate * power <= limit) ?? 0.5;
+  return Number((factor * power).toPrecision(1));
+}
+
+/**
+ * @param {number} lengthUm micrometres
+ * @returns {string} such as `200 µm` or `2 mm`
+ */
+export function formatLength(lengthUm) {
+  return lengthUm >= 1000 ? `${lengthUm / 1000} mm` : `${lengthUm} µm`;
+}
+
+/**
+ * @param {number} mppUm micrometres per slide pixel
+ * @param {number} imageZoom screen pixels per slide pixel
+ * @param {number} maxWidthPx the longest that the bar may be on the screen
+ * @returns {{text: string, lengthUm: number, widthPx: number}}
+ */
+export function scaleBar(mppUm, imageZoom, maxWidthPx) {
+  const umPerScreenPx = mppUm / imageZoom;
+  const lengthUm = roundLength(maxWidthPx * umPerScreenPx);
+  return { text: formatLength(lengthUm), lengthUm, widthPx: lengthUm / umPerScreenPx };
+}
