@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,13 +118,29 @@ def viewer(stack, api) -> httpx.Client:
 
 
 @pytest.fixture(scope="session")
-def new_slide(stack, real, tmp_path_factory):
+def scanned() -> Iterator[list[Path]]:
+    """What the tests put into the scanner's folder."""
+    files: list[Path] = []
+    yield files
+
+
+@pytest.fixture(autouse=True)
+def tidy_scanner(scanned):
+    """A test finds no other test's slides in the scanner's folder."""
+    yield
+    while scanned:
+        scanned.pop().unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def new_slide(stack, real, tmp_path_factory, scanned):
     """Put a slide with an ImageID of its own into the scanner's folder; return ID and path."""
 
     def make(name: str | None = None, **options) -> tuple[str, Path]:
         image_id = f"t{uuid.uuid4().hex[:12]}"
         path = stack.scanner / (name or f"{image_id}.svs")
         path.parent.mkdir(parents=True, exist_ok=True)
+        scanned.append(path)
         source = tmp_path_factory.mktemp("new") / "x.svs"
         options = {"size": (1025, 769), "properties": {"ImageID": image_id}} | options
         generated_slide(source, real, **options)

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from local.demo import write_scanner_config
 from tests.conftest import ROOT
 from tests.stack.conftest import run_stack
 from vsv.deepzoom import DeepZoom, Size
@@ -66,9 +68,7 @@ def test_the_scanners_script_deletes_its_copies_once_they_are_imported(
 
 
 def run_scanner(stack, config: Path) -> subprocess.CompletedProcess:
-    from local.demo import scanner_config
-
-    config.write_text(scanner_config(stack.config))
+    write_scanner_config(stack.config, config)
     command = [sys.executable, ROOT / "scanscope" / "import_slides.py", "--config", config]
     return subprocess.run(
         [*command, "--until-done", "--timeout", "120"], capture_output=True, text=True
@@ -153,19 +153,25 @@ def test_a_renderer_killed_in_the_middle_shows_no_half_tile_and_the_import_resum
                 elif answer.status_code != 404:
                     wrong.append(answer.text)
 
+    def rendered():
+        return len(list((stack.efs / f"{image_id}_files").glob("[0-9]*/*.jpeg")))
+
+    def call_until(reached):
+        end = time.monotonic() + 90
+        while not reached():
+            assert time.monotonic() < end
+            scanner.post("/ImportSlide", json=body)
+
     body = {"filename": path.name, "size": path.stat().st_size}
+    call_until(lambda: (stack.efs / f"{image_id}.index").exists())
     reader = threading.Thread(target=look)
     reader.start()
     try:
-        end = time.monotonic() + 90
-        folder = stack.efs / f"{image_id}_files"
-        while len(list(folder.glob("[0-9]*/*.jpeg"))) < 100:
-            assert time.monotonic() < end
-            scanner.post("/ImportSlide", json=body)
+        call_until(lambda: rendered() >= 100)
         victims = renderers()
         for victim in victims:
             os.kill(victim, signal.SIGKILL)
-        at_kill = len(list(folder.glob("[0-9]*/*.jpeg")))
+        at_kill = rendered()
         answer = bring_in(path)
     finally:
         done.set()
@@ -248,13 +254,14 @@ def test_a_rescan_under_the_old_name_is_a_new_slide_and_both_can_be_seen(
 
 
 def test_names_of_other_alphabets_and_folders(stack, new_slide, bring_in, viewer):
-    image_id, path = new_slide(name="Größe µ/切片 1.svs")
+    image_id, path = new_slide(name=f"Größe µ/切片 {uuid.uuid4()}.svs")
     assert bring_in(path)["status"] == "IMPORTED"
     assert viewer.get(f"/DeepZoom/{image_id}.dzi").status_code == 200
-    nameless, path = new_slide(name="ohne Größe.svs", properties={"ImageID": None})
+    stem = f"ohne Größe {uuid.uuid4()}"
+    _, path = new_slide(name=f"{stem}.svs", properties={"ImageID": None})
     answer = bring_in(path)
-    assert (answer["status"], answer["ImageID"]) == ("IMPORTED", "ohne Größe")
-    assert viewer.get("/DeepZoom/ohne Größe_files/10/0_0.jpeg").status_code == 200
+    assert (answer["status"], answer["ImageID"]) == ("IMPORTED", stem)
+    assert viewer.get(f"/DeepZoom/{stem}_files/10/0_0.jpeg").status_code == 200
 
 
 def test_slides_survive_a_restart_of_the_stack(stack, new_slide, bring_in, api, scanner):
