@@ -8,9 +8,9 @@ import boto3
 import hypothesis
 import pytest
 import yaml
-from local.samples import generated_slide, real_slide
 from moto import mock_aws
 
+from local.samples import generated_slide, real_slide
 from vsv.catalogue import Catalogue
 from vsv.storage import Storage
 

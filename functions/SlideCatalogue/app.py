@@ -9,7 +9,7 @@ from vsv.catalogue import Record
 from vsv.imports.wiring import catalogue
 from vsv.logs import observed
 
-app = AppSyncResolver()
+app = AppSyncResolver()  # type: ignore[no-untyped-call]
 
 
 def _page(records: list[Record], token: str | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from tests.scanscope.workstation import SCRIPT, Cloud, Station
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,10 +118,9 @@ def viewer(stack, api) -> httpx.Client:
 
 
 @pytest.fixture(scope="session")
-def scanned() -> Iterator[list[Path]]:
+def scanned() -> list[Path]:
     """What the tests put into the scanner's folder."""
-    files: list[Path] = []
-    yield files
+    return []
 
 
 @pytest.fixture(autouse=True)

@@ -92,8 +92,19 @@ def test_the_machines_token_lasts_and_bodies_may_be_binary(scanner):
 
 @pytest.mark.parametrize(
     "name",
-    ["../x.svs", "/etc/x.svs", "a/../../x.svs", "x\0y.svs", "a\\b.svs", "x" * 300 + ".svs", "", 7]
-    + ["*.svs", "a|b.svs", "x.txt"],
+    [
+        "../x.svs",
+        "/etc/x.svs",
+        "a/../../x.svs",
+        "x\0y.svs",
+        "a\\b.svs",
+        "x" * 300 + ".svs",
+        "*.svs",
+        "a|b.svs",
+        "x.txt",
+        "",
+        7,
+    ],
 )
 def test_wrong_names_are_refused_with_a_reason_and_start_nothing(scanner, stack, name):
     before = sorted(stack.efs.parent.iterdir())
@@ -133,5 +144,3 @@ def test_slides_are_listed_for_those_who_are_signed_in(stack, slide):
         "__typename": "Slide",
     }
     assert slide in {item["ImageID"] for item in data["listSlides"]["items"]}
-
-

@@ -37,9 +37,7 @@ def assert_every_tile_is_there_with_exact_size(stack, record, tile_size):
     assert len(list(folder.glob("*/*"))) == pyramid.tile_count == record["TilesTotal"]
 
 
-def test_the_scanners_script_deletes_its_copies_once_they_are_imported(
-    stack, new_slide, tmp_path
-):
+def test_the_scanners_script_deletes_its_copies_once_they_are_imported(stack, new_slide, tmp_path):
     """Watched from outside: at the moment a copy is gone, its record says IMPORTED."""
     slides = [new_slide(size=(2309, 1543)), new_slide(label_text=None)]
     config = tmp_path / "scanscope.ini"

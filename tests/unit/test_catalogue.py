@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tests.unit.test_image_request import load_handler
 
 

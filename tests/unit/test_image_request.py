@@ -8,8 +8,8 @@ import shutil
 
 import pytest
 from PIL import Image
-from tests.conftest import ROOT
 
+from tests.conftest import ROOT
 from vsv.imports.workflow import ImportJob
 from vsv.slides import Slide
 

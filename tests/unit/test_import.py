@@ -8,8 +8,8 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from local.samples import generated_slide
 
+from local.samples import generated_slide
 from vsv.imports.request import ImportRequest, ImportState
 from vsv.slides import FileVersion, Slide
 

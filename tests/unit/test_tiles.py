@@ -9,9 +9,9 @@ import openslide
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from local.samples import generated_slide
 from PIL import Image
 
+from local.samples import generated_slide
 from vsv.deepzoom import Box, DeepZoom, Size
 from vsv.errors import UnreadableSlide
 from vsv.slides import Slide

@@ -26,8 +26,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
-from graphql import GraphQLSchema, build_schema, graphql_sync
 from PIL import Image, ImageDraw, ImageFont
+
+from graphql import GraphQLSchema, build_schema, graphql_sync
 
 ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "web" / "dist"
@@ -327,7 +328,7 @@ class Handler(BaseHTTPRequestHandler):
 class Query:
     """The roots of the queries that the pages send."""
 
-    def listSlides(self, _: object, limit: int, nextToken: str | None) -> object:  # noqa: N802, N803
+    def listSlides(self, _: object, limit: int, nextToken: str | None) -> object:
         """One page: its token is the number of slides before it."""
         start = int(nextToken or 0)
         end = start + limit
@@ -336,11 +337,11 @@ class Query:
             "nextToken": str(end) if end < len(SLIDES) else None,
         }
 
-    def getSlide(self, _: object, ImageID: str) -> object:  # noqa: N802, N803
+    def getSlide(self, _: object, ImageID: str) -> object:
         """One record, or nothing."""
         return RECORDS.get(ImageID)
 
-    def getSlides(self, _: object, ImageIDs: list[str]) -> object:  # noqa: N802, N803
+    def getSlides(self, _: object, ImageIDs: list[str]) -> object:
         """Records in the order asked for."""
         return [RECORDS.get(image_id) for image_id in ImageIDs]
 

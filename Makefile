@@ -1,0 +1,108 @@
+# Everything that one does with this repository. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first interpreter that is new enough; override with `make PYTHON=…`.
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; \
+  done)
+TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
+TYPED := layers/vsv/vsv functions local scanscope
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ─── The application on this machine ─────────────────────────────────────────────────────────────
+
+.PHONY: demo up down status reset
+demo: setup ## Start everything, import the sample slides, serve until Ctrl-C
+	@exec $(BIN)/python -m local.stack demo
+
+up: setup ## Start the local stack in the background, deploy what changed
+	@$(BIN)/python -m local.stack up
+
+down: ## Stop the local stack; its state is kept
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local.stack down; fi
+
+status: ## Say what of the local stack runs
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local.stack status; fi
+
+reset: down ## Forget the local stack's state: slides, tables, accounts, addresses
+	rm -rf .local
+
+# ─── Checks ──────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: test test-quick test-web test-stack lint lint-python lint-templates lint-shell format
+test: lint test-web test-quick test-stack ## Run all checks and tests
+
+test-quick: setup ## Run the tests that need no running stack
+	$(BIN)/python -m pytest -m "not stack"
+
+test-stack: setup ## Run the tests of the deployed local stack
+	$(BIN)/python -m pytest -m stack
+
+test-web: setup ## Run the page's unit tests
+	cd web && npm test --silent
+
+lint: lint-python lint-templates lint-shell ## Check formatting, types and templates
+
+lint-python: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict --namespace-packages --explicit-package-bases $(TYPED)
+
+lint-templates: setup
+	$(BIN)/cfn-lint $(TEMPLATES)
+	@for template in $(TEMPLATES); do \
+	  AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint --template-file $$template; done
+
+lint-shell: setup
+	$(BIN)/shellcheck .ci/run local/packages.sh
+
+format: setup ## Format the Python code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# ─── Set-up ──────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: setup packages requirements clean
+setup: packages $(VENV)/.installed web/dist/.built ## Install what the other targets need
+
+packages:
+	@local/packages.sh "$(PYTHON)"
+
+# A package that is in nobody's pins is a mistake: --no-deps, and then a check.
+$(VENV)/.installed: requirements/dev.txt layers/vsv/pyproject.toml | packages
+	@echo "Setting up $(VENV) (a minute the first time)"
+	@if ! $(BIN)/python -c '' 2>/dev/null; then "$(or $(PYTHON),python3)" -m venv --clear $(VENV); fi
+	@$(PIP) install --no-deps --require-hashes --only-binary :all: -r requirements/dev.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable layers/vsv
+	@$(BIN)/python -m pip check >/dev/null || { $(BIN)/python -m pip check; exit 1; }
+	@touch $@
+
+web/node_modules/.installed: web/package.json web/package-lock.json | packages
+	@echo "Installing the pages' packages"
+	@cd web && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+web/dist/.built: web/node_modules/.installed web/build.mjs $(shell find web/src -type f 2>/dev/null)
+	@cd web && npm run --silent build
+	@touch $@
+
+# Compiled for the oldest Python; a machine's own pip settings must not shape the result.
+requirements: setup ## Renew the pins in requirements/dev.txt (UPGRADE=--upgrade for newer ones)
+	env -u PIP_FIND_LINKS -u PIP_CONSTRAINT PIP_CONFIG_FILE=/dev/null \
+	  CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet $(UPGRADE) \
+	  --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
+	  --no-emit-trusted-host --output-file requirements/dev.txt requirements/dev.in
+
+clean: down ## Remove all that the other targets made
+	rm -rf .local $(VENV) web/node_modules web/dist

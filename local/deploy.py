@@ -1,0 +1,204 @@
+"""Build the application and deploy its stacks onto the emulator with the SAM CLI."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+import yaml
+from botocore.exceptions import ClientError
+from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]
+
+from local import settings
+from local.processes import digest_of
+from local.settings import LOGS, ROOT, STATE, StackError, read_json, write_json
+
+_BUILD: Final = STATE / "sam" / "build"
+_BUCKET: Final = "vsv-local-artifacts"
+_DEPLOYED: Final = STATE / "deployed.json"
+_FUNC_TEMPLATE: Final = ROOT / "func.template.yaml"
+_STACKS: Final = {
+    "vsv-auth": ROOT / "templates" / "auth.template.yaml",
+    "vsv-db": ROOT / "templates" / "db.template.yaml",
+    "vsv-func": _FUNC_TEMPLATE,
+}
+_SOURCES: Final = (
+    *_STACKS.values(),
+    ROOT / "functions",
+    ROOT / "layers",
+    ROOT / "statemachines",
+)
+_BROKEN: Final = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
+_DEFINITION_URI: Final = re.compile(r"(?P<key>DefinitionUri: *)(?P<path>\S+\.asl\.yaml)")
+_PYTHON: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+Outputs = dict[str, str]
+
+
+def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool]:
+    """Bring the three stacks up to date; return their outputs, and whether anything was deployed.
+
+    Nothing is built while sources and parameters are those of the last deployment.
+    """
+    values = {
+        "StageName": settings.STAGE,
+        "DomainPrefix": "vsv-local",
+        "CallbackUrls": ",".join(viewer_urls),
+        "LogoutUrls": ",".join(viewer_urls),
+        "AllowPasswordAuth": "true",
+        "PythonRuntime": _PYTHON,
+        "ImagesPath": str(settings.EFS),
+        "DataSyncTaskArn": settings.TASK_ARN,
+    }
+    cloudformation = boto3.client(
+        "cloudformation",
+        endpoint_url=endpoint_url,
+        region_name=settings.REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 (the emulator takes any)
+    )
+    fingerprint = digest_of(_SOURCES, json.dumps(values, sort_keys=True), sys.version)
+    if read_json(_DEPLOYED).get("fingerprint") == fingerprint:
+        states = {name: _describe(cloudformation, name) for name in _STACKS}
+        if all(_is_settled(state) for state in states.values()):
+            outputs = [_outputs(state) for state in states.values() if state]
+            return {key: value for each in outputs for key, value in each.items()}, False
+
+    _build(values, endpoint_url)
+    _make_bucket(endpoint_url)
+    outputs_so_far: Outputs = {}
+    for name, template in _STACKS.items():
+        built = _BUILD / "template.yaml" if template == _FUNC_TEMPLATE else template
+        known = {**values, **outputs_so_far, "DeletionProtection": _unprotected(template)}
+        wanted = _parameters(template)
+        state = _describe(cloudformation, name)
+        if state and state["StackStatus"] in _BROKEN:
+            _delete(cloudformation, name)
+        print(f"  deploying {name}", flush=True)
+        _sam(
+            [
+                *("deploy", "--template-file", str(built), "--stack-name", name),
+                *("--s3-bucket", _BUCKET, "--s3-prefix", name, "--region", settings.REGION),
+                *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"),
+                *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
+                "--parameter-overrides",
+                *(f"{key}={known[key]}" for key in wanted if key in known),
+            ],
+            endpoint_url,
+            log=f"deploy-{name}",
+        )
+        outputs_so_far |= _outputs(_describe(cloudformation, name) or {})
+    write_json(_DEPLOYED, {"fingerprint": fingerprint})
+    return outputs_so_far, True
+
+
+def _build(values: Mapping[str, str], endpoint_url: str) -> None:
+    first = "" if _BUILD.exists() else " (the first time compiles Pillow-SIMD: about half a minute)"
+    print(f"  building functions and layers{first}", flush=True)
+    wanted = _parameters(_FUNC_TEMPLATE)
+    _sam(
+        [
+            *("build", "--template-file", str(_FUNC_TEMPLATE), "--build-dir", str(_BUILD)),
+            *("--cached", "--cache-dir", str(STATE / "sam" / "cache"), "--parallel"),
+            "--parameter-overrides",
+            *(f"{key}={values[key]}" for key in wanted if key in values),
+        ],
+        endpoint_url,
+        log="build",
+    )
+    _definitions_as_json(_BUILD / "template.yaml")
+
+
+def _definitions_as_json(template: Path) -> None:
+    """Have the built template name JSON state machines: the emulator reads no YAML ones."""
+
+    def as_json(match: re.Match[str]) -> str:
+        source = (template.parent / match["path"]).resolve()
+        target = template.parent / source.with_suffix(".json").name
+        target.write_text(json.dumps(yaml.safe_load(source.read_text())))
+        return f"{match['key']}{target.name}"
+
+    template.write_text(_DEFINITION_URI.sub(as_json, template.read_text()))
+
+
+def _parameters(template: Path) -> dict[str, Any]:
+    parameters: dict[str, Any] = yaml_parse(template.read_text()).get("Parameters", {})
+    return parameters
+
+
+def _unprotected(template: Path) -> str:
+    """Return the template's word for no deletion protection."""
+    allowed = _parameters(template).get("DeletionProtection", {}).get("AllowedValues", [""])
+    return next((word for word in ("INACTIVE", "false") if word in allowed), "")
+
+
+def _sam(arguments: Sequence[str], endpoint_url: str, log: str) -> None:
+    """Run the SAM CLI with its output in a log file; a failure is one line that names the file."""
+    log_path = LOGS / f"{log}.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    environment = {
+        **{key: value for key, value in os.environ.items() if key != "AWS_PROFILE"},
+        **settings.CREDENTIALS,
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": "0.5",
+        "__SAM_CLI_APP_DIR": str(STATE / "sam" / "home"),
+        # The build takes this interpreter, not another python3 that happens to come first.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+    with log_path.open("wb") as output:
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("sam")), *arguments, "--config-env", "local"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode:
+        lines = [line for line in log_path.read_text().splitlines() if line.strip()]
+        reason = next((line for line in reversed(lines) if "Error" in line), lines[-1:] or "")
+        raise StackError(f"sam {arguments[0]} failed: {str(reason).strip()}: see {log_path}")
+
+
+def _make_bucket(endpoint_url: str) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name=settings.REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 (the emulator takes any)
+    )
+    try:
+        s3.head_bucket(Bucket=_BUCKET)
+    except ClientError:
+        s3.create_bucket(Bucket=_BUCKET)
+
+
+def _describe(cloudformation: Any, name: str) -> dict[str, Any] | None:
+    try:
+        stack: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError:
+        return None
+    return stack
+
+
+def _is_settled(stack: dict[str, Any] | None) -> bool:
+    return stack is not None and stack["StackStatus"] in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+
+
+def _outputs(stack: Mapping[str, Any]) -> Outputs:
+    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+
+def _delete(cloudformation: Any, name: str) -> None:
+    cloudformation.delete_stack(StackName=name)
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )

@@ -1,0 +1,165 @@
+"""MiniStack, made to survive being killed.
+
+On its own MiniStack writes its state on a clean shutdown only. This launcher runs the same server
+and adds to it:
+
+- A DynamoDB write is on disk before its caller hears of it, so that a slide whose scanner copy has
+  been deleted cannot vanish from the catalogue. Accounts and executions are saved every few
+  seconds, and on SIGUSR1 what a deployment changes.
+- A function's error is named by its exception class, as Lambda does, so that the workflow's
+  ``Retry`` and ``Catch`` choose as they would on AWS.
+- Binary media types are read as CloudFormation writes them, ``*~1*`` for ``*/*``.
+
+Run as ``python -m local.emulator``; its settings are MiniStack's environment variables, which
+`local.services` sets.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import shutil
+import signal
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack import app as ministack
+from ministack.core import persistence
+from ministack.services import apigateway_v1, lambda_svc
+
+_AUTOSAVE_INTERVAL_S: Final = 5.0
+# What changes while the application runs, and what only a deployment changes.
+_RUNNING: Final = ("cognito", "dynamodb", "stepfunctions")
+_DEPLOYED: Final = ("apigateway_v1", "cloudformation", "iam", "lambda", "s3")
+_TABLE_TARGET: Final = b"DynamoDB_20120810."
+_TABLE_READS: Final = (b"BatchGetItem", b"Describe", b"GetItem", b"List", b"Query", b"Scan")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_SNAPSHOT_ATTEMPTS: Final = 20
+# What the emulator says of a function's process that was killed.
+_WORKER_KILLED: Final = "Worker process died"
+_TRACEBACK_HEAD: Final = "Traceback (most recent call last):\n"
+_EXCEPTION_LINE: Final = re.compile(r"^(?:[\w.<>]+\.)?(?P<name>\w+)(?::|$)", re.MULTILINE)
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one MiniStack connection; table writes are saved before they are answered."""
+    if scope["type"] != "http" or not _writes_a_table(scope):
+        await ministack.app(scope, receive, send)
+        return
+
+    async def send_saved(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            _save("dynamodb")
+        await send(message)
+
+    await ministack.app(scope, receive, send_saved)
+
+
+def _writes_a_table(scope: Scope) -> bool:
+    target = dict(scope["headers"]).get(b"x-amz-target", b"")
+    return target.startswith(_TABLE_TARGET) and not target.removeprefix(_TABLE_TARGET).startswith(
+        _TABLE_READS
+    )
+
+
+def _save(*services: str) -> None:
+    """Write the state of ``services``, each file atomically."""
+    states = ministack._build_persistence_save_dict()
+    for name in services:
+        if name in states:
+            persistence.save_state(name, _snapshot(states[name]))
+
+
+def _snapshot(get_state: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Copy a service's state, again when one of its threads changed it meanwhile."""
+    for _ in range(_SNAPSHOT_ATTEMPTS):
+        with contextlib.suppress(RuntimeError):  # a dictionary changed size during iteration
+            return get_state()
+    return get_state()
+
+
+async def _autosave(stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _AUTOSAVE_INTERVAL_S)
+        if not stop.is_set():
+            _save(*_RUNNING)
+
+
+def named_error(result: dict[str, Any]) -> dict[str, Any]:
+    """Give a failed invocation Lambda's shape: ``errorType`` is the exception's class name."""
+    body = result.get("body")
+    if not (result.get("error") and isinstance(body, dict)):
+        return result
+    if body.get("errorMessage") == _WORKER_KILLED:
+        body["errorType"] = "Runtime.ExitError"
+        return result
+    _, found, trace = result.get("log", "").rpartition(_TRACEBACK_HEAD)
+    if body.get("errorType") != "Runtime.HandlerError" or not found:
+        return result
+    exception = _EXCEPTION_LINE.search(trace)
+    if exception:
+        frames = trace[: exception.start()].splitlines()
+        body |= {"errorType": exception["name"], "stackTrace": frames}
+    return result
+
+
+def _name_errors() -> None:
+    """Have every invocation's failure named."""
+    execute = lambda_svc._execute_function_warm
+
+    def execute_named(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
+        return named_error(execute(func, event, request_id))
+
+    lambda_svc._execute_function_warm = execute_named
+
+
+def _read_binary_media_types() -> None:
+    """Take ``~1`` in a REST API's binary media types for the slash that it stands for.
+
+    And a client that names no type that it accepts takes any.
+    """
+    matches = apigateway_v1._media_type_matches
+
+    def matches_unescaped(media_type: str | None, patterns: Sequence[str] | None) -> bool:
+        unescaped = [each.replace("~1", "/") for each in patterns or ()]
+        return bool(matches(media_type or "*/*", unescaped))
+
+    apigateway_v1._media_type_matches = matches_unescaped
+
+
+def _sweep() -> None:
+    """Remove the functions' folders that an earlier run left in our temporary folder."""
+    for folder in Path(os.environ["TMPDIR"]).glob("ministack-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _serve() -> None:
+    config = Config()
+    config.bind = [f"{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}"]
+    config.keep_alive_timeout = 75
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, _save, *_DEPLOYED, *_RUNNING)
+    saving = asyncio.create_task(_autosave(stop))
+    await serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    await saving
+
+
+if __name__ == "__main__":
+    logging.getLogger("persistence").setLevel(logging.WARNING)  # it reports each file
+    _sweep()
+    _name_errors()
+    _read_binary_media_types()
+    asyncio.run(_serve())

@@ -1,0 +1,84 @@
+"""The two servers of the local stack: the AWS emulator, and the stand-ins for what it lacks."""
+
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from local import settings
+from local.processes import Service
+
+_HERE = Path(__file__).parent
+_STANDINS = ("appsync", "datasync", "edge", "settings", "standins", "tokens")
+
+
+def endpoint_url() -> str:
+    """Return the emulator's address, for every AWS client."""
+    return f"http://{settings.HOST}:{settings.ports()[1]}"
+
+
+def viewer_url() -> str:
+    """Return the viewer's address; browsers treat localhost as a secure origin."""
+    return f"http://localhost:{settings.ports()[0]}/"
+
+
+def standins_url() -> str:
+    """Return the stand-ins' address."""
+    return f"http://{settings.HOST}:{settings.ports()[0]}"
+
+
+def emulator() -> Service:
+    """Return MiniStack, whose environment the functions inherit."""
+    state = settings.STATE / "state"
+    temporary = settings.STATE / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    return Service(
+        name="ministack",
+        command=[sys.executable, "-m", "local.emulator"],
+        environment={
+            **settings.CREDENTIALS,
+            "BIND_HOST": settings.HOST,
+            "GATEWAY_PORT": str(settings.ports()[1]),
+            "MINISTACK_HOST": settings.HOST,
+            "MINISTACK_REGION": settings.REGION,
+            "AWS_ENDPOINT_URL": endpoint_url(),
+            "AWS_ENDPOINT_URL_DATASYNC": f"{standins_url()}/datasync",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(state),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(state / "s3"),
+            "TMPDIR": str(temporary),
+            "LAMBDA_EXECUTOR": "local",
+            # Listeners of services that we do not use.
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            # There is no X-Ray daemon to send traces to.
+            "POWERTOOLS_TRACE_DISABLED": "true",
+        },
+        answers=lambda: _answers(f"{endpoint_url()}/_ministack/health"),
+        sources=[_HERE / "emulator.py", settings.ROOT / "requirements" / "dev.txt"],
+    )
+
+
+def standins() -> Service:
+    """Return the stand-ins for DataSync, AppSync and CloudFront."""
+    return Service(
+        name="standins",
+        command=[sys.executable, "-m", "local.standins"],
+        environment={**settings.CREDENTIALS, "AWS_ENDPOINT_URL": endpoint_url()},
+        answers=lambda: _answers(f"{standins_url()}/healthz"),
+        sources=[
+            *(_HERE / f"{name}.py" for name in _STANDINS),
+            settings.ROOT / "graphql",
+            settings.STATE / "standins.json",
+        ],
+        stop_timeout_s=10.0,
+    )
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 (our own address)
+            return bool(response.status == 200)
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False

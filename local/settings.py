@@ -1,0 +1,110 @@
+"""Where the local stack keeps things, and the names it uses. Everything lies under ``.local/``."""
+
+import contextlib
+import json
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+STATE: Final = ROOT / ".local"
+LOGS: Final = STATE / "log"
+EFS: Final = STATE / "efs"
+SCANNER: Final = STATE / "scanner"
+CACHE: Final = STATE / "cache"
+STACK_FILE: Final = STATE / "stack.json"
+
+REGION: Final = "us-east-1"
+STAGE: Final = "local"
+HOST: Final = "127.0.0.1"
+ACCOUNT: Final = "000000000000"
+TASK_ARN: Final = f"arn:aws:datasync:{REGION}:{ACCOUNT}:task/task-0123456789abcdef0"
+
+CREDENTIALS: Final = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    # A developer's own profiles must not lead a local command to a real account.
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+_PORTS_FILE: Final = STATE / "ports.json"
+
+
+class StackError(Exception):
+    """The local stack cannot go on; the message is one line for the person at the terminal."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in ``path``, or an empty one where there is none."""
+    try:
+        value = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def write_json(path: Path, value: object, mode: int = 0o644) -> None:
+    """Replace ``path`` by ``value`` as JSON: whole or not at all, never readable too early."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(value, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(mode)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+
+
+def ports() -> tuple[int, int]:
+    """Return the ports of the viewer and of the emulator.
+
+    They are chosen once per clone, so that addresses survive a restart and clones do not collide;
+    ``VSV_PORT`` sets the viewer's, and the emulator takes the next one.
+    """
+    if wanted := os.environ.get("VSV_PORT"):
+        web = int(wanted)
+        chosen = (web, web + 1)
+    else:
+        known = read_json(_PORTS_FILE)
+        if known.keys() >= {"web", "aws"}:
+            return int(known["web"]), int(known["aws"])
+        chosen = _free_ports()
+    write_json(_PORTS_FILE, {"web": chosen[0], "aws": chosen[1]})
+    return chosen
+
+
+def forget_ports() -> None:
+    """Choose new ports next time."""
+    _PORTS_FILE.unlink(missing_ok=True)
+
+
+def is_free(port: int) -> bool:
+    """Tell whether nobody listens on ``port``."""
+    with socket.socket() as probe:
+        # What remains of closed connections is no listener.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as first, socket.socket() as second:
+        first.bind((HOST, 0))
+        second.bind((HOST, 0))
+        return first.getsockname()[1], second.getsockname()[1]

@@ -1,0 +1,103 @@
+"""The edge passes requests and answers on as they are."""
+
+import asyncio
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from local.edge import Edge
+from local.standins import SecurityHeaders
+
+API_URL = "http://api/restapis/1/local/_user_request_"
+
+Ask = Callable[..., httpx.Response]
+
+
+class Api:
+    """Stands behind the edge: keeps the requests, answers as set."""
+
+    def __init__(self) -> None:
+        self.requests: list[httpx.Request] = []
+        self.status = 200
+        self.headers: dict[str, str] = {}
+        self.body = b"tile"
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        self.requests.append(request)
+        return httpx.Response(self.status, headers=self.headers, stream=httpx.ByteStream(self.body))
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+@pytest.fixture
+def ask(api: Api, tmp_path: Path) -> Ask:
+    pages = tmp_path / "dist"
+    pages.mkdir()
+    (pages / "index.html").write_text("<title>Viewer</title>")
+    (tmp_path / "secret.txt").write_text("secret")
+    edge = Edge(pages, API_URL, {"apiUrl": ""}, transport=httpx.MockTransport(api))
+    transport = httpx.ASGITransport(SecurityHeaders(Starlette(routes=edge.routes())))
+
+    def ask(method: str, path: str, **request: Any) -> httpx.Response:
+        async def send() -> httpx.Response:
+            async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client:
+                return await client.request(method, path, **request)
+
+        return asyncio.run(send())
+
+    return ask
+
+
+def test_paths_stay_encoded_and_headers_stay(ask, api):
+    ask("GET", "/DeepZoom/a%2Fb%20c_files/1/0_0.jpeg?x=%2F&y=", headers={"Authorization": "t"})
+    (request,) = api.requests
+    assert str(request.url) == f"{API_URL}/DeepZoom/a%2Fb%20c_files/1/0_0.jpeg?x=%2F&y="
+    assert request.headers["Authorization"] == "t"
+    assert request.headers["Host"] == "api"
+
+
+def test_bodies_and_methods_pass(ask, api):
+    ask("POST", "/ImportSlide", content=b"\x00\xff", headers={"Content-Type": "application/json"})
+    ask("DELETE", "/RemoveImages", content=b"{}")
+    assert [(each.method, each.content) for each in api.requests] == [
+        ("POST", b"\x00\xff"),
+        ("DELETE", b"{}"),
+    ]
+
+
+def test_answers_pass_with_status_and_tag(ask, api):
+    api.status, api.body, api.headers = 304, b"", {"ETag": '"x"', "Connection": "close"}
+    answer = ask("GET", "/DeepZoom/1_files/0/0_0.jpeg", headers={"If-None-Match": '"x"'})
+    assert (answer.status_code, answer.headers["ETag"]) == (304, '"x"')
+    assert "Connection" not in answer.headers
+    assert api.requests[0].headers["If-None-Match"] == '"x"'
+
+
+def test_compressed_answers_stay_compressed(ask, api):
+    api.body = gzip.compress(b"<Image/>")
+    api.headers = {"Content-Encoding": "gzip", "Content-Length": str(len(api.body))}
+    answer = ask("GET", "/DeepZoom/1.dzi")
+    assert answer.headers["Content-Length"] == str(len(api.body))
+    assert answer.content == b"<Image/>"
+
+
+def test_pages_and_their_configuration(ask):
+    assert "Viewer" in ask("GET", "/").text
+    assert ask("GET", "/config.json").json() == {"apiUrl": ""}
+    assert ask("GET", "/%2e%2e/secret.txt").status_code == 404
+
+
+def test_every_answer_has_the_security_headers(ask):
+    for path in ("/", "/config.json", "/DeepZoom/1.dzi", "/missing"):
+        headers = ask("GET", path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"

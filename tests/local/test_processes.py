@@ -1,0 +1,113 @@
+"""Background processes are started once, recognised, restarted when changed, and stopped."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local import processes
+from local.processes import Service
+from local.settings import StackError, read_json, write_json
+
+SLEEP = "import time; time.sleep(60)"
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+
+
+@pytest.fixture
+def new_service(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "STATE", tmp_path)
+    monkeypatch.setattr(processes, "LOGS", tmp_path / "log")
+    made: list[Service] = []
+
+    def new(script: str = SLEEP, **changes) -> Service:
+        settings = {
+            "name": "sleeper",
+            "command": [sys.executable, "-c", script],
+            "environment": {},
+            "answers": lambda: True,
+            "stop_timeout_s": 0.5,
+            **changes,
+        }
+        made.append(Service(**settings))
+        return made[-1]
+
+    yield new
+    for service in made:
+        service.stop()
+
+
+def test_a_running_process_is_left_alone(new_service):
+    assert new_service().ensure_running()
+    pid = new_service().pid
+    assert pid is not None
+    assert not new_service().ensure_running()
+    assert new_service().pid == pid
+    assert new_service().stop()
+    assert new_service().pid is None
+    assert not new_service().stop()
+
+
+def test_a_change_restarts_it(new_service):
+    new_service().ensure_running()
+    pid = new_service().pid
+    assert new_service(environment={"X": "1"}).ensure_running()
+    assert new_service().pid != pid
+
+
+def test_one_that_does_not_answer_is_restarted(new_service):
+    new_service().ensure_running()
+    answers = iter([False, True])
+    assert new_service(answers=lambda: next(answers)).ensure_running()
+
+
+def test_a_stranger_with_our_process_id_is_not_ours(new_service, tmp_path):
+    stranger = subprocess.Popen([sys.executable, "-c", SLEEP])
+    try:
+        write_json(tmp_path / "run" / "sleeper.json", {"pid": stranger.pid, "started": "1"})
+        assert new_service().pid is None
+        assert not new_service().stop()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_stubborn_one_is_killed(new_service):
+    service = new_service(STUBBORN)
+    service.ensure_running()
+    time.sleep(0.3)
+    assert service.stop()
+    assert service.pid is None
+
+
+def test_one_that_ends_as_it_starts_is_an_error_that_names_the_log(new_service):
+    service = new_service("print('no luck'); raise SystemExit(1)", answers=lambda: False)
+    with pytest.raises(StackError, match=str(service.log)):
+        service.ensure_running()
+    assert "no luck" in service.log.read_text()
+
+
+def test_a_digest_sees_content_and_ignores_by_products(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "ROOT", tmp_path)
+    (tmp_path / "app.py").write_text("1")
+    first = processes.digest_of([tmp_path])
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "app.pyc").write_text("x")
+    assert processes.digest_of([tmp_path]) == first
+    (tmp_path / "app.py").write_text("2")
+    assert processes.digest_of([tmp_path]) != first
+    assert processes.digest_of([tmp_path / "missing"]) == processes.digest_of([])
+
+
+def test_json_files_are_whole_and_private(tmp_path: Path):
+    path = tmp_path / "sub" / "stack.json"
+    write_json(path, {"a": 1}, mode=0o600)
+    assert read_json(path) == {"a": 1}
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert read_json(path) == {"a": 1}
+    assert os.listdir(path.parent) == ["stack.json"]
