@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import boto3
 from boto3.dynamodb.conditions import Key
 
 from local import services
-from local.settings import CACHE, REGION, ROOT, SCANNER, STATE, StackError
+from local.settings import CACHE, ROOT, SCANNER, STATE, StackError
 
 _HEALTH_INTERVAL_S: Final = 5.0
 _IMPORT_TIMEOUT_S: Final = 1800
@@ -29,7 +28,10 @@ def run(stack: Mapping[str, str]) -> None:
     """Import the sample slides into the running stack, say where they are, wait for Ctrl-C."""
     waiting = [name for name in (_REAL_SLIDE, _GENERATED_SLIDE) if not _is_imported(stack, name)]
     if waiting:
-        _scan(waiting)
+        try:
+            _scan(waiting)
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            raise StackError(f"the sample slides cannot be had: {error}") from error
         print("Importing", flush=True)
         log = _import(stack)
         for name in waiting:
@@ -40,13 +42,8 @@ def run(stack: Mapping[str, str]) -> None:
 
 
 def _is_imported(stack: Mapping[str, str], filename: str) -> bool:
-    table = boto3.resource(
-        "dynamodb",
-        endpoint_url=stack["aws_endpoint_url"],
-        region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 (the emulator takes any)
-    ).Table(stack["table_name"])
+    tables = services.session().resource("dynamodb", endpoint_url=stack["aws_endpoint_url"])
+    table = tables.Table(stack["table_name"])
     found = table.query(
         IndexName="Filename-index", KeyConditionExpression=Key("Filename").eq(filename)
     )

@@ -3,22 +3,27 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import boto3
 import yaml
 from botocore.exceptions import ClientError
 from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]
 
-from local import settings
+from local import services, settings
 from local.processes import digest_of
 from local.settings import LOGS, ROOT, STATE, StackError, read_json, write_json
 
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.client import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
 _BUILD: Final = STATE / "sam" / "build"
+_TEMPORARY: Final = STATE / "sam" / "tmp"
 _BUCKET: Final = "vsv-local-artifacts"
 _DEPLOYED: Final = STATE / "deployed.json"
 _FUNC_TEMPLATE: Final = ROOT / "func.template.yaml"
@@ -55,18 +60,12 @@ def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool
         "ImagesPath": str(settings.EFS),
         "DataSyncTaskArn": settings.TASK_ARN,
     }
-    cloudformation = boto3.client(
-        "cloudformation",
-        endpoint_url=endpoint_url,
-        region_name=settings.REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 (the emulator takes any)
-    )
+    cloudformation = services.session().client("cloudformation", endpoint_url=endpoint_url)
     fingerprint = digest_of(_SOURCES, json.dumps(values, sort_keys=True), sys.version)
     if read_json(_DEPLOYED).get("fingerprint") == fingerprint:
         states = {name: _describe(cloudformation, name) for name in _STACKS}
         if all(_is_settled(state) for state in states.values()):
-            outputs = [_outputs(state) for state in states.values() if state]
+            outputs = [_outputs(state) for state in states.values()]
             return {key: value for each in outputs for key, value in each.items()}, False
 
     _build(values, endpoint_url)
@@ -92,7 +91,7 @@ def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool
             endpoint_url,
             log=f"deploy-{name}",
         )
-        outputs_so_far |= _outputs(_describe(cloudformation, name) or {})
+        outputs_so_far |= _outputs(_describe(cloudformation, name))
     write_json(_DEPLOYED, {"fingerprint": fingerprint})
     return outputs_so_far, True
 
@@ -120,7 +119,10 @@ def _definitions_as_json(template: Path) -> None:
     def as_json(match: re.Match[str]) -> str:
         source = (template.parent / match["path"]).resolve()
         target = template.parent / source.with_suffix(".json").name
-        target.write_text(json.dumps(yaml.safe_load(source.read_text())))
+        try:
+            target.write_text(json.dumps(yaml.safe_load(source.read_text())))
+        except (OSError, yaml.YAMLError) as error:
+            raise StackError(f"{source} is no state machine: {error}") from error
         return f"{match['key']}{target.name}"
 
     template.write_text(_DEFINITION_URI.sub(as_json, template.read_text()))
@@ -141,10 +143,14 @@ def _sam(arguments: Sequence[str], endpoint_url: str, log: str) -> None:
     """Run the SAM CLI with its output in a log file; a failure is one line that names the file."""
     log_path = LOGS / f"{log}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
+    # SAM leaves its temporary folders behind.
+    shutil.rmtree(_TEMPORARY, ignore_errors=True)
+    _TEMPORARY.mkdir(parents=True)
     environment = {
         **{key: value for key, value in os.environ.items() if key != "AWS_PROFILE"},
         **settings.CREDENTIALS,
         "AWS_ENDPOINT_URL": endpoint_url,
+        "TMPDIR": str(_TEMPORARY),
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": "0.5",
         "__SAM_CLI_APP_DIR": str(STATE / "sam" / "home"),
@@ -168,36 +174,30 @@ def _sam(arguments: Sequence[str], endpoint_url: str, log: str) -> None:
 
 
 def _make_bucket(endpoint_url: str) -> None:
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=endpoint_url,
-        region_name=settings.REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 (the emulator takes any)
-    )
+    s3 = services.session().client("s3", endpoint_url=endpoint_url)
     try:
         s3.head_bucket(Bucket=_BUCKET)
     except ClientError:
         s3.create_bucket(Bucket=_BUCKET)
 
 
-def _describe(cloudformation: Any, name: str) -> dict[str, Any] | None:
+def _describe(cloudformation: "CloudFormationClient", name: str) -> "StackTypeDef | None":
     try:
-        stack: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError:
         return None
-    return stack
 
 
-def _is_settled(stack: dict[str, Any] | None) -> bool:
+def _is_settled(stack: "StackTypeDef | None") -> bool:
     return stack is not None and stack["StackStatus"] in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
-def _outputs(stack: Mapping[str, Any]) -> Outputs:
-    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+def _outputs(stack: "StackTypeDef | None") -> Outputs:
+    outputs = stack.get("Outputs", []) if stack else []
+    return {each["OutputKey"]: each["OutputValue"] for each in outputs}
 
 
-def _delete(cloudformation: Any, name: str) -> None:
+def _delete(cloudformation: "CloudFormationClient", name: str) -> None:
     cloudformation.delete_stack(StackName=name)
     cloudformation.get_waiter("stack_delete_complete").wait(
         StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}

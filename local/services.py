@@ -4,12 +4,22 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Final
+
+import boto3
 
 from local import settings
 from local.processes import Service
 
-_HERE = Path(__file__).parent
-_STANDINS = ("appsync", "datasync", "edge", "settings", "standins", "tokens")
+# A busy machine is no reason to restart a server in the middle of an import.
+_PATIENCE_S: Final = 30.0
+_HERE: Final = Path(__file__).parent
+_STANDINS: Final = ("appsync", "datasync", "edge", "settings", "standins", "tokens")
+
+
+def session() -> boto3.Session:
+    """Return what makes clients of the emulator's AWS; it takes any credentials."""
+    return boto3.Session("test", "test", region_name=settings.REGION)
 
 
 def endpoint_url() -> str:
@@ -78,7 +88,7 @@ def standins() -> Service:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 (our own address)
+        with urllib.request.urlopen(url, timeout=_PATIENCE_S) as response:  # noqa: S310 (our own address)
             return bool(response.status == 200)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False

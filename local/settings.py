@@ -33,6 +33,7 @@ CREDENTIALS: Final = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
+_MAX_PORT: Final = 65535  # the emulator takes the next one
 _PORTS_FILE: Final = STATE / "ports.json"
 
 
@@ -75,6 +76,8 @@ def ports() -> tuple[int, int]:
     ``VSV_PORT`` sets the viewer's, and the emulator takes the next one.
     """
     if wanted := os.environ.get("VSV_PORT"):
+        if not wanted.isdecimal() or not 0 < int(wanted) < _MAX_PORT:
+            raise StackError(f"VSV_PORT={wanted} is no port's number")
         web = int(wanted)
         chosen = (web, web + 1)
     else:

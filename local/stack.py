@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local import accounts, demo, deploy, services, settings
 from local.settings import STACK_FILE, STATE, StackError, read_json, write_json
@@ -74,13 +74,7 @@ def _claim_ports() -> None:
 def _describe(outputs: deploy.Outputs) -> dict[str, str]:
     known = read_json(STACK_FILE)
     endpoint_url = services.endpoint_url()
-    cognito = boto3.client(
-        "cognito-idp",
-        endpoint_url=endpoint_url,
-        region_name=settings.REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 (the emulator takes any)
-    )
+    cognito = services.session().client("cognito-idp", endpoint_url=endpoint_url)
     pool_id = outputs["UserPoolId"]
     passwords = {
         name: known.get(f"{name}_password") or accounts.new_password() for name in accounts.PEOPLE
@@ -170,7 +164,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         commands[arguments.command]()
-    except StackError as error:
+    except (StackError, BotoCoreError, ClientError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
