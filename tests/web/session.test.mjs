@@ -1,9 +1,13 @@
 // Signing in, and staying signed in.
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { beforeEach, test } from "node:test";
 
 import { Session } from "../../web/src/auth.js";
 import { challengeOf, randomText } from "../../web/src/pkce.js";
+
+// Every browser has it; Node only since version 20.
+globalThis.crypto ??= webcrypto;
 
 const LIFE_S = 3600;
 const CONFIG = { authorizeUrl: "https://login/authorize", tokenUrl: "https://login/token", clientId: "viewer" };
