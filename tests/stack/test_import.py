@@ -13,6 +13,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import boto3
 import pytest
 from PIL import Image
 
@@ -89,6 +90,24 @@ def executions(stack, filename: str) -> list[dict]:
     return found
 
 
+def transfers(stack, filename: str) -> list[str]:
+    """The states of all DataSync executions that were started for the file."""
+    client = boto3.client(
+        "datasync",
+        endpoint_url=f"{stack.viewer_url}datasync",
+        region_name=stack.region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    found = []
+    for page in client.get_paginator("list_task_executions").paginate():
+        for listed in page["TaskExecutions"]:
+            execution = client.describe_task_execution(TaskExecutionArn=listed["TaskExecutionArn"])
+            if execution["Includes"][0]["Value"] == f"/{filename}":
+                found.append(execution["Status"])
+    return found
+
+
 def test_twenty_calls_at_once_and_again_make_one_row_and_one_execution(
     stack, scanner, new_slide, bring_in
 ):
@@ -107,6 +126,7 @@ def test_twenty_calls_at_once_and_again_make_one_row_and_one_execution(
         assert set(pool.map(call, range(20))) == {"IMPORTED"}
 
     assert [run["status"] for run in executions(stack, path.name)] == ["SUCCEEDED"]
+    assert transfers(stack, path.name) == ["SUCCESS"]
     assert stack.record(image_id)["Filename"] == path.name
     copies = stack.client("dynamodb").query(
         TableName=stack.table_name,
