@@ -69,6 +69,7 @@ def generated_slide(
     colors: Literal["YCBCR", "RGB"] = "YCBCR",
     label_text: str | None = "S26-04711-A1",
     properties: Mapping[str, str | None] | None = None,
+    describe_pages: bool = True,
     bigtiff: bool = False,
     byteorder: Literal["<", ">"] = "<",
 ) -> Path:
@@ -77,6 +78,7 @@ def generated_slide(
     Sizes are in pixels. ``rounding`` is how sizes of coarser levels are rounded (Aperio: floor).
     ``label_text`` goes onto the label as a Data Matrix; ``None`` leaves the label out.
     ``properties`` are set, or with ``None`` left out, among those of the ImageDescription.
+    Without ``describe_pages`` label, thumbnail and macro have an empty description (GT 450).
     """
     with openslide.OpenSlide(tissue) as slide:
         scan = slide.read_region((0, 0), 0, slide.dimensions).convert("RGB")
@@ -116,10 +118,13 @@ def generated_slide(
                 software=False,
             )
             if downsample == 1:
-                _write_strip(writer, full, 1024, f"{software}{width}x{height} -> thumbnail -", 0)
+                thumbnail = f"{software}{width}x{height} -> thumbnail -" if describe_pages else ""
+                _write_strip(writer, full, 1024, thumbnail, 0)
         if label_text is not None:
-            _write_strip(writer, _label(label_text), 0, f"{software}label 400x400", 1)
-        _write_strip(writer, full, 1280, f"{software}macro 1280x431", 9)
+            label = f"{software}label 400x400" if describe_pages else ""
+            _write_strip(writer, _label(label_text), 0, label, 1)
+        macro = f"{software}macro 1280x431" if describe_pages else ""
+        _write_strip(writer, full, 1280, macro, 9)
     os.replace(partial, path)
     return path
 

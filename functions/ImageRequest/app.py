@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from vsv.http import image_response, respond
+from vsv.http import Event, Response, image_response, respond
 from vsv.images import Images
 from vsv.logs import count, log_unexpected, observed
 from vsv.settings import StorageSettings
@@ -11,14 +11,18 @@ from vsv.storage import Storage
 
 
 @cache
-def images() -> Images:
+def images(settings: StorageSettings) -> Images:
     """The slides, kept open from one request to the next."""
-    settings = StorageSettings.read()
     return Images(Storage(settings.images_path), settings.quality)
+
+
+def answer(event: Event) -> Response:
+    """Show what the viewer asks for."""
+    return image_response(event, images(StorageSettings.read()))
 
 
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one request of a viewer."""
     count("ImageRequest")
-    return respond(event, lambda request: image_response(request, images()), log_unexpected)
+    return respond(event, answer, log_unexpected)

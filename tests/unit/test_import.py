@@ -25,13 +25,14 @@ def may_go(answer, request):
 def slide_like(real, tmp_path):
     """Make small slides that differ in what a test needs."""
 
-    def make(name="other.svs", size=(300, 200), label_text=None, **properties):
+    def make(name="other.svs", size=(300, 200), label_text=None, describe_pages=True, **properties):
         return generated_slide(
             tmp_path / name,
             real,
             size=size,
             downsamples=(1,),
             label_text=label_text,
+            describe_pages=describe_pages,
             properties=properties,
         )
 
@@ -102,6 +103,14 @@ def test_metadata_that_are_not_there_are_warnings_not_crashes(world, slide_like)
     warnings = " ".join(record["ImportWarnings"])
     for part in ("no MPP", "no AppMag", "no Date", "no label", "file's name stands for"):
         assert part in warnings
+
+
+def test_pages_without_a_description_are_still_label_and_macro(world, slide_like):
+    """The GT 450 tells them apart by the TIFF's subfile type."""
+    slide = slide_like(label_text="S7-1", describe_pages=False)
+    answer = world.bring_in(world.scan(slide, "x.svs"))
+    assert world.catalogue.get(answer.image_id)["SlideID"] == "S7-1"
+    assert (world.storage.root / f"{answer.image_id}_files/macro.jpeg").exists()
 
 
 @pytest.mark.parametrize("image_id", ["../../etc/passwd", "a/b", "C:x", ".hidden", "x" * 300])

@@ -6,7 +6,11 @@ import zxingcpp
 from PIL import Image, ImageFilter
 
 from vsv import label
-from vsv.label import read_barcode
+from vsv.label import read_barcode as read_with_pattern
+
+
+def read_barcode(paper, pattern=".+"):
+    return read_with_pattern(paper, pattern)
 
 
 def matrix(text, kind=zxingcpp.BarcodeFormat.DataMatrix, scale=6) -> Image.Image:

@@ -15,10 +15,8 @@ import zxingcpp
 from PIL import Image
 from pylibdmtx import dmtx_library
 
-__all__ = ["DEFAULT_PATTERN", "Barcode", "read_barcode"]
+__all__ = ["Barcode", "read_barcode"]
 
-# What counts as a slide ID unless the deployment says otherwise: printable, no spaces at the ends.
-DEFAULT_PATTERN: Final = r"[!-~](?:[ -~]{0,62}[!-~])?"
 _LIBDMTX_TIMEOUT_MS: Final = 3000
 
 # pylibdmtx asks the system's loader, which does not look where a Lambda layer keeps libraries.
@@ -37,7 +35,7 @@ class Barcode:
     reason: str | None = None
 
 
-def read_barcode(label: Image.Image, pattern: str = DEFAULT_PATTERN) -> Barcode:
+def read_barcode(label: Image.Image, pattern: str) -> Barcode:
     """Read the label's Data Matrix whose whole text matches ``pattern`` (a regular expression).
 
     Two different matching codes are as bad as none: either could be the slide's.

@@ -27,7 +27,7 @@ Handler = Callable[[Any, Any], Any]
 def observed(handler: Handler) -> Handler:
     """Log with the invocation's context, trace without payloads, count cold starts.
 
-    Without a Lambda context (a handler called by hand) the handler runs bare.
+    Without Lambda's context (a handler called by hand) the handler runs bare.
     """
     traced = _tracer.capture_lambda_handler(handler, capture_response=False, capture_error=False)
     measured = _metrics.log_metrics(traced, capture_cold_start_metric=True)
@@ -35,7 +35,7 @@ def observed(handler: Handler) -> Handler:
 
     @wraps(handler)
     def entry(event: Any, context: Any) -> Any:
-        return (handler if context is None else logged)(event, context)
+        return (logged if hasattr(context, "invoked_function_arn") else handler)(event, context)
 
     return entry
 

@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 __all__ = ["CatalogueSettings", "DeskSettings", "StepSettings", "StorageSettings"]
 
+# Printable ASCII without spaces at the ends: no label's text is refused for its form.
+_ANY_SLIDE_ID = r"[!-~](?:[ -~]{0,62}[!-~])?"
+
 Environment = Mapping[str, str]
 
 
@@ -78,7 +81,7 @@ class StepSettings:
 
         Raises ValueError naming what is wrong.
         """
-        pattern = environment.get("SLIDE_ID_PATTERN") or r"[!-~](?:[ -~]{0,62}[!-~])?"
+        pattern = environment.get("SLIDE_ID_PATTERN") or _ANY_SLIDE_ID
         zone = environment.get("SCANNER_TIME_ZONE") or "UTC"
         try:
             re.compile(pattern)

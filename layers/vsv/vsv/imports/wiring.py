@@ -1,16 +1,20 @@
-"""What the import's functions work with, made once from their settings when first needed."""
+"""What the import's functions work with, made once from their settings when first needed.
+
+Each function pays at its cold start for what it uses only: what reads labels and pixels is imported
+where it is made.
+"""
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from vsv import aws
 from vsv.catalogue import Catalogue
-from vsv.imports.decision import ImportDesk
-from vsv.imports.files import RemoteFiles
-from vsv.imports.steps import Importer
-from vsv.imports.transfers import Transfers
-from vsv.imports.workflow import StepFunctions
 from vsv.settings import CatalogueSettings, DeskSettings, StepSettings, StorageSettings
 from vsv.storage import Storage
+
+if TYPE_CHECKING:
+    from vsv.imports.decision import ImportDesk
+    from vsv.imports.steps import Importer
 
 __all__ = ["catalogue", "desk", "importer", "storage"]
 
@@ -28,14 +32,21 @@ def catalogue() -> Catalogue:
 
 
 @cache
-def importer() -> Importer:
+def importer() -> "Importer":
     """The workflow's steps."""
+    from vsv.imports.steps import Importer
+
     return Importer(storage(), catalogue(), StepSettings.read(), StorageSettings.read().quality)
 
 
 @cache
-def desk() -> ImportDesk:
+def desk() -> "ImportDesk":
     """What ImportSlide asks and starts."""
+    from vsv.imports.decision import ImportDesk
+    from vsv.imports.files import RemoteFiles
+    from vsv.imports.transfers import Transfers
+    from vsv.imports.workflow import StepFunctions
+
     settings = DeskSettings.read()
     return ImportDesk(
         RemoteFiles(

@@ -32,6 +32,9 @@ _PHOTOMETRIC_RGB: Final = 2
 # What lies outside the scanned area, and under a tile that the scanner left empty.
 _BACKGROUND: Final = (255, 255, 255)
 
+# Ten times what scanners take of a label or of a whole slide; more would not fit into memory.
+_MAX_ASSOCIATED_PIXELS: Final = 64 * 2**20
+
 # Adobe's APP14 segment with transform 0: the three components are RGB, not YCbCr. A TIFF says so in
 # its photometric interpretation, which a JPEG taken out of the TIFF no longer has.
 _ADOBE_RGB: Final = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
@@ -185,9 +188,16 @@ class Slide:
         Raises NotFound where the slide has none, UnreadableSlide where it cannot be decoded.
         """
         try:
-            images: Mapping[str, Image.Image] = self._open_openslide().associated_images
+            reader = self._open_openslide()
+            images: Mapping[str, Image.Image] = reader.associated_images
             if name not in images:
                 raise NotFound(f"the slide has no {name} image")
+            width, height = (
+                int(reader.properties[f"openslide.associated.{name}.{axis}"])
+                for axis in ("width", "height")
+            )
+            if width * height > _MAX_ASSOCIATED_PIXELS:
+                raise UnreadableSlide(f"a {name} image of {width} × {height} pixels")
             return _flatten(images[name])
         except openslide.OpenSlideError as error:
             raise UnreadableSlide(f"the {name} image cannot be read") from error
