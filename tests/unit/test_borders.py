@@ -1,8 +1,9 @@
-"""The library's borders: imports point one way, and the tile path stays light."""
+"""The library's borders: imports point one way, and cold starts carry what they need only."""
 
 import ast
 import subprocess
 import sys
+from types import SimpleNamespace
 
 from tests.conftest import ROOT
 
@@ -40,14 +41,41 @@ def test_imports_point_one_way():
             assert rank[other] < rank[module], f"{module} imports {other}"
 
 
-def test_the_tile_path_brings_in_neither_boto3_nor_numpy_nor_tifffile():
-    """They cost a second of a cold start."""
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import app; "
-        "print(*sorted({'boto3', 'numpy', 'tifffile'} & set(sys.modules)))"
-    )
+def test_the_tile_path_brings_in_nothing_heavy():
+    """Neither AWS clients nor the tracing SDK, neither OpenSlide nor numpy."""
+    heavy = {"boto3", "botocore.session", "numpy", "tifffile", "aws_xray_sdk", "openslide"}
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import app; print(*sys.modules)"
     folder = ROOT / "functions" / "ImageRequest"
     done = subprocess.run(
         [sys.executable, "-c", code, folder], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == ""
+    assert not heavy & set(done.stdout.split())
+
+
+def test_a_handler_is_traced_where_x_ray_samples_it_and_not_slowed_elsewhere(monkeypatch):
+    from vsv import logs
+
+    seen = []
+
+    class FakeTracer:
+        def capture_lambda_handler(self, handler, **options):
+            assert options == {"capture_response": False, "capture_error": False}
+            seen.append("traced")
+            return handler
+
+    monkeypatch.setattr(logs, "_tracer", FakeTracer)
+    monkeypatch.delenv("POWERTOOLS_TRACE_DISABLED", raising=False)
+    handler = logs.observed(lambda event, context: event)
+    context = SimpleNamespace(
+        function_name="f",
+        memory_limit_in_mb=128,
+        invoked_function_arn="arn",
+        aws_request_id="r",
+    )
+    for sampled, expected in (("0", []), ("1", ["traced"])):
+        monkeypatch.setenv(
+            "_X_AMZN_TRACE_ID",
+            f"Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled={sampled}",
+        )
+        assert handler({"x": 1}, context) == {"x": 1}
+        assert seen == expected

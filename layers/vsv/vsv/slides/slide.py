@@ -10,18 +10,20 @@ import io
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-import openslide
 from PIL import Image
 
-from vsv.errors import FileChanged, NotFound, UnreadableSlide
+from vsv.errors import FileChanged, UnreadableSlide
 from vsv.slides.aperio import Metadata, parse_description
 from vsv.slides.tiff import Directory, read_directories
+
+if TYPE_CHECKING:
+    from vsv.slides.fallback import OpenSlideReader
 
 __all__ = ["ASSOCIATED_IMAGES", "FileVersion", "Level", "Slide"]
 
@@ -33,9 +35,6 @@ _PHOTOMETRIC_RGB: Final = 2
 _SHRINKS: Final = (1, 2, 4, 8)
 # What lies outside the scanned area, and under a tile that the scanner left empty.
 _BACKGROUND: Final = (255, 255, 255)
-
-# Ten times what scanners take of a label or of a whole slide; more would not fit into memory.
-_MAX_ASSOCIATED_PIXELS: Final = 64 * 2**20
 
 # Adobe's APP14 segment with transform 0: the three components are RGB, not YCbCr. A TIFF says so in
 # its photometric interpretation, which a JPEG taken out of the TIFF no longer has.
@@ -97,8 +96,8 @@ class Slide:
     def __init__(self, path: Path) -> None:
         """Open the file. Raises FileNotFoundError, or UnreadableSlide for what is no slide."""
         self.path = path
-        self._openslide: openslide.OpenSlide | None = None
-        self._openslide_lock = threading.Lock()
+        self._openslide: OpenSlideReader | None = None
+        self._fallback_lock = threading.Lock()
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         # A slide that is dropped from a cache while another thread reads it closes with its last
         # reader.
@@ -117,8 +116,7 @@ class Slide:
     def close(self) -> None:
         """Close the file. A closed slide cannot be read; closing twice does no harm."""
         self._close()
-        if self._openslide is not None:
-            self._openslide.close()
+        self._openslide = None
 
     def __enter__(self) -> Self:
         return self
@@ -154,9 +152,12 @@ class Slide:
             shrink
             for shrink in _SHRINKS
             if shrink == 1
-            or directory.compression == _JPEG
-            and not any(
-                length % shrink for length in (factor, directory.tile_width, directory.tile_height)
+            or (
+                directory.compression == _JPEG
+                and not any(
+                    length % shrink
+                    for length in (factor, directory.tile_width, directory.tile_height)
+                )
             )
         )
 
@@ -169,7 +170,7 @@ class Slide:
         """
         directory = self._levels[level]
         if directory.compression != _JPEG:
-            return self._read_openslide(level, box)
+            return self._fallback().read(level, box)
         left, top, right, bottom = box
         tile_width, tile_height = directory.tile_width, directory.tile_height
         size = (-(-(right - left) // shrink), -(-(bottom - top) // shrink))
@@ -209,20 +210,7 @@ class Slide:
 
         Raises NotFound where the slide has none, UnreadableSlide where it cannot be decoded.
         """
-        try:
-            reader = self._open_openslide()
-            images: Mapping[str, Image.Image] = reader.associated_images
-            if name not in images:
-                raise NotFound(f"the slide has no {name} image")
-            width, height = (
-                int(reader.properties[f"openslide.associated.{name}.{axis}"])
-                for axis in ("width", "height")
-            )
-            if width * height > _MAX_ASSOCIATED_PIXELS:
-                raise UnreadableSlide(f"a {name} image of {width} × {height} pixels")
-            return _flatten(images[name])
-        except openslide.OpenSlideError as error:
-            raise UnreadableSlide(f"the {name} image cannot be read") from error
+        return self._fallback().associated_image(name)
 
     def metadata(self) -> Metadata:
         """What the scanner wrote about the slide, in the scanner's zone where it names none."""
@@ -260,39 +248,15 @@ class Slide:
             raise UnreadableSlide(f"tile {col}_{row} of level {level} has size {tile.size}")
         return tile if tile.mode == "RGB" else tile.convert("RGB")
 
-    def _read_openslide(self, level: int, box: tuple[int, int, int, int]) -> Image.Image:
-        left, top, right, bottom = box
-        reader = self._open_openslide()
-        downsample = reader.level_downsamples[level]
-        location = (round(left * downsample), round(top * downsample))
-        try:
-            return _flatten(reader.read_region(location, level, (right - left, bottom - top)))
-        except openslide.OpenSlideError as error:
-            # OpenSlide refuses all further reads after the first failed one.
-            with self._openslide_lock:
-                reader.close()
-                self._openslide = None
-            raise UnreadableSlide(f"a region of level {level} is damaged") from error
-
-    def _open_openslide(self) -> openslide.OpenSlide:
-        with self._openslide_lock:
+    def _fallback(self) -> "OpenSlideReader":
+        with self._fallback_lock:
             if self._openslide is None:
-                try:
-                    self._openslide = openslide.OpenSlide(self.path)
-                except openslide.OpenSlideError as error:
-                    raise UnreadableSlide("OpenSlide cannot read the file") from error
+                from vsv.slides.fallback import OpenSlideReader
+
+                self._openslide = OpenSlideReader(self.path, _BACKGROUND)
                 # The path was opened a second time: make sure that it was the same file.
                 self.check_unchanged()
             return self._openslide
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """Drop transparency (outside the scanned area) onto the background."""
-    if image.mode != "RGBA":
-        return image.convert("RGB")
-    flat = Image.new("RGB", image.size, _BACKGROUND)
-    flat.paste(image, mask=image.getchannel("A"))
-    return flat
 
 
 def _level_directories(directories: list[Directory]) -> list[Directory]:

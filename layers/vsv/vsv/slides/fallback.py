@@ -1,0 +1,77 @@
+"""What needs OpenSlide: compressions other than JPEG, and associated images.
+
+Imported when first needed: most tiles of most slides never do, and loading the library is a good
+part of a cold start.
+"""
+
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+import openslide
+from PIL import Image
+
+from vsv.errors import NotFound, UnreadableSlide
+
+__all__ = ["OpenSlideReader"]
+
+# Ten times what scanners take of a label or of a whole slide; more would not fit into memory.
+_MAX_ASSOCIATED_PIXELS: Final = 64 * 2**20
+
+
+class OpenSlideReader:
+    """One slide, opened by OpenSlide. Transparency (outside the scan) becomes ``background``."""
+
+    def __init__(self, path: Path, background: tuple[int, int, int]) -> None:
+        """Open the file. Raises UnreadableSlide where OpenSlide cannot."""
+        self._path = path
+        self._background = background
+        self._lock = Lock()
+        self._slide: openslide.OpenSlide | None = None
+        self._opened()
+
+    def read(self, level: int, box: tuple[int, int, int, int]) -> Image.Image:
+        """The level's pixels in ``box`` as an RGB image. Raises UnreadableSlide."""
+        left, top, right, bottom = box
+        slide = self._opened()
+        downsample = slide.level_downsamples[level]
+        location = (round(left * downsample), round(top * downsample))
+        try:
+            return self._flat(slide.read_region(location, level, (right - left, bottom - top)))
+        except openslide.OpenSlideError as error:
+            # OpenSlide refuses all further reads after the first failed one.
+            with self._lock:
+                self._slide = None
+            raise UnreadableSlide(f"a region of level {level} is damaged") from error
+
+    def associated_image(self, name: str) -> Image.Image:
+        """An associated image as an RGB image. Raises NotFound or UnreadableSlide."""
+        slide = self._opened()
+        try:
+            if name not in slide.associated_images:
+                raise NotFound(f"the slide has no {name} image")
+            width, height = (
+                int(slide.properties[f"openslide.associated.{name}.{axis}"])
+                for axis in ("width", "height")
+            )
+            if width * height > _MAX_ASSOCIATED_PIXELS:
+                raise UnreadableSlide(f"a {name} image of {width} × {height} pixels")
+            return self._flat(slide.associated_images[name])
+        except openslide.OpenSlideError as error:
+            raise UnreadableSlide(f"the {name} image cannot be read") from error
+
+    def _opened(self) -> openslide.OpenSlide:
+        with self._lock:
+            if self._slide is None:
+                try:
+                    self._slide = openslide.OpenSlide(self._path)
+                except openslide.OpenSlideError as error:
+                    raise UnreadableSlide("OpenSlide cannot read the file") from error
+            return self._slide
+
+    def _flat(self, image: Image.Image) -> Image.Image:
+        if image.mode != "RGBA":
+            return image.convert("RGB")
+        flat = Image.new("RGB", image.size, self._background)
+        flat.paste(image, mask=image.getchannel("A"))
+        return flat
