@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
-from xml.sax.saxutils import quoteattr
 
 from vsv.errors import InvalidRequest, NotFound
 
@@ -142,8 +141,11 @@ class DeepZoom:
     def descriptor(self, image_format: str = "jpeg") -> str:
         """The ``.dzi`` document. ``image_format`` is the extension that tiles are asked for with.
 
-        DeepZoom knows square tiles only: raises InvalidRequest for others.
+        DeepZoom knows square tiles only: raises InvalidRequest for others, and for an extension
+        that is not letters and digits.
         """
+        if not (image_format.isascii() and image_format.isalnum()):
+            raise InvalidRequest(f"{image_format!r} is no file name extension")
         if self.tile.width != self.tile.height:
             raise InvalidRequest(
                 f"DeepZoom's tiles are square, not {self.tile.width} × {self.tile.height}"
@@ -151,7 +153,7 @@ class DeepZoom:
         return (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             '<Image xmlns="http://schemas.microsoft.com/deepzoom/2008"'
-            f" Format={quoteattr(image_format)}"
+            f' Format="{image_format}"'
             f' Overlap="{self.overlap}" TileSize="{self.tile.width}">\n'
             f'  <Size Width="{self.size.width}" Height="{self.size.height}"/>\n'
             "</Image>\n"
