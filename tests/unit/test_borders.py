@@ -16,7 +16,7 @@ LAYERS = [
     {"storage", "settings", "catalogue"},
     {"tiles"},
     {"pyramid", "images"},
-    {"http", "imports"},
+    {"http", "imports", "cli"},
 ]
 
 

@@ -121,6 +121,7 @@ class SlideIndex:
     tile_width: int
     tile_height: int
     quality: int
+    overlap: int = 0
 
     _FORMAT = 1
 
@@ -132,7 +133,8 @@ class SlideIndex:
     @property
     def pyramid(self) -> DeepZoom:
         """The pyramid that is pre-rendered."""
-        return DeepZoom(Size(self.width, self.height), Size(self.tile_width, self.tile_height))
+        tile = Size(self.tile_width, self.tile_height)
+        return DeepZoom(Size(self.width, self.height), tile, self.overlap)
 
     def to_bytes(self) -> bytes:
         """The index file's content."""
@@ -191,6 +193,12 @@ class Storage:
     def write_index(self, image_id: str, index: SlideIndex) -> None:
         """Write the slide's index."""
         write_whole(self._index(image_id), index.to_bytes())
+
+    def claim_pyramid(self, image_id: str, index: SlideIndex) -> None:
+        """Make what is there this index's: tiles of other bytes, or rendered otherwise, go."""
+        if self.read_index(image_id) != index:
+            self.remove_pyramid(image_id)
+            self.write_index(image_id, index)
 
     def remove_pyramid(self, image_id: str) -> None:
         """Remove descriptor, index and pyramid, in an order that leaves no false promise."""

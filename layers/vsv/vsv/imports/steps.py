@@ -113,10 +113,7 @@ class Importer:
                     "TilesTotal": pyramid.tile_count,
                 }
             )
-            if self._storage.read_index(job.image_id) != index:
-                # Tiles of other bytes, or rendered otherwise, must not be taken for this pyramid's.
-                self._storage.remove_pyramid(job.image_id)
-                self._storage.write_index(job.image_id, index)
+            self._storage.claim_pyramid(job.image_id, index)
             for name, image in images.items():
                 write_whole(
                     self._storage.associated_image(job.image_id, name),

@@ -30,6 +30,7 @@ __all__ = ["ASSOCIATED_IMAGES", "FileVersion", "Level", "Slide"]
 ASSOCIATED_IMAGES: Final = ("label", "thumbnail", "macro")
 
 _JPEG: Final = 7
+_COMPRESSIONS: Final = {1: "none", 5: "LZW", 7: "JPEG", 33003: "JPEG 2000", 33005: "JPEG 2000"}
 _PHOTOMETRIC_RGB: Final = 2
 # libjpeg's scaled decoding: as good as averaging (53 dB PSNR and more), at a quarter of the cost.
 _SHRINKS: Final = (1, 2, 4, 8)
@@ -144,6 +145,11 @@ class Slide:
         while data := os.pread(self._descriptor, size, offset):
             offset += len(data)
             yield data
+
+    def compression(self, level: int) -> str:
+        """How the level's tiles are compressed, in words."""
+        number = self._levels[level].compression
+        return _COMPRESSIONS.get(number, f"TIFF compression {number}")
 
     def largest_shrink(self, level: int, factor: int) -> int:
         """The largest divisor of ``factor`` by which ``read`` can shrink the level's pixels."""

@@ -1,0 +1,276 @@
+"""``vsv``: the library without AWS, for one machine."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from vsv import __version__
+from vsv.deepzoom import DeepZoom, Size
+from vsv.errors import FileChanged, InvalidRequest, NotFound, VsvError
+from vsv.pyramid import check_complete, plan, render
+from vsv.slides import ASSOCIATED_IMAGES, Slide
+from vsv.storage import SlideIndex, Storage, parse_image_id, write_whole
+from vsv.tiles import DEFAULT_QUALITY, default_pyramid
+
+__all__ = ["main"]
+
+# Small enough for a lively progress bar, large enough to outweigh its way to another process.
+_TILES_PER_PIECE: Final = 64
+_OK, _FAILED, _INTERRUPTED = 0, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``vsv``; return the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (VsvError, OSError) as error:
+        print(f"vsv: {options.slide}: {_reason(error)}", file=sys.stderr)
+        return _FAILED
+    except KeyboardInterrupt:
+        print("vsv: interrupted; the same command goes on from here", file=sys.stderr)
+        return _INTERRUPTED
+    return _OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vsv", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"vsv {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    info = commands.add_parser("info", help="describe a slide")
+    info.add_argument("slide", type=Path, metavar="SLIDE")
+    info.add_argument("--json", action="store_true", help="for programs")
+    info.set_defaults(run=_info)
+
+    prerender = commands.add_parser(
+        "prerender",
+        help="write a slide's DeepZoom pyramid",
+        description="Write OUTDIR/NAME.dzi and OUTDIR/NAME_files, NAME being the slide's file name "
+        "without its ending: a DeepZoom pyramid that any web server can serve. The descriptor is "
+        "written last. Repeated, it goes on where it was interrupted; with other options it "
+        "begins anew.",
+    )
+    prerender.add_argument("slide", type=Path, metavar="SLIDE")
+    prerender.add_argument("outdir", type=Path, metavar="OUTDIR")
+    prerender.add_argument(
+        "--tile-size",
+        type=_whole(1, 8192),
+        metavar="PIXELS",
+        help="default: the slide's own, whose tiles are then copied without loss",
+    )
+    prerender.add_argument(
+        "--overlap",
+        type=_whole(0, 512),
+        default=0,
+        metavar="PIXELS",
+        help="pixels that a tile takes from each neighbour (default: 0)",
+    )
+    prerender.add_argument(
+        "--quality",
+        type=_whole(1, 95),
+        default=DEFAULT_QUALITY,
+        help=f"JPEG quality, 1..95, of tiles that are rendered (default: {DEFAULT_QUALITY})",
+    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    prerender.add_argument(
+        "--workers",
+        type=_whole(1, 1024),
+        default=cores or 1,
+        metavar="N",
+        help=f"processes (default: one a core, here {cores})",
+    )
+    prerender.set_defaults(run=_prerender)
+    return parser
+
+
+def _whole(low: int, high: int) -> Any:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number in {low}..{high}")
+        return int(text)
+
+    return parse
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+# info
+
+
+def _info(options: argparse.Namespace) -> None:
+    with Slide(options.slide) as slide:
+        facts = _facts(slide)
+    if options.json:
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    console = Console()
+    table = Table("level", "size", "downsample", "tile", "compression", box=None)
+    for level in facts.pop("levels"):
+        table.add_row(*map(str, level.values()))
+    for name, value in facts.items():
+        text = ", ".join(value) if isinstance(value, list) else value
+        console.print(f"{name:20} {'-' if text in (None, '') else text}", highlight=False)
+    console.print(table)
+
+
+def _facts(slide: Slide) -> dict[str, Any]:
+    metadata = slide.metadata()
+    pyramid = default_pyramid(slide)
+    return {
+        "file": slide.path.name,
+        "bytes": slide.version.size,
+        "ImageID": metadata.image_id,
+        "size": f"{slide.width} × {slide.height}",
+        "MPP (µm)": metadata.mpp_um and str(metadata.mpp_um),
+        "objective power": metadata.app_mag and str(metadata.app_mag),
+        "scan date": metadata.scan_date and metadata.scan_date.isoformat(),
+        "scanner": metadata.scanner,
+        "associated images": [name for name in ASSOCIATED_IMAGES if _has(slide, name)],
+        "DeepZoom": f"{pyramid.level_count} levels, {pyramid.tile_count} tiles of "
+        f"{pyramid.tile.width} × {pyramid.tile.height}",
+        "warnings": list(metadata.warnings),
+        "levels": [
+            {
+                "level": level.index,
+                "size": f"{level.width} × {level.height}",
+                "downsample": level.downsample,
+                "tile": f"{level.tile_width} × {level.tile_height}",
+                "compression": slide.compression(level.index),
+            }
+            for level in slide.levels
+        ],
+    }
+
+
+def _has(slide: Slide, name: str) -> bool:
+    try:
+        slide.associated_image(name)
+    except NotFound:
+        return False
+    return True
+
+
+# prerender
+
+
+class _Speed(ProgressColumn):
+    """Tiles a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0:.0f} tiles/s")
+
+
+def _prerender(options: argparse.Namespace) -> None:
+    name = parse_image_id(options.slide.stem)
+    storage = Storage(options.outdir)
+    with Slide(options.slide) as slide:
+        index = _index_of(slide, options)
+    options.outdir.mkdir(parents=True, exist_ok=True)
+    storage.claim_pyramid(name, index)
+    pyramid = index.pyramid
+    work = plan(pyramid, _TILES_PER_PIECE)
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with progress, ProcessPoolExecutor(options.workers, initializer=_ignore_ctrl_c) as pool:
+        bar = progress.add_task(options.slide.name, total=pyramid.tile_count)
+        try:
+            for done in _run(pool, work, options.slide, options.outdir, name, options.workers):
+                progress.advance(bar, done)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    check_complete(pyramid, storage, name)
+    write_whole(storage.descriptor(name), pyramid.descriptor().encode())
+
+
+def _index_of(slide: Slide, options: argparse.Namespace) -> SlideIndex:
+    own = default_pyramid(slide).tile
+    tile = Size(options.tile_size, options.tile_size) if options.tile_size else own
+    if options.overlap >= min(tile):
+        raise InvalidRequest(f"overlap {options.overlap} is not less than the tile size")
+    DeepZoom(Size(slide.width, slide.height), tile, options.overlap)
+    return SlideIndex(
+        filename=slide.path.name,
+        size=slide.version.size,
+        mtime_ns=slide.version.mtime_ns,
+        sha256="",
+        width=slide.width,
+        height=slide.height,
+        tile_width=tile.width,
+        tile_height=tile.height,
+        quality=options.quality,
+        overlap=options.overlap,
+    )
+
+
+def _run(
+    pool: ProcessPoolExecutor,
+    work: Iterator[tuple[int, int]],
+    slide: Path,
+    outdir: Path,
+    name: str,
+    workers: int,
+) -> Iterator[int]:
+    """Have the pieces rendered, few of them queued; yield the number of tiles of each."""
+    pending: set[Future[int]] = set()
+    while True:
+        for start, stop in islice(work, 2 * workers - len(pending)):
+            pending.add(pool.submit(_render_piece, slide, outdir, name, start, stop))
+        if not pending:
+            return
+        finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+        for future in finished:
+            yield future.result()
+
+
+def _ignore_ctrl_c() -> None:
+    """The terminal sends Ctrl-C to workers too; what they are at may finish, as planned."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _render_piece(path: Path, outdir: Path, name: str, start: int, stop: int) -> int:
+    storage = Storage(outdir)
+    index = storage.read_index(name)
+    if index is None:
+        raise NotFound("the pyramid's index was removed while it was rendered")
+    with Slide(path) as slide:
+        if slide.version != index.version:
+            raise FileChanged("the slide file was replaced while it was rendered")
+        render(slide, index.pyramid, storage, name, start=start, stop=stop, quality=index.quality)
+    return stop - start
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""The ``vsv`` command as a person uses it."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from local.samples import generated_slide
+
+VSV = [sys.executable, "-m", "vsv.cli"]
+
+
+def vsv(*arguments):
+    return subprocess.run([*VSV, *map(str, arguments)], capture_output=True, text=True)
+
+
+def pyramid(outdir):
+    """Descriptor and tiles by name."""
+    files = [*outdir.glob("*.dzi"), *outdir.rglob("*.jpeg")]
+    return {path.relative_to(outdir).as_posix(): path.read_bytes() for path in files}
+
+
+def test_info_describes_a_slide_for_people_and_for_programs(generated):
+    shown = vsv("info", generated)
+    assert shown.returncode == 0
+    for text in ("2309 × 1543", "0.2520", "40", "204711", "label, thumbnail, macro", "JPEG"):
+        assert text in shown.stdout
+    facts = json.loads(vsv("info", generated, "--json").stdout)
+    assert [level["downsample"] for level in facts["levels"]] == [1, 4, 16]
+
+
+@pytest.mark.parametrize("options", [(), ("--tile-size", "254", "--overlap", "1")])
+def test_any_number_of_workers_writes_the_same_bytes(generated, tmp_path, options):
+    outputs = []
+    for workers in (1, 3):
+        outdir = tmp_path / str(workers)
+        done = vsv("prerender", generated, outdir, "--workers", workers, *options)
+        assert done.returncode == 0, done.stderr
+        outputs.append(pyramid(outdir))
+    assert outputs[0] == outputs[1]
+    assert "generated.dzi" in outputs[0]
+    with Image.open(tmp_path / "1" / "generated_files" / "0" / "0_0.jpeg") as tile:
+        assert tile.size == (1, 1)
+
+
+def test_ctrl_c_leaves_no_descriptor_and_the_same_command_goes_on(real, tmp_path):
+    slide = generated_slide(tmp_path / "generated.svs", real, size=(4100, 3000))
+    undisturbed, outdir = tmp_path / "undisturbed", tmp_path / "out"
+    assert vsv("prerender", slide, undisturbed).returncode == 0
+    command = subprocess.Popen(
+        [*VSV, "prerender", str(slide), str(outdir), "--workers", "1"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while len(list(outdir.rglob("*.jpeg"))) < 20:
+        assert command.poll() is None
+        time.sleep(0.002)
+    command.send_signal(signal.SIGINT)
+    _, error = command.communicate()
+
+    assert command.returncode == 130
+    assert "the same command goes on from here" in error
+    assert "Traceback" not in error
+    assert not (outdir / "generated.dzi").exists()
+    kept = {path: path.stat().st_mtime_ns for path in outdir.rglob("*.jpeg")}
+    assert vsv("prerender", slide, outdir).returncode == 0
+    assert pyramid(outdir) == pyramid(undisturbed)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_other_options_begin_anew(generated, tmp_path):
+    assert vsv("prerender", generated, tmp_path, "--quality", "60").returncode == 0
+    before = pyramid(tmp_path)
+    assert vsv("prerender", generated, tmp_path, "--tile-size", "512").returncode == 0
+    after = pyramid(tmp_path)
+    assert before.keys() != after.keys()
+    assert b'TileSize="512"' in after["generated.dzi"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("info", "/nowhere.svs"), 1, "No such file"),
+        (("info", __file__), 1, "not a TIFF file"),
+        (("prerender", __file__, "/tmp/x"), 1, "not a TIFF file"),
+        (("prerender", "x.svs", "out", "--quality", "99"), 2, "not a number in 1..95"),
+        (("prerender", "x.svs"), 2, "OUTDIR"),
+        ((), 2, "COMMAND"),
+    ],
+)
+def test_mistakes_get_one_clear_line_and_an_exit_code(arguments, code, message):
+    done = vsv(*arguments)
+    assert done.returncode == code
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
