@@ -6,6 +6,7 @@ by a tag before any pixel is read, so that a viewer that has it already costs no
 
 import hashlib
 import os
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ class TileOptions:
     image_format: str = "jpeg"
 
 
+_DEFAULT_OPTIONS: Final = tuple(TileOptions(image_format=name) for name in _JPEG_NAMES)
+
+
 @dataclass(frozen=True)
 class Resource:
     """Something to be shown. Equal tags stand for equal bytes; ``load`` reads or renders them."""
@@ -64,6 +68,11 @@ class Images:
 
     def tile(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
         """One tile. Raises NotFound for an unknown slide, level, column or row."""
+        if options in _DEFAULT_OPTIONS:
+            # What is asked for most is one file: found by its name, without the index.
+            rendered = _file(self._storage.tile(image_id, address))
+            if rendered:
+                return rendered
         index = self._storage.read_index(image_id)
         if index and _is_pre_rendered(index, options):
             index.pyramid.tile_box(address)
@@ -146,14 +155,30 @@ def _is_pre_rendered(index: SlideIndex, options: TileOptions) -> bool:
     return options.image_format in _JPEG_NAMES and _with(index.pyramid, options) == index.pyramid
 
 
+class _JpegFile:
+    """An open JPEG file: one round trip to open it, one to read it."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Closed as soon as nobody holds it, read or not (304).
+        weakref.finalize(self, os.close, self._descriptor)
+        self._status = os.fstat(self._descriptor)
+
+    @property
+    def tag(self) -> str:
+        return f"{self._status.st_mtime_ns:x}-{self._status.st_size:x}"
+
+    def read(self) -> bytes:
+        return os.pread(self._descriptor, self._status.st_size, 0)
+
+
 def _file(path: Path) -> Resource | None:
     """A JPEG file as a resource; None where there is no such file."""
     try:
-        status = os.stat(path)
+        file = _JpegFile(path)
     except FileNotFoundError:
         return None
-    tag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
-    return Resource(tag, "image/jpeg", path.read_bytes)
+    return Resource(file.tag, "image/jpeg", file.read)
 
 
 def _digest(text: str) -> str:
