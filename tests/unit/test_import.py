@@ -9,7 +9,10 @@ import hashlib
 import pytest
 
 from local.samples import generated_slide
+from vsv.deepzoom import TileAddress
+from vsv.images import Images, TileOptions
 from vsv.imports.request import ImportRequest, ImportState
+from vsv.settings import StepSettings
 from vsv.slides import FileVersion, Slide
 
 
@@ -345,6 +348,20 @@ def test_repeated_steps_render_no_tile_twice(world, real):
     assert sum(rendered) == 1
     after = {path: path.stat().st_mtime_ns for path in tiles}
     assert {path for path in tiles if before[path] != after[path]} == {tiles[7]}
+
+
+@pytest.mark.parametrize(("levels", "total"), [("derived", 60), ("none", 0)])
+def test_with_fewer_levels_rendered_every_tile_is_still_shown(world, real, levels, total):
+    """The slide's own level 12 has 130 of the 190 tiles."""
+    world.importer._settings = StepSettings.read({"PRERENDER_LEVELS": levels})
+    request = world.scan(real, "x.svs")
+    answer = world.bring_in(request)
+    assert may_go(answer, request)
+    assert (answer.tiles_rendered, answer.tiles_total) == (total, total)
+    images = Images(world.storage, 90)
+    for address in ((12, 3, 3), (11, 2, 2), (0, 0, 0)):
+        tile = images.tile("1004486", TileAddress(*address), TileOptions())
+        assert tile.load().startswith(b"\xff\xd8")
 
 
 def test_an_incomplete_pyramid_is_never_announced(world, real):

@@ -192,7 +192,7 @@ def _prerender(options: argparse.Namespace) -> None:
     options.outdir.mkdir(parents=True, exist_ok=True)
     storage.claim_pyramid(name, index)
     pyramid = index.pyramid
-    work = plan(pyramid, _TILES_PER_PIECE)
+    work = plan(pyramid.tile_count, _TILES_PER_PIECE)
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -211,7 +211,7 @@ def _prerender(options: argparse.Namespace) -> None:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    check_complete(pyramid, storage, name)
+    check_complete(index, storage, name)
     write_whole(storage.descriptor(name), pyramid.descriptor().encode())
 
 
@@ -220,18 +220,9 @@ def _index_of(slide: Slide, options: argparse.Namespace) -> SlideIndex:
     tile = Size(options.tile_size, options.tile_size) if options.tile_size else own
     if options.overlap >= min(tile):
         raise InvalidRequest(f"overlap {options.overlap} is not less than the tile size")
-    DeepZoom(Size(slide.width, slide.height), tile, options.overlap)
-    return SlideIndex(
-        filename=slide.path.name,
-        size=slide.version.size,
-        mtime_ns=slide.version.mtime_ns,
-        sha256="",
-        width=slide.width,
-        height=slide.height,
-        tile_width=tile.width,
-        tile_height=tile.height,
-        quality=options.quality,
-        overlap=options.overlap,
+    pyramid = DeepZoom(Size(slide.width, slide.height), tile, options.overlap)
+    return SlideIndex.of(
+        slide, slide.path.name, pyramid, quality=options.quality, levels=pyramid.levels
     )
 
 
@@ -268,7 +259,7 @@ def _render_piece(path: Path, outdir: Path, name: str, start: int, stop: int) ->
     with Slide(path) as slide:
         if slide.version != index.version:
             raise FileChanged("the slide file was replaced while it was rendered")
-        render(slide, index.pyramid, storage, name, start=start, stop=stop, quality=index.quality)
+        render(slide, index, storage, name, start=start, stop=stop)
     return stop - start
 
 

@@ -9,7 +9,7 @@ Deep Zoom file format overview, as OpenSeadragon reads it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -120,18 +120,30 @@ class DeepZoom:
         )
 
     @cached_property
+    def levels(self) -> tuple[int, ...]:
+        """All levels, the finest first."""
+        return tuple(reversed(range(self.level_count)))
+
+    @cached_property
     def tile_count(self) -> int:
         """Number of tiles on all levels."""
-        return sum(cols * rows for cols, rows in map(self.grid, range(self.level_count)))
+        return self.count(self.levels)
 
-    def tiles(self, start: int = 0, stop: int | None = None) -> Iterator[TileAddress]:
-        """Yield tiles ``start`` to ``stop`` of the whole pyramid, finest level first, by rows.
+    def count(self, levels: Sequence[int]) -> int:
+        """Number of tiles on these levels."""
+        return sum(cols * rows for cols, rows in map(self.grid, levels))
 
-        The order numbers every tile of the pyramid, so that a range of numbers is a piece of work.
+    def tiles(
+        self, start: int = 0, stop: int | None = None, levels: Sequence[int] | None = None
+    ) -> Iterator[TileAddress]:
+        """Yield tiles ``start`` to ``stop`` of the levels (default: all, finest first), by rows.
+
+        The order numbers the tiles, so that a range of numbers is a piece of work.
         """
-        stop = self.tile_count if stop is None else min(stop, self.tile_count)
+        levels = self.levels if levels is None else levels
+        stop = self.count(levels) if stop is None else stop
         first = 0
-        for level in reversed(range(self.level_count)):
+        for level in levels:
             cols, rows = self.grid(level)
             for number in range(max(start - first, 0), min(stop - first, cols * rows)):
                 row, col = divmod(number, cols)

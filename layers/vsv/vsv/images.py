@@ -68,15 +68,13 @@ class Images:
 
     def tile(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
         """One tile. Raises NotFound for an unknown slide, level, column or row."""
-        if options in _DEFAULT_OPTIONS:
-            # What is asked for most is one file: found by its name, without the index.
-            rendered = _file(self._storage.tile(image_id, address))
-            if rendered:
-                return rendered
+        # What is asked for most is one file: found by its name, without the index.
+        rendered = self._rendered(image_id, address) if options in _DEFAULT_OPTIONS else None
+        if rendered:
+            return rendered
         index = self._storage.read_index(image_id)
         if index and _is_pre_rendered(index, options):
-            index.pyramid.tile_box(address)
-            rendered = _file(self._storage.tile(image_id, address))
+            rendered = self._rendered(image_id, address)
             if rendered:
                 return rendered
         slide = self._open(image_id, index)
@@ -103,6 +101,10 @@ class Images:
         return self._made_of(
             slide, name, image_format, lambda: encode(image, image_format, self._quality)
         )
+
+    def _rendered(self, image_id: str, address: TileAddress) -> Resource | None:
+        """The tile of the finished pyramid, if it is there."""
+        return _file(self._storage.tile(image_id, address))
 
     def _open(self, image_id: str, index: SlideIndex | None) -> Slide:
         """Open the slide that was imported under this ID; without an import, one named like it."""

@@ -69,19 +69,24 @@ class StepSettings:
     ``scanner_zone``: the scanner's time zone, for slides that name none.
     ``tiles_per_piece``: tiles that one call of RenderTiles renders. At 10 to 100 ms a tile, 1,000
     stay far below Lambda's 15 minutes even on slow storage, and are enough to outweigh the call.
+    ``prerender_levels``: ``all``, ``derived`` or ``none``, see ``vsv.pyramid.levels_to_render``.
     """
 
     slide_id_pattern: str
     scanner_zone: ZoneInfo
     tiles_per_piece: int
+    prerender_levels: str
 
     @classmethod
     def read(cls, environment: Environment = os.environ) -> Self:
-        """SLIDE_ID_PATTERN, SCANNER_TIME_ZONE (default UTC), TILES_PER_PIECE (default 1000).
+        """SLIDE_ID_PATTERN, SCANNER_TIME_ZONE (UTC), TILES_PER_PIECE (1000), PRERENDER_LEVELS.
 
         Raises ValueError naming what is wrong.
         """
         pattern = environment.get("SLIDE_ID_PATTERN") or _ANY_SLIDE_ID
+        levels = environment.get("PRERENDER_LEVELS") or "all"
+        if levels not in ("all", "derived", "none"):
+            raise ValueError(f"PRERENDER_LEVELS is {levels!r}, not all, derived or none")
         zone = environment.get("SCANNER_TIME_ZONE") or "UTC"
         try:
             re.compile(pattern)
@@ -91,7 +96,12 @@ class StepSettings:
             scanner_zone = ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"SCANNER_TIME_ZONE {zone!r} is no IANA time zone") from error
-        return cls(pattern, scanner_zone, _number(environment, "TILES_PER_PIECE", 1000, 1, 100_000))
+        return cls(
+            pattern,
+            scanner_zone,
+            _number(environment, "TILES_PER_PIECE", 1000, 1, 100_000),
+            levels,
+        )
 
 
 @dataclass(frozen=True)

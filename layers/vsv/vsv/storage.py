@@ -24,7 +24,7 @@ from typing import Final, Self
 
 from vsv.deepzoom import DeepZoom, Size, TileAddress
 from vsv.errors import FileChanged, InvalidRequest
-from vsv.slides import FileVersion
+from vsv.slides import FileVersion, Slide
 
 __all__ = ["SlideIndex", "Storage", "parse_filename", "parse_image_id", "write_whole"]
 
@@ -109,7 +109,7 @@ class SlideIndex:
 
     It binds an ImageID to the bytes of one file: pixels of a file that has taken that name since
     are never shown under this ID. Lengths are in pixels, ``size`` in bytes, ``mtime_ns`` in
-    nanoseconds since 1970.
+    nanoseconds since 1970; ``levels`` are those that are pre-rendered.
     """
 
     filename: str
@@ -121,9 +121,34 @@ class SlideIndex:
     tile_width: int
     tile_height: int
     quality: int
+    levels: tuple[int, ...]
     overlap: int = 0
 
-    _FORMAT = 1
+    _FORMAT = 2
+
+    @classmethod
+    def of(
+        cls,
+        slide: Slide,
+        filename: str,
+        pyramid: DeepZoom,
+        *,
+        quality: int,
+        levels: tuple[int, ...],
+        sha256: str = "",
+    ) -> Self:
+        """The index of an open slide whose pyramid is, or will be, rendered so."""
+        return cls(
+            filename,
+            slide.version.size,
+            slide.version.mtime_ns,
+            sha256,
+            *pyramid.size,
+            *pyramid.tile,
+            quality,
+            levels,
+            pyramid.overlap,
+        )
 
     @property
     def version(self) -> FileVersion:
@@ -147,7 +172,7 @@ class SlideIndex:
             fields = json.loads(data)
             if fields.pop("format") != cls._FORMAT:
                 return None
-            return cls(**fields)
+            return cls(**{**fields, "levels": tuple(fields["levels"])})
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -226,12 +251,9 @@ class Storage:
                 return path
         raise FileChanged("the slide file was replaced or removed since it was imported")
 
-    def complete_levels(self, image_id: str, pyramid: DeepZoom) -> dict[int, int]:
-        """Count each level's tiles, and sweep up what killed writers left behind."""
-        return {
-            level: self._sweep(self.files(image_id) / str(level))
-            for level in range(pyramid.level_count)
-        }
+    def count_tiles(self, image_id: str, level: int) -> int:
+        """Count the level's tiles, and sweep up what killed writers left behind."""
+        return self._sweep(self.files(image_id) / str(level))
 
     def _index(self, image_id: str) -> Path:
         return self.root / f"{parse_image_id(image_id)}.index"

@@ -15,7 +15,14 @@ from PIL import Image
 from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
 from vsv.slides import Level, Slide
 
-__all__ = ["DEFAULT_QUALITY", "default_pyramid", "encode", "read_region", "render_tile"]
+__all__ = [
+    "DEFAULT_QUALITY",
+    "default_pyramid",
+    "encode",
+    "is_native",
+    "read_region",
+    "render_tile",
+]
 
 # 1..95 as in libjpeg. 90 without chroma subsampling costs less than the scanner's own compression.
 DEFAULT_QUALITY: Final = 90
@@ -58,6 +65,16 @@ def render_tile(
         if native is not None:
             return native
     return encode(read_region(slide, downsample, box), image_format, quality)
+
+
+def is_native(slide: Slide, tile: Size, downsample: int) -> bool:
+    """Whether tiles of this size, at this downsample, are the slide's own but at the borders."""
+    level = _source_level(slide, downsample)
+    return (
+        level.downsample == downsample
+        and tile == (level.tile_width, level.tile_height)
+        and slide.compression(level.index) == "JPEG"
+    )
 
 
 def encode(image: Image.Image, image_format: str, quality: int = DEFAULT_QUALITY) -> bytes:

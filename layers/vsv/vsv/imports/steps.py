@@ -19,7 +19,7 @@ from vsv.errors import (
 )
 from vsv.imports.workflow import ImportJob
 from vsv.label import Barcode, read_barcode
-from vsv.pyramid import check_complete, plan, render
+from vsv.pyramid import check_complete, levels_to_render, plan, render
 from vsv.settings import StepSettings
 from vsv.slides import ASSOCIATED_IMAGES, Slide, parse_description
 from vsv.storage import SlideIndex, Storage, write_whole
@@ -83,16 +83,13 @@ class Importer:
             if job.image_id != metadata.image_id:
                 warnings.append("the file's name stands for the ImageID")
             pyramid = default_pyramid(slide)
-            index = SlideIndex(
+            index = SlideIndex.of(
+                slide,
                 job.filename,
-                job.size,
-                job.mtime_ns,
-                sha256,
-                slide.width,
-                slide.height,
-                pyramid.tile.width,
-                pyramid.tile.height,
-                self._quality,
+                pyramid,
+                quality=self._quality,
+                levels=levels_to_render(slide, pyramid, self._settings.prerender_levels),
+                sha256=sha256,
             )
             _check_owner(job, self._storage)
             self._catalogue.begin_import(
@@ -110,7 +107,7 @@ class Importer:
                     "Barcode": _barcode_fields(barcode),
                     "ImportWarnings": [*metadata.warnings, *warnings] or None,
                     "TilesRendered": 0,
-                    "TilesTotal": pyramid.tile_count,
+                    "TilesTotal": pyramid.count(index.levels),
                 }
             )
             self._storage.claim_pyramid(job.image_id, index)
@@ -119,7 +116,7 @@ class Importer:
                     self._storage.associated_image(job.image_id, name),
                     encode(image, "jpeg", self._quality),
                 )
-        pieces = plan(pyramid, self._settings.tiles_per_piece)
+        pieces = plan(pyramid.count(index.levels), self._settings.tiles_per_piece)
         return {"pieces": [{"start": start, "stop": stop} for start, stop in pieces]}
 
     def render_tiles(self, job: ImportJob, start: int, stop: int) -> dict[str, int]:
@@ -146,12 +143,11 @@ class Importer:
         with _open(job, self._storage) as slide:
             render(
                 slide,
-                index.pyramid,
+                index,
                 self._storage,
                 job.image_id,
                 start=start,
                 stop=stop,
-                quality=index.quality,
                 on_tile=on_tile,
             )
             slide.check_unchanged()
@@ -163,14 +159,16 @@ class Importer:
 
         Raises IncompletePyramid or FileChanged.
         """
-        pyramid = _index(job, self._storage).pyramid
-        check_complete(pyramid, self._storage, job.image_id)
+        index = _index(job, self._storage)
+        check_complete(index, self._storage, job.image_id)
         with _open(job, self._storage) as slide:
             slide.check_unchanged()
-        write_whole(self._storage.descriptor(job.image_id), pyramid.descriptor().encode())
-        if not self._catalogue.finish_import(job.image_id, str(job.version), pyramid.tile_count):
+        descriptor = index.pyramid.descriptor().encode()
+        write_whole(self._storage.descriptor(job.image_id), descriptor)
+        tiles = index.pyramid.count(index.levels)
+        if not self._catalogue.finish_import(job.image_id, str(job.version), tiles):
             raise FileChanged("the slide's record is of another file now")
-        return {"tiles": pyramid.tile_count}
+        return {"tiles": tiles}
 
 
 def fail_import(job: ImportJob, error: Mapping[str, str], catalogue: Catalogue) -> dict[str, str]:
