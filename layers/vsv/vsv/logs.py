@@ -46,7 +46,12 @@ def observed(handler: Handler) -> Handler:
 
     @wraps(handler)
     def entry(event: Any, context: Any) -> Any:
-        return (logged if hasattr(context, "invoked_function_arn") else handler)(event, context)
+        if hasattr(context, "invoked_function_arn"):
+            return logged(event, context)
+        try:
+            return handler(event, context)
+        finally:
+            _metrics.clear_metrics()
 
     return entry
 
