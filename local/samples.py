@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import openslide
@@ -67,6 +67,7 @@ def generated_slide(
     downsamples: Sequence[int] = (1, 4, 16),
     rounding: Literal["floor", "ceil"] = "floor",
     colors: Literal["YCBCR", "RGB"] = "YCBCR",
+    jpeg2000: bool = False,
     label_text: str | None = "S26-04711-A1",
     properties: Mapping[str, str | None] | None = None,
     describe_pages: bool = True,
@@ -76,6 +77,7 @@ def generated_slide(
     """Write an Aperio-like SVS made of ``tissue``'s pixels and return its path.
 
     Sizes are in pixels. ``rounding`` is how sizes of coarser levels are rounded (Aperio: floor).
+    Levels are compressed as JPEG, or as ``jpeg2000`` in RGB (Aperio's 33005).
     ``label_text`` goes onto the label as a Data Matrix; ``None`` leaves the label out.
     ``properties`` are set, or with ``None`` left out, among those of the ImageDescription.
     Without ``describe_pages`` label, thumbnail and macro have an empty description (GT 450).
@@ -103,14 +105,12 @@ def generated_slide(
             rows, cols = level.shape[:2]
             of = "" if downsample == 1 else f" -> {cols}x{rows}"
             writer.write(
-                _jpeg_tiles(level, tile, colors),
+                level if jpeg2000 else _jpeg_tiles(level, tile, colors),
                 shape=level.shape,
                 dtype=np.uint8,
                 tile=(tile[1], tile[0]),
-                compression="jpeg",
                 photometric="rgb",
-                subsampling=(1, 1),
-                compressionargs={"outcolorspace": colors},
+                **_JPEG2000 if jpeg2000 else _jpeg(colors),
                 description=(
                     f"{software}{width}x{height}{of} ({tile[0]}x{tile[1]}) JPEG Q=90{text}"
                 ).encode(),
@@ -127,6 +127,20 @@ def generated_slide(
         _write_strip(writer, full, 1280, macro, 9)
     os.replace(partial, path)
     return path
+
+
+_JPEG2000: Final[dict[str, Any]] = {
+    "compression": 33005,
+    "compressionargs": {"level": 90, "reversible": False},
+}
+
+
+def _jpeg(colors: str) -> dict[str, Any]:
+    return {
+        "compression": "jpeg",
+        "subsampling": (1, 1),
+        "compressionargs": {"outcolorspace": colors},
+    }
 
 
 def _mirrored(pixels: Pixels, size: tuple[int, int]) -> Pixels:

@@ -49,6 +49,7 @@ SHAPES = {
     "one level": {"size": (700, 1300), "downsamples": (1,)},
     "240 RGB": {"size": (1211, 1303), "tile": (240, 240), "colors": "RGB"},
     "tiles not square": {"size": (1025, 900), "tile": (256, 128)},
+    "JPEG 2000": {"size": (1025, 769), "jpeg2000": True},
     "BigTIFF, big-endian": {"size": (600, 500), "bigtiff": True, "byteorder": ">"},
 }
 
