@@ -1,5 +1,6 @@
 """What tests of all kinds share: slides, an images path, the template's tables in moto."""
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,15 @@ hypothesis.settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / ".local" / "samples"
+
+
+def load_handler(name):
+    """The handler of a function, in a fresh execution environment."""
+    path = ROOT / "functions" / name / "app.py"
+    spec = importlib.util.spec_from_file_location(f"app_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.lambda_handler
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The import's outside world, in one process: a scanner folder, DataSync, Step Functions."""
 
+import json
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -103,8 +104,6 @@ class FakeWorkflow:
                 self.importer.render_tiles(job, piece["start"], piece["stop"])
             self.importer.finish_import(job)
         except Exception as error:  # noqa: BLE001  as Step Functions does
-            import json
-
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
             fail_import(job, {"Error": type(error).__name__, "Cause": cause}, self.catalogue)
 

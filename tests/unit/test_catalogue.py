@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.unit.test_image_request import load_handler
+from tests.conftest import load_handler
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """ImageRequest through its handler: what a viewer gets, and what it gets told."""
 
 import base64
-import importlib.util
 import io
 import json
 import os
@@ -10,17 +9,9 @@ import shutil
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT
+from tests.conftest import load_handler
 from vsv.imports.workflow import ImportJob
 from vsv.slides import Slide
-
-
-def load_handler(name):
-    path = ROOT / "functions" / name / "app.py"
-    spec = importlib.util.spec_from_file_location(f"app_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.lambda_handler
 
 
 @pytest.fixture

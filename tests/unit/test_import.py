@@ -12,6 +12,7 @@ from local.samples import generated_slide
 from vsv.deepzoom import TileAddress
 from vsv.images import Images, TileOptions
 from vsv.imports.request import ImportRequest, ImportState
+from vsv.imports.workflow import ImportJob
 from vsv.settings import StepSettings
 from vsv.slides import FileVersion, Slide
 
@@ -440,8 +441,6 @@ def test_names_of_all_alphabets_are_taken(name):
 
 
 def _job(world, request):
-    from vsv.imports.workflow import ImportJob
-
     file = world.files.check(request.filename)
     return ImportJob(file.image_id, request.filename, file.size, file.mtime_ns)
 
