@@ -5,8 +5,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -206,7 +207,8 @@ def _prerender(options: argparse.Namespace) -> None:
     with progress, ProcessPoolExecutor(options.workers, initializer=_ignore_ctrl_c) as pool:
         bar = progress.add_task(options.slide.name, total=pyramid.tile_count)
         try:
-            for done in _run(pool, work, options.slide, options.outdir, name, options.workers):
+            piece = partial(_render_piece, options.slide, options.outdir, name, index)
+            for done in _run(pool, piece, work, 2 * options.workers):
                 progress.advance(bar, done)
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -228,17 +230,15 @@ def _index_of(slide: Slide, options: argparse.Namespace) -> SlideIndex:
 
 def _run(
     pool: ProcessPoolExecutor,
+    render_piece: Callable[[int, int], int],
     work: Iterator[tuple[int, int]],
-    slide: Path,
-    outdir: Path,
-    name: str,
-    workers: int,
+    most_queued: int,
 ) -> Iterator[int]:
     """Have the pieces rendered, few of them queued; yield the number of tiles of each."""
     pending: set[Future[int]] = set()
     while True:
-        for start, stop in islice(work, 2 * workers - len(pending)):
-            pending.add(pool.submit(_render_piece, slide, outdir, name, start, stop))
+        for start, stop in islice(work, most_queued - len(pending)):
+            pending.add(pool.submit(render_piece, start, stop))
         if not pending:
             return
         finished, pending = wait(pending, return_when=FIRST_COMPLETED)
@@ -251,16 +251,21 @@ def _ignore_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _render_piece(path: Path, outdir: Path, name: str, start: int, stop: int) -> int:
-    storage = Storage(outdir)
-    index = storage.read_index(name)
-    if index is None:
-        raise NotFound("the pyramid's index was removed while it was rendered")
-    with Slide(path) as slide:
-        if slide.version != index.version:
-            raise FileChanged("the slide file was replaced while it was rendered")
-        render(slide, index, storage, name, start=start, stop=stop)
+def _render_piece(
+    path: Path, outdir: Path, name: str, index: SlideIndex, start: int, stop: int
+) -> int:
+    slide = _opened(path)
+    if slide.version != index.version:
+        raise FileChanged("the slide file was replaced while it was rendered")
+    render(slide, index, Storage(outdir), name, start=start, stop=stop)
+    slide.check_unchanged()
     return stop - start
+
+
+@cache
+def _opened(path: Path) -> Slide:
+    """The slide, opened once in each worker: a large one's tile offsets take a while to read."""
+    return Slide(path)
 
 
 if __name__ == "__main__":
