@@ -69,11 +69,12 @@ class Images:
     def tile(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
         """One tile. Raises NotFound for an unknown slide, level, column or row."""
         # What is asked for most is one file: found by its name, without the index.
-        rendered = self._rendered(image_id, address) if options in _DEFAULT_OPTIONS else None
+        is_default = options in _DEFAULT_OPTIONS
+        rendered = self._rendered(image_id, address) if is_default else None
         if rendered:
             return rendered
         index = self._storage.read_index(image_id)
-        if index and _is_pre_rendered(index, options):
+        if index and not is_default and _is_pre_rendered(index, options):
             rendered = self._rendered(image_id, address)
             if rendered:
                 return rendered
