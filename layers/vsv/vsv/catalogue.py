@@ -129,8 +129,7 @@ class Catalogue:
         slide's.
         """
         fields = {**record, "ImportStatus": IMPORTING, "lastModified": _now()}
-        same_bytes = _is_bytes_of(record) & Attr(_METADATA_MARK).exists()
-        if self._update(record["ImageID"], fields, same_bytes, keep=_EDITABLE):
+        if self._update(record["ImageID"], fields, _was_read_for(record), keep=_EDITABLE):
             return
         if not self._put(fields, _is_free_for(record)):
             raise ImageIdConflict(
@@ -161,7 +160,6 @@ class Catalogue:
         ``record`` holds ImageID, Filename, FileVersion and FileSize. Where the ImageID is another
         slide's, the failure gets a record under the file's name: the other slide's is not touched.
         """
-        same_bytes = _is_bytes_of(record) & Attr(_METADATA_MARK).exists()
         for image_id in dict.fromkeys((record["ImageID"], record["Filename"])):
             fields = {
                 **record,
@@ -171,7 +169,7 @@ class Catalogue:
                 "lastModified": _now(),
             }
             ids = {"SlideID": image_id, "CaseID": image_id, "Status": STATUSES[0]}
-            if self._update(image_id, fields, same_bytes) or self._put(
+            if self._update(image_id, fields, _was_read_for(record)) or self._put(
                 {**ids, **fields}, _is_free_for(record)
             ):
                 return str(image_id)
@@ -235,8 +233,13 @@ class Catalogue:
         return True
 
 
-def _is_bytes_of(record: Mapping[str, Any]) -> ConditionBase:
-    return Attr("Filename").eq(record["Filename"]) & Attr("FileVersion").eq(record["FileVersion"])
+def _was_read_for(record: Mapping[str, Any]) -> ConditionBase:
+    """The metadata of these very bytes, under this name, are on the record already."""
+    return (
+        Attr("Filename").eq(record["Filename"])
+        & Attr("FileVersion").eq(record["FileVersion"])
+        & Attr(_METADATA_MARK).exists()
+    )
 
 
 def _is_free_for(record: Mapping[str, Any]) -> ConditionBase:
