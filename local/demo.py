@@ -62,9 +62,7 @@ def _scan(names: list[str]) -> None:
         print(f"  {name}", flush=True)
         source = real if name == _REAL_SLIDE else CACHE / name
         if not source.exists():
-            partial = source.with_suffix(".partial.svs")
-            samples.generated_slide(partial, real)
-            partial.replace(source)
+            samples.generated_slide(source, real)
         # The script must never see half a file under a slide's name.
         arriving = SCANNER / f"{name}.part"
         shutil.copyfile(source, arriving)

@@ -10,8 +10,10 @@ import hypothesis
 import pytest
 import yaml
 from moto import mock_aws
+from playwright.sync_api import sync_playwright
 
 from local.samples import generated_slide, real_slide
+from local.settings import CACHE
 from vsv.catalogue import Catalogue
 from vsv.storage import Storage
 
@@ -20,7 +22,6 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[1]
-SAMPLES = ROOT / ".local" / "samples"
 
 
 def load_handler(name):
@@ -35,7 +36,7 @@ def load_handler(name):
 @pytest.fixture(scope="session")
 def real() -> Path:
     """The real Aperio slide: one level, a handwritten label."""
-    return real_slide(SAMPLES)
+    return real_slide(CACHE)
 
 
 @pytest.fixture(scope="session")
@@ -116,3 +117,24 @@ def tables(aws) -> dict[str, str]:
 @pytest.fixture
 def catalogue(tables) -> Catalogue:
     return Catalogue(boto3.resource("dynamodb"), tables["SlideTable"])
+
+
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium. For one module at a time: other modules' tests run event loops of their own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 
+from local import services
 from local.samples import generated_slide
 from tests.conftest import ROOT
 
@@ -30,13 +30,7 @@ class Stack:
         return self.config[name]
 
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.aws_endpoint_url,
-            region_name=self.region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return services.session().client(service, endpoint_url=self.aws_endpoint_url)
 
     def scanner_token(self) -> str:
         answer = httpx.post(
@@ -58,14 +52,12 @@ class Stack:
         return answer["AuthenticationResult"]
 
     def record(self, image_id: str) -> dict[str, Any] | None:
-        table = boto3.resource(
-            "dynamodb",
-            endpoint_url=self.aws_endpoint_url,
-            region_name=self.region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        ).Table(self.table_name)
-        return table.get_item(Key={"ImageID": image_id}, ConsistentRead=True).get("Item")
+        tables = services.session().resource("dynamodb", endpoint_url=self.aws_endpoint_url)
+        return (
+            tables.Table(self.table_name)
+            .get_item(Key={"ImageID": image_id}, ConsistentRead=True)
+            .get("Item")
+        )
 
     @property
     def efs(self) -> Path:

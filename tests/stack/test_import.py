@@ -13,10 +13,10 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import boto3
 import pytest
 from PIL import Image
 
+from local import services
 from local.demo import write_scanner_config
 from tests.conftest import ROOT
 from tests.stack.conftest import run_stack
@@ -92,13 +92,7 @@ def executions(stack, filename: str) -> list[dict]:
 
 def transfers(stack, filename: str) -> list[str]:
     """The states of all DataSync executions that were started for the file."""
-    client = boto3.client(
-        "datasync",
-        endpoint_url=f"{stack.viewer_url}datasync",
-        region_name=stack.region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    client = services.session().client("datasync", endpoint_url=f"{stack.viewer_url}datasync")
     found = []
     for page in client.get_paginator("list_task_executions").paginate():
         for listed in page["TaskExecutions"]:

@@ -11,20 +11,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 HERE = Path(__file__).parent
 WEB = HERE.parents[1] / "web"
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_ARGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 ODD_ID = 'odd/näme #1?&<img src=x onerror="document.title=1">'
 
 
@@ -41,14 +31,6 @@ class Backend:
     def counts(self) -> dict[str, int]:
         """How often what was asked for."""
         return json.load(urllib.request.urlopen(f"{self.url}/fake/counts"))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
