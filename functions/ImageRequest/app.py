@@ -13,7 +13,7 @@ from vsv.storage import Storage
 @cache
 def images(settings: StorageSettings) -> Images:
     """The slides, kept open from one request to the next."""
-    return Images(Storage(settings.images_path), settings.quality)
+    return Images(Storage(settings.images_path), settings.quality, keeps_index=True)
 
 
 def answer(event: Event) -> Response:

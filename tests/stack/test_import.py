@@ -199,10 +199,10 @@ def test_a_renderer_killed_in_the_middle_shows_no_half_tile_and_the_import_resum
 
 def damaged_tile(path: Path) -> None:
     with Slide(path) as slide:
-        directory = slide._levels[0]
+        offset, length, _ = slide.locate(0, 0, 1)
     with path.open("r+b") as file:
-        file.seek(directory.offsets[5] + 2)
-        file.write(bytes(directory.byte_counts[5] - 2))
+        file.seek(offset + 2)
+        file.write(bytes(length - 2))
 
 
 @pytest.mark.parametrize(

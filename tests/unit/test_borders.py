@@ -13,8 +13,9 @@ LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 LAYERS = [
     {"errors"},
     {"deepzoom", "slides", "aws", "label", "logs"},
-    {"storage", "settings", "catalogue"},
-    {"tiles"},
+    {"index", "settings", "catalogue"},
+    {"storage"},
+    {"tiles", "shelf"},
     {"pyramid", "images"},
     {"http", "imports", "cli"},
 ]

@@ -187,35 +187,10 @@ def imported(world, real):
 @pytest.mark.usefixtures("imported")
 def test_an_imported_slide_is_served_from_its_pyramid_without_the_slide(get, storage, monkeypatch):
     expected = (storage.root / "1004486_files/9/0_0.jpeg").read_bytes()
-    monkeypatch.setattr("vsv.images.Slide", None)
+    monkeypatch.setattr("vsv.shelf.Slide", None)
     assert body(get("/DeepZoom/1004486_files/9/0_0.jpeg")) == expected
     assert b"2220" in body(get("/DeepZoom/1004486.dzi"))
     assert image(get("/DeepZoom/1004486_files/label.jpeg")).size == (387, 463)
-
-
-@pytest.mark.usefixtures("imported")
-def test_a_pre_rendered_tile_is_one_open_and_one_read_cold_or_warm(get, monkeypatch):
-    """On EFS each of them is a round trip of a millisecond."""
-    calls = []
-    for name in ("open", "stat", "pread", "read", "scandir", "listdir"):
-        real_call = getattr(os, name)
-
-        def counted(*arguments, _call=real_call, _name=name, **options):
-            calls.append(_name)
-            return _call(*arguments, **options)
-
-        monkeypatch.setattr(os, name, counted)
-    opened = []
-    monkeypatch.setattr(io, "open", lambda *arguments, **_: opened.append(arguments))
-    for col in (0, 1, 1):
-        calls.clear()
-        assert get(f"/DeepZoom/1004486_files/12/{col}_3.jpeg")["statusCode"] == 200
-        assert calls == ["open", "pread"]
-    tag = get("/DeepZoom/1004486_files/12/1_3.jpeg")["headers"]["ETag"]
-    calls.clear()
-    assert get("/DeepZoom/1004486_files/12/1_3.jpeg", If_None_Match=tag)["statusCode"] == 304
-    assert calls == ["open"]
-    assert not opened
 
 
 def test_open_files_do_not_pile_up(get, imported):

@@ -12,18 +12,19 @@ from PIL import Image
 
 from vsv.deepzoom import Size
 from vsv.errors import IncompletePyramid
+from vsv.index import SlideIndex, default_pyramid
 from vsv.pyramid import check_complete, levels_to_render, plan, render
 from vsv.slides import Slide
-from vsv.storage import SlideIndex, Storage
-from vsv.tiles import default_pyramid, is_native
+from vsv.storage import Storage
+from vsv.tiles import is_native
 
 RENDER = """
 import sys
 from pathlib import Path
 from vsv.pyramid import render
 from vsv.slides import Slide
-from vsv.storage import SlideIndex, Storage
-from vsv.tiles import default_pyramid
+from vsv.index import SlideIndex, default_pyramid
+from vsv.storage import Storage
 
 with Slide(Path(sys.argv[1])) as slide:
     pyramid = default_pyramid(slide)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import struct
 
 import numpy as np
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from local.samples import generated_slide
-from vsv.deepzoom import Box, DeepZoom, Size
+from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
 from vsv.errors import UnreadableSlide
-from vsv.slides import Slide
-from vsv.tiles import default_pyramid, read_region, render_tile
+from vsv.index import default_pyramid
+from vsv.slides import Damage, Slide
+from vsv.tiles import read_region, render_tile
 
 
 def decoded(data: bytes) -> Image.Image:
@@ -117,8 +119,8 @@ def test_a_native_tile_is_the_scanners_bytes(real):
         pyramid = default_pyramid(slide)
         address = next(pyramid.tiles())
         tile = render_tile(slide, pyramid, address)
-        directory = slide._levels[0]
-        raw = real.read_bytes()[directory.offsets[0] :][: directory.byte_counts[0]]
+        offset, length, _ = slide.locate(0, 0, 0)
+        raw = real.read_bytes()[offset:][:length]
         assert tile.endswith(raw[2:])
         expected = slide.read(0, (0, 0, 240, 240))
         assert np.array_equal(decoded(tile), expected)
@@ -131,13 +133,6 @@ def test_a_png_is_lossless(real):
             box = pyramid.tile_box(address)
             expected = read_region(slide, pyramid.downsample(address.level), box)
             assert np.array_equal(decoded(render_tile(slide, pyramid, address, "png")), expected)
-
-
-def damaged(source, target, change) -> str:
-    data = bytearray(source.read_bytes())
-    change(data)
-    target.write_bytes(data)
-    return target
 
 
 @pytest.mark.parametrize(
@@ -180,21 +175,75 @@ def test_a_cycle_of_directories_ends(real, tmp_path):
         Slide(path)
 
 
-def test_a_damaged_tile_is_an_error_and_its_neighbours_are_not(real, tmp_path):
-    with Slide(real) as slide:
-        directory = slide._levels[0]
-    path = damaged(
-        real,
-        tmp_path / "damaged.svs",
-        lambda data: data.__setitem__(
-            slice(directory.offsets[0], directory.offsets[0] + directory.byte_counts[0]),
-            os.urandom(directory.byte_counts[0]),
-        ),
-    )
-    with Slide(path) as slide:
-        assert slide.read(0, (240, 0, 480, 240)).size == (240, 240)
-        with pytest.raises(UnreadableSlide, match="tile 0_0 of level 0"):
-            slide.read(0, (0, 0, 240, 240))
+def spoilt(source, target, level, col, row, spoil) -> list[Damage]:
+    """A copy of the slide in which one tile's data are spoilt; what opening it will tell."""
+    shutil.copy(source, target)
+    with Slide(source) as slide:
+        offset, length, _ = slide.locate(level, col, row)
+    with target.open("r+b") as file:
+        spoil(file, offset, length)
+    return []
+
+
+def overwrite(file, offset, length):
+    file.seek(offset)
+    file.write(os.urandom(length))
+
+
+def garble(file, offset, length):
+    """It still looks like a JPEG."""
+    file.seek(offset + 2)
+    file.write(bytes(length - 4))
+
+
+def make_empty(file, offset, length):
+    """As Aperio leaves tiles: there is none, its byte count is zero."""
+    data = bytearray(file.read())
+    for code in ("<I", "<H", "<Q"):
+        # The counts lie in a row; the tile's own is found by its neighbours not being touched.
+        packed = struct.pack(code, length)
+        if data.count(packed) == 1:
+            file.seek(data.index(packed))
+            file.write(bytes(len(packed)))
+            return
+    raise AssertionError("the byte count is not unique")
+
+
+@pytest.mark.parametrize("spoil", [overwrite, garble, make_empty])
+def test_a_spoilt_tile_of_a_coarser_level_is_shown_from_the_finer_one(generated, tmp_path, spoil):
+    target = tmp_path / "spoilt.svs"
+    damages = spoilt(generated, target, 1, 1, 0, spoil)
+    with Slide(generated) as good, Slide(target, damages.append) as slide:
+        pyramid = default_pyramid(slide)
+        level = pyramid.level_count - 3
+        for col, row in ((0, 0), (2, 0), (1, 1)):
+            address = TileAddress(level, col, row)
+            assert render_tile(slide, pyramid, address) == render_tile(good, pyramid, address)
+        assert damages == []
+        if spoil is not garble:  # what looks like a JPEG is passed through
+            shown = decoded(render_tile(slide, pyramid, TileAddress(level, 1, 0)))
+            assert psnr(shown, good.read(1, (256, 0, 512, 256))) > 32
+        shown = slide.read(1, (256, 0, 512, 256))
+        assert psnr(shown, good.read(1, (256, 0, 512, 256))) > 32
+        # The level above is made of it, and so of the finer one too.
+        shown = read_region(slide, 8, Box(128, 0, 256, 128))
+        assert psnr(shown, read_region(good, 8, Box(128, 0, 256, 128))) > 32
+    assert [str(damage)[:22] for damage in damages] == ["tile 1_0 of level 1 is"]
+
+
+@pytest.mark.parametrize("spoil", [overwrite, garble])
+def test_a_spoilt_tile_of_the_finest_level_is_background(real, tmp_path, spoil, caplog):
+    target = tmp_path / "spoilt.svs"
+    spoilt(real, target, 0, 1, 1, spoil)
+    with Slide(real) as good, Slide(target) as slide:
+        around = slide.read(0, (0, 0, 720, 720))
+        expected = good.read(0, (0, 0, 720, 720))
+        expected.paste((255, 255, 255), (240, 240, 480, 480))
+        assert np.array_equal(around, expected)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "tile 1_1 of level 0 is damaged" in record.getMessage()
+    assert target.name not in record.getMessage()
 
 
 @settings(max_examples=300)

@@ -29,10 +29,11 @@ from rich.text import Text
 from vsv import __version__
 from vsv.deepzoom import DeepZoom, Size
 from vsv.errors import FileChanged, InvalidRequest, NotFound, VsvError
+from vsv.index import SlideIndex, default_pyramid
 from vsv.pyramid import check_complete, plan, render
 from vsv.slides import ASSOCIATED_IMAGES, Slide
-from vsv.storage import SlideIndex, Storage, parse_image_id, write_whole
-from vsv.tiles import DEFAULT_QUALITY, default_pyramid
+from vsv.storage import Storage, parse_image_id, write_whole
+from vsv.tiles import DEFAULT_QUALITY
 
 __all__ = ["main"]
 
@@ -258,7 +259,7 @@ def _render_piece(
     if slide.version != index.version:
         raise FileChanged("the slide file was replaced while it was rendered")
     render(slide, index, Storage(outdir), name, start=start, stop=stop)
-    slide.check_unchanged()
+    slide.file.check_unchanged()
     return stop - start
 
 

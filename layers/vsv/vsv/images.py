@@ -7,24 +7,23 @@ by a tag before any pixel is read, so that a viewer that has it already costs no
 import hashlib
 import os
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Final
 
 from vsv import __version__
 from vsv.deepzoom import DeepZoom, Size, TileAddress
 from vsv.errors import NotFound
-from vsv.slides import ASSOCIATED_IMAGES, FileVersion, Slide
-from vsv.storage import SlideIndex, Storage
-from vsv.tiles import default_pyramid, encode, render_tile
+from vsv.index import default_pyramid
+from vsv.shelf import OpenedSlide, Shelf
+from vsv.slides import ASSOCIATED_IMAGES, Slide
+from vsv.storage import Storage
+from vsv.tiles import encode, render_tile
 
 __all__ = ["Images", "Resource", "TileOptions"]
 
 _JPEG_NAMES: Final = ("jpeg", "jpg")
-_OPEN_SLIDES: Final = 16
 
 
 @dataclass(frozen=True)
@@ -52,33 +51,88 @@ class Resource:
 
 
 class Images:
-    """The slides beneath one images path, as a viewer sees them."""
+    """The slides beneath one images path, as a viewer sees them.
 
-    def __init__(self, storage: Storage, quality: int) -> None:
+    ``quality`` is the JPEG quality (1..95) of what is rendered. With ``keeps_index`` an index that
+    was missing is written, where the file system lets it be.
+    """
+
+    def __init__(self, storage: Storage, quality: int, *, keeps_index: bool = False) -> None:
         self._storage = storage
         self._quality = quality
-        self._slides = _OpenSlides(_OPEN_SLIDES)
+        self._shelf = Shelf(storage, keeps_index=keeps_index)
 
     def descriptor(self, image_id: str, options: TileOptions) -> Resource:
         """The ``.dzi`` document. Raises NotFound for an unknown slide."""
         index = self._storage.read_index(image_id)
-        native = index.pyramid if index else default_pyramid(self._open(image_id, None))
+        imported = index if index and index.imported else None
+        native = imported.pyramid if imported else default_pyramid(self._slide(image_id))
         document = _with(native, options).descriptor(options.image_format).encode()
         return Resource(_digest(document.decode()), "application/xml", lambda: document)
 
     def tile(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
         """One tile. Raises NotFound for an unknown slide, level, column or row."""
-        # What is asked for most is one file: found by its name, without the index.
-        is_default = options in _DEFAULT_OPTIONS
-        rendered = self._rendered(image_id, address) if is_default else None
-        if rendered:
-            return rendered
-        index = self._storage.read_index(image_id)
-        if index and not is_default and _is_pre_rendered(index, options):
-            rendered = self._rendered(image_id, address)
-            if rendered:
-                return rendered
-        slide = self._open(image_id, index)
+        if options not in _DEFAULT_OPTIONS:
+            return self._rendered_as_asked(image_id, address, options)
+        opened = self._shelf.look(image_id, address)
+        levels = opened.rendered_levels if opened else None
+        # A level that is known not to be rendered is not looked for.
+        may_be_rendered = levels is None or address.level in levels
+        native = self._native(opened, address) if opened else None
+        return (
+            native
+            or (self._rendered(image_id, address) if may_be_rendered else None)
+            or self._native(self._shelf.open(image_id), address)
+            or self._from_slide(image_id, address, options)
+        )
+
+    def associated(self, image_id: str, name: str, image_format: str) -> Resource:
+        """The label, thumbnail or macro. Raises NotFound where the slide has none."""
+        if name not in ASSOCIATED_IMAGES:
+            raise NotFound(f"{name!r} is not one of {', '.join(ASSOCIATED_IMAGES)}")
+        if image_format in _JPEG_NAMES:
+            extracted = _file(self._storage.associated_image(image_id, name))
+            if extracted:
+                return extracted
+        slide = self._slide(image_id)
+        image = slide.associated_image(name)
+        return self._made_of(
+            slide, name, image_format, lambda: encode(image, image_format, self._quality)
+        )
+
+    def _slide(self, image_id: str) -> Slide:
+        return self._shelf.open(image_id).slide
+
+    def _native(self, opened: OpenedSlide, address: TileAddress) -> Resource | None:
+        """The slide's own tile, if it is one: read in one call, and passed through."""
+        block = opened.native_block(address)
+        if block is None:
+            return None
+
+        def load() -> bytes:
+            tile = opened.native_tile(block, address)
+            return tile or self._from_slide(opened.image_id, address, TileOptions()).load()
+
+        tag = f"{block.version}-{address.level}-{address.col}-{address.row}"
+        return Resource(tag, "image/jpeg", load)
+
+    def _rendered(self, image_id: str, address: TileAddress) -> Resource | None:
+        """The tile of the finished pyramid, if it is there."""
+        return _file(self._storage.tile(image_id, address))
+
+    def _rendered_as_asked(
+        self, image_id: str, address: TileAddress, options: TileOptions
+    ) -> Resource:
+        """The tile by the viewer's own tile size, overlap or format: the pyramid's, if it fits."""
+        if options.image_format in _JPEG_NAMES:
+            index = self._storage.read_index(image_id)
+            if index and _with(index.pyramid, options) == index.pyramid:
+                return self.tile(image_id, address, TileOptions(image_format=options.image_format))
+        return self._from_slide(image_id, address, options)
+
+    def _from_slide(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
+        """The tile, made of the slide's pixels."""
+        slide = self._slide(image_id)
         pyramid = _with(default_pyramid(slide), options)
         pyramid.tile_box(address)
         return self._made_of(
@@ -88,36 +142,6 @@ class Images:
             lambda: render_tile(slide, pyramid, address, options.image_format, self._quality),
         )
 
-    def associated(self, image_id: str, name: str, image_format: str) -> Resource:
-        """The label, thumbnail or macro. Raises NotFound where the slide has none."""
-        if name not in ASSOCIATED_IMAGES:
-            raise NotFound(f"{name!r} is not one of {', '.join(ASSOCIATED_IMAGES)}")
-        index = self._storage.read_index(image_id)
-        if index and image_format in _JPEG_NAMES:
-            extracted = _file(self._storage.associated_image(image_id, name))
-            if extracted:
-                return extracted
-        slide = self._open(image_id, index)
-        image = slide.associated_image(name)
-        return self._made_of(
-            slide, name, image_format, lambda: encode(image, image_format, self._quality)
-        )
-
-    def _rendered(self, image_id: str, address: TileAddress) -> Resource | None:
-        """The tile of the finished pyramid, if it is there."""
-        return _file(self._storage.tile(image_id, address))
-
-    def _open(self, image_id: str, index: SlideIndex | None) -> Slide:
-        """Open the slide that was imported under this ID; without an import, one named like it."""
-        if index:
-            path = self._storage.locate(index.filename, index.version)
-        else:
-            path = self._storage.slide_named_like(image_id)
-        try:
-            return self._slides.open(path)
-        except FileNotFoundError:
-            raise NotFound(f"no slide {image_id!r}") from None
-
     def _made_of(
         self, slide: Slide, what: str, image_format: str, load: Callable[[], bytes]
     ) -> Resource:
@@ -125,37 +149,9 @@ class Images:
         return Resource(tag, f"image/{'png' if image_format == 'png' else 'jpeg'}", load)
 
 
-class _OpenSlides:
-    """The slides used last, kept open. A file that was replaced is opened anew.
-
-    A slide that drops out closes once nobody reads it any more.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._slides: OrderedDict[tuple[Path, FileVersion], Slide] = OrderedDict()
-        self._lock = Lock()
-
-    def open(self, path: Path) -> Slide:
-        key = (path, FileVersion.of(path))
-        with self._lock:
-            slide = self._slides.get(key)
-            if slide is None:
-                slide = Slide(path)
-                self._slides[path, slide.version] = slide
-            self._slides.move_to_end((path, slide.version))
-            while len(self._slides) > self._capacity:
-                self._slides.popitem(last=False)
-            return slide
-
-
 def _with(native: DeepZoom, options: TileOptions) -> DeepZoom:
     tile = Size(options.tile_size, options.tile_size) if options.tile_size else native.tile
     return DeepZoom(native.size, tile, options.overlap or 0)
-
-
-def _is_pre_rendered(index: SlideIndex, options: TileOptions) -> bool:
-    return options.image_format in _JPEG_NAMES and _with(index.pyramid, options) == index.pyramid
 
 
 class _JpegFile:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 
 from vsv.deepzoom import DeepZoom
 from vsv.errors import IncompletePyramid
+from vsv.index import SlideIndex
 from vsv.slides import Slide
-from vsv.storage import SlideIndex, Storage, write_whole
+from vsv.storage import Storage, write_whole
 from vsv.tiles import is_native, render_tile
 
 __all__ = ["check_complete", "levels_to_render", "plan", "render"]

@@ -6,6 +6,7 @@
     <name>.<version>.svs                        the same, once another file needed its name
     <ImageID>.dzi                               written last: the pyramid is complete
     <ImageID>.index                             which file, which bytes, which pyramid
+    <ImageID>_index/<level>_<col>_<row>         where tiles lie in the slide file, block by block
     <ImageID>_files/<level>/<col>_<row>.jpeg    the pre-rendered pyramid
     <ImageID>_files/{label,thumbnail,macro}.jpeg
 
@@ -13,20 +14,20 @@ The library sees a plain path: EFS today, any file system as well. Files appear 
 they are written under a temporary name and then renamed.
 """
 
-import json
+import errno
 import os
 import secrets
 import shutil
 import unicodedata
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from vsv.deepzoom import DeepZoom, Size, TileAddress
+from vsv.deepzoom import TileAddress
 from vsv.errors import FileChanged, InvalidRequest
-from vsv.slides import FileVersion, Slide
+from vsv.index import BlockAddress, SlideIndex
+from vsv.slides import FileVersion, TileBlock
 
-__all__ = ["SlideIndex", "Storage", "parse_filename", "parse_image_id", "write_whole"]
+__all__ = ["Storage", "parse_filename", "parse_image_id", "read_note", "write_note", "write_whole"]
 
 _SLIDE_SUFFIX: Final = ".svs"
 # Bytes that a name may have on EFS and on every file system that it may be copied to.
@@ -38,6 +39,9 @@ _MAX_FILENAME_BYTES: Final = 1024
 # separator and wildcard by DataSync's filters, "%" twice by URL decoders.
 _FORBIDDEN: Final = frozenset('\\:*?"<>|')
 _PARTIAL: Final = ".partial"
+# What EFS takes as a symbolic link's target is 4,080 bytes long at most.
+_MAX_LINK_BYTES: Final = 4000
+_NO_LINKS_HERE: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 
 
 def parse_filename(text: object) -> str:
@@ -103,78 +107,39 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
-@dataclass(frozen=True)
-class SlideIndex:
-    """What the library keeps about an imported slide, beside its pyramid.
+def write_note(path: Path, text: str) -> None:
+    """Keep a short text so that it is read in one call: as what a symbolic link points to.
 
-    It binds an ImageID to the bytes of one file: pixels of a file that has taken that name since
-    are never shown under this ID. Lengths are in pixels, ``size`` in bytes, ``mtime_ns`` in
-    nanoseconds since 1970; ``levels`` are those that are pre-rendered.
+    A text that is too long for that, or a file system without links, gets a file.
     """
-
-    filename: str
-    size: int
-    mtime_ns: int
-    sha256: str
-    width: int
-    height: int
-    tile_width: int
-    tile_height: int
-    quality: int
-    levels: tuple[int, ...]
-    overlap: int = 0
-
-    _FORMAT = 2
-
-    @classmethod
-    def of(
-        cls,
-        slide: Slide,
-        filename: str,
-        pyramid: DeepZoom,
-        *,
-        quality: int,
-        levels: tuple[int, ...],
-        sha256: str = "",
-    ) -> Self:
-        """The index of an open slide whose pyramid is, or will be, rendered so."""
-        return cls(
-            filename,
-            slide.version.size,
-            slide.version.mtime_ns,
-            sha256,
-            *pyramid.size,
-            *pyramid.tile,
-            quality,
-            levels,
-            pyramid.overlap,
-        )
-
-    @property
-    def version(self) -> FileVersion:
-        """The version of the file that was imported."""
-        return FileVersion(self.size, self.mtime_ns)
-
-    @property
-    def pyramid(self) -> DeepZoom:
-        """The pyramid that is pre-rendered."""
-        tile = Size(self.tile_width, self.tile_height)
-        return DeepZoom(Size(self.width, self.height), tile, self.overlap)
-
-    def to_bytes(self) -> bytes:
-        """The index file's content."""
-        return json.dumps({"format": self._FORMAT, **asdict(self)}).encode()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self | None:
-        """Read an index file; None where it is damaged or of another format: rebuild it then."""
+    partial = path.with_name(f".{secrets.token_hex(8)}{_PARTIAL}")
+    if len(text.encode()) > _MAX_LINK_BYTES:
+        write_whole(path, text.encode())
+        return
+    try:
         try:
-            fields = json.loads(data)
-            if fields.pop("format") != cls._FORMAT:
-                return None
-            return cls(**{**fields, "levels": tuple(fields["levels"])})
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return None
+            partial.symlink_to(text)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.symlink_to(text)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        if error.errno not in _NO_LINKS_HERE:
+            raise
+        write_whole(path, text.encode())
+
+
+def read_note(path: Path) -> str | None:
+    """Return what ``write_note`` kept; None where there is nothing."""
+    try:
+        return os.readlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return path.read_text()
 
 
 class Storage:
@@ -219,6 +184,15 @@ class Storage:
         """Write the slide's index."""
         write_whole(self._index(image_id), index.to_bytes())
 
+    def read_block(self, image_id: str, address: BlockAddress) -> TileBlock | None:
+        """The block of the slide's tile index, or None where there is none that can be used."""
+        text = read_note(self._block(image_id, address))
+        return TileBlock.from_text(text) if text else None
+
+    def write_block(self, image_id: str, address: BlockAddress, block: TileBlock) -> None:
+        """Write a block of the slide's tile index."""
+        write_note(self._block(image_id, address), block.to_text())
+
     def claim_pyramid(self, image_id: str, index: SlideIndex) -> None:
         """Make what is there this index's: tiles of other bytes, or rendered otherwise, go."""
         if self.read_index(image_id) != index:
@@ -229,6 +203,7 @@ class Storage:
         """Remove descriptor, index and pyramid, in an order that leaves no false promise."""
         self.descriptor(image_id).unlink(missing_ok=True)
         self._index(image_id).unlink(missing_ok=True)
+        shutil.rmtree(self._blocks(image_id), ignore_errors=True)
         shutil.rmtree(self.files(image_id), ignore_errors=True)
 
     def set_aside(self, filename: str, version: FileVersion) -> None:
@@ -257,6 +232,13 @@ class Storage:
 
     def _index(self, image_id: str) -> Path:
         return self.root / f"{parse_image_id(image_id)}.index"
+
+    def _blocks(self, image_id: str) -> Path:
+        return self.root / f"{parse_image_id(image_id)}_index"
+
+    def _block(self, image_id: str, address: BlockAddress) -> Path:
+        level, col, row = address
+        return self._blocks(image_id) / f"{level}_{col}_{row}"
 
     @staticmethod
     def _aside(source: Path, version: FileVersion) -> Path:

@@ -17,7 +17,6 @@ from vsv.slides import Level, Slide
 
 __all__ = [
     "DEFAULT_QUALITY",
-    "default_pyramid",
     "encode",
     "is_native",
     "read_region",
@@ -26,8 +25,6 @@ __all__ = [
 
 # 1..95 as in libjpeg. 90 without chroma subsampling costs less than the scanner's own compression.
 DEFAULT_QUALITY: Final = 90
-_DEFAULT_TILE = Size(256, 256)
-_LARGEST_DEFAULT_TILE = 1024
 
 # Pixels of the slide that may be in memory at once (3 bytes each): 48 MB.
 _MAX_SOURCE_PIXELS: Final = 16 * 2**20
@@ -39,14 +36,6 @@ _MAX_REDUCE: Final = 32
 _FORMATS: Final = {"jpeg": "JPEG", "jpg": "JPEG", "png": "PNG"}
 
 
-def default_pyramid(slide: Slide) -> DeepZoom:
-    """The pyramid on the slide's own tile grid, so that its tiles can be passed through."""
-    native = slide.levels[0]
-    square = native.tile_width == native.tile_height <= _LARGEST_DEFAULT_TILE
-    tile = Size(native.tile_width, native.tile_height) if square else _DEFAULT_TILE
-    return DeepZoom(Size(slide.width, slide.height), tile)
-
-
 def render_tile(
     slide: Slide,
     pyramid: DeepZoom,
@@ -56,7 +45,8 @@ def render_tile(
 ) -> bytes:
     """Return the encoded tile. ``image_format`` is ``jpeg``, ``jpg`` or ``png``.
 
-    Raises NotFound where the pyramid has no such tile, UnreadableSlide where the slide is damaged.
+    Raises NotFound where the pyramid has no such tile, UnreadableSlide where the slide cannot be
+    read.
     """
     box = pyramid.tile_box(address)
     downsample = pyramid.downsample(address.level)
@@ -73,7 +63,7 @@ def is_native(slide: Slide, tile: Size, downsample: int) -> bool:
     return (
         level.downsample == downsample
         and tile == (level.tile_width, level.tile_height)
-        and slide.compression(level.index) == "JPEG"
+        and slide.images[level.index].is_jpeg
     )
 
 

@@ -1,8 +1,7 @@
 """The import workflow's steps. Each may be repeated, killed half-way and repeated again."""
 
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from PIL import Image
@@ -18,16 +17,16 @@ from vsv.errors import (
     UnreadableSlide,
 )
 from vsv.imports.workflow import ImportJob
+from vsv.index import Fingerprint, SlideIndex, blocks, default_pyramid
 from vsv.label import Barcode, read_barcode
 from vsv.pyramid import check_complete, levels_to_render, plan, render
 from vsv.settings import StepSettings
-from vsv.slides import ASSOCIATED_IMAGES, Slide, parse_description
-from vsv.storage import SlideIndex, Storage, write_whole
-from vsv.tiles import default_pyramid, encode
+from vsv.slides import ASSOCIATED_IMAGES, Damage, Slide, log_damage, parse_description
+from vsv.storage import Storage, write_whole
+from vsv.tiles import encode
 
 __all__ = ["Importer", "explain", "fail_import"]
 
-_HASH_CHUNK: Final = 8 * 2**20
 # Progress is written to the record once for so many tiles: about once a second.
 _TILES_PER_REPORT: Final = 100
 # Error types whose message was written for people; others are the library's or Lambda's inside.
@@ -67,8 +66,9 @@ class Importer:
         Raises UnreadableSlide, ChecksumMismatch, FileChanged or ImageIdConflict.
         """
         with _open(job, self._storage) as slide:
-            sha256 = _sha256(slide)
-            slide.check_unchanged()
+            fingerprint = Fingerprint.of(slide)
+            slide.file.check_unchanged()
+            sha256 = fingerprint.sha256
             if job.sha256 and sha256 != job.sha256:
                 raise ChecksumMismatch(
                     f"the copy on EFS has SHA-256 {sha256}, the scanner's file {job.sha256}"
@@ -111,6 +111,8 @@ class Importer:
                 }
             )
             self._storage.claim_pyramid(job.image_id, index)
+            for address, block in blocks(slide, job.filename, fingerprint):
+                self._storage.write_block(job.image_id, address, block)
             for name, image in images.items():
                 write_whole(
                     self._storage.associated_image(job.image_id, name),
@@ -140,7 +142,8 @@ class Importer:
             if unreported == _TILES_PER_REPORT:
                 report()
 
-        with _open(job, self._storage) as slide:
+        damages: list[Damage] = []
+        with _open(job, self._storage, damages.append) as slide:
             render(
                 slide,
                 index,
@@ -150,8 +153,9 @@ class Importer:
                 stop=stop,
                 on_tile=on_tile,
             )
-            slide.check_unchanged()
+            slide.file.check_unchanged()
         report()
+        _check_damages(damages)
         return {"rendered": rendered}
 
     def finish_import(self, job: ImportJob) -> dict[str, int]:
@@ -162,7 +166,7 @@ class Importer:
         index = _index(job, self._storage)
         check_complete(index, self._storage, job.image_id)
         with _open(job, self._storage) as slide:
-            slide.check_unchanged()
+            slide.file.check_unchanged()
         descriptor = index.pyramid.descriptor().encode()
         write_whole(self._storage.descriptor(job.image_id), descriptor)
         tiles = index.pyramid.count(index.levels)
@@ -196,13 +200,28 @@ def explain(error: Mapping[str, str]) -> str:
     return f"an internal error stopped the import ({kind or 'unknown'})"
 
 
-def _open(job: ImportJob, storage: Storage) -> Slide:
+def _open(
+    job: ImportJob, storage: Storage, on_damage: Callable[[Damage], None] = log_damage
+) -> Slide:
     """Open the job's bytes, wherever they lie now. Raises FileChanged where they are gone."""
-    slide = Slide(storage.locate(job.filename, job.version))
+    slide = Slide(storage.locate(job.filename, job.version), on_damage)
     if slide.version != job.version:
         slide.close()
         raise FileChanged("the slide file was replaced while it was imported")
     return slide
+
+
+def _check_damages(damages: Sequence[Damage]) -> None:
+    """Raise UnreadableSlide where tissue is lost: there is no finer level to stand in for level 0.
+
+    The slide can be viewed all the same, but it should be scanned again.
+    """
+    for damage in damages:
+        log_damage(damage)
+    lost = [damage for damage in damages if damage.level == 0]
+    if lost:
+        more = f", and {len(lost) - 1} more are" if len(lost) > 1 else ""
+        raise UnreadableSlide(f"{lost[0]}{more}")
 
 
 def _index(job: ImportJob, storage: Storage) -> SlideIndex:
@@ -218,7 +237,8 @@ def _check_owner(job: ImportJob, storage: Storage) -> None:
     The catalogue tells the same, unless it was lost or restored from an older backup.
     """
     index = storage.read_index(job.image_id)
-    if index is None or (index.filename, index.version) == (job.filename, job.version):
+    same = index and (index.filename, index.version) == (job.filename, job.version)
+    if index is None or same or not index.imported:
         return
     try:
         storage.locate(index.filename, index.version)
@@ -229,13 +249,6 @@ def _check_owner(job: ImportJob, storage: Storage) -> None:
     raise ImageIdConflict(
         f"ImageID {job.image_id} belongs to another slide, imported from {index.filename!r}"
     )
-
-
-def _sha256(slide: Slide) -> str:
-    digest = hashlib.sha256()
-    for chunk in slide.chunks(_HASH_CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _associated_images(slide: Slide) -> tuple[dict[str, Image.Image], list[str]]:

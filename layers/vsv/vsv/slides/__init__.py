@@ -1,6 +1,22 @@
 """One slide file: Aperio metadata, levels, associated images. Knows nothing of DeepZoom or AWS."""
 
 from vsv.slides.aperio import Metadata, parse_description
-from vsv.slides.slide import ASSOCIATED_IMAGES, FileVersion, Level, Slide
+from vsv.slides.file import FileVersion, SlideFile
+from vsv.slides.index import BLOCK_TILES, TileBlock, TiledImage, TileEntry
+from vsv.slides.slide import ASSOCIATED_IMAGES, Damage, Level, Slide, log_damage
 
-__all__ = ["ASSOCIATED_IMAGES", "FileVersion", "Level", "Metadata", "Slide", "parse_description"]
+__all__ = [
+    "ASSOCIATED_IMAGES",
+    "BLOCK_TILES",
+    "Damage",
+    "FileVersion",
+    "Level",
+    "Metadata",
+    "Slide",
+    "SlideFile",
+    "TileBlock",
+    "TileEntry",
+    "TiledImage",
+    "log_damage",
+    "parse_description",
+]

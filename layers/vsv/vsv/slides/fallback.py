@@ -18,6 +18,9 @@ __all__ = ["OpenSlideReader"]
 # Ten times what scanners take of a label or of a whole slide; more would not fit into memory.
 _MAX_ASSOCIATED_PIXELS: Final = 64 * 2**20
 
+# Decoded tiles, of all slides together: OpenSlide would keep 32 MB for each.
+_CACHE: Final = openslide.OpenSlideCache(16 * 2**20)
+
 
 class OpenSlideReader:
     """One slide, opened by OpenSlide. Transparency (outside the scan) becomes ``background``."""
@@ -65,6 +68,7 @@ class OpenSlideReader:
             if self._slide is None:
                 try:
                     self._slide = openslide.OpenSlide(self._path)
+                    self._slide.set_cache(_CACHE)
                 except openslide.OpenSlideError as error:
                     raise UnreadableSlide("OpenSlide cannot read the file") from error
             return self._slide

@@ -1,74 +1,65 @@
-"""One open slide file: its levels' pixels and its associated images.
+"""One open slide: its levels' pixels and its associated images.
 
-JPEG-compressed levels are read by tile index and decoded here, so that every pixel is the
-scanner's own. (OpenSlide places a region by a rounded average downsample and then interpolates: on
-a level of downsample 4.0001 its pixels are blurred by up to half a pixel.) All else, JPEG 2000
-among it, goes through OpenSlide.
+Tiles are read by their offsets and decoded here, so that every pixel is the scanner's own.
+(OpenSlide places a region by a rounded average downsample and then interpolates: on a level of
+downsample 4.0001 its pixels are blurred by up to half a pixel.) Compressions other than JPEG and
+JPEG 2000 go through OpenSlide.
 """
 
 import io
-import os
+import logging
 import threading
-import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from PIL import Image
 
-from vsv.errors import FileChanged, UnreadableSlide
+from vsv.errors import UnreadableSlide
 from vsv.slides.aperio import Metadata, parse_description
+from vsv.slides.file import FileVersion, SlideFile
+from vsv.slides.index import TiledImage, TileEntry
 from vsv.slides.tiff import Directory, read_directories
 
 if TYPE_CHECKING:
     from vsv.slides.fallback import OpenSlideReader
 
-__all__ = ["ASSOCIATED_IMAGES", "FileVersion", "Level", "Slide"]
+__all__ = ["ASSOCIATED_IMAGES", "Damage", "Level", "Slide", "log_damage"]
 
 ASSOCIATED_IMAGES: Final = ("label", "thumbnail", "macro")
 
-_JPEG: Final = 7
 _COMPRESSIONS: Final = {1: "none", 5: "LZW", 7: "JPEG", 33003: "JPEG 2000", 33005: "JPEG 2000"}
-_PHOTOMETRIC_RGB: Final = 2
 # libjpeg's scaled decoding: as good as averaging (53 dB PSNR and more), at a quarter of the cost.
 _SHRINKS: Final = (1, 2, 4, 8)
+# Pillow's reduce() divides in fixed point, and darkens by more than rounding beyond this factor.
+_MAX_REDUCE: Final = 32
 # What lies outside the scanned area, and under a tile that the scanner left empty.
 _BACKGROUND: Final = (255, 255, 255)
 
-# Adobe's APP14 segment with transform 0: the three components are RGB, not YCbCr. A TIFF says so in
-# its photometric interpretation, which a JPEG taken out of the TIFF no longer has.
-_ADOBE_RGB: Final = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
-_SOI: Final = b"\xff\xd8"
-_EOI: Final = b"\xff\xd9"
+_log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class FileVersion:
-    """Which bytes a file holds, as far as its directory entry tells.
+class Damage(NamedTuple):
+    """A tile of the slide that is not as it should be; something else is shown in its place."""
 
-    ``size`` is in bytes, ``mtime_ns`` in nanoseconds since 1970. A rescan under the same name has
-    another modification time; a copy that keeps the time (as DataSync's does) is the same version.
-    """
-
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, file: int | Path) -> Self:
-        """The version of an open file or a path. Raises OSError as ``os.stat`` does."""
-        status = os.stat(file)
-        return cls(status.st_size, status.st_mtime_ns)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The version that ``str`` gave the text of."""
-        size, mtime_ns = text.split("-")
-        return cls(int(size, 16), int(mtime_ns, 16))
+    level: int
+    col: int
+    row: int
+    reason: str
 
     def __str__(self) -> str:
-        return f"{self.size:x}-{self.mtime_ns:x}"
+        return f"tile {self.col}_{self.row} of level {self.level} {self.reason}"
+
+
+def log_damage(damage: Damage) -> None:
+    """Log a warning. It does not tell the slide's name, which may be a patient's."""
+    _log.warning("%s: another level or the background is shown in its place", damage)
+
+
+class _DamagedTile(Exception):
+    """The tile's data are not what they should be. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -89,34 +80,74 @@ class Level:
 
 
 class Slide:
-    """An open slide file. Use as a context manager, or call ``close``.
+    """An open slide. Use as a context manager, or call ``close``.
 
-    Safe to be read by several threads at once.
+    Safe to be read by several threads at once. A tile that is empty on a coarser level, or damaged,
+    is told to ``on_damage`` and shown by the next finer level's pixels, on the finest level by the
+    background; its neighbours are not touched by it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, source: Path | SlideFile, on_damage: Callable[[Damage], None] = log_damage
+    ) -> None:
         """Open the file. Raises FileNotFoundError, or UnreadableSlide for what is no slide."""
-        self.path = path
-        self._openslide: OpenSlideReader | None = None
-        self._fallback_lock = threading.Lock()
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        # A slide that is dropped from a cache while another thread reads it closes with its last
-        # reader.
-        self._close = weakref.finalize(self, os.close, self._descriptor)
+        file = source if isinstance(source, SlideFile) else SlideFile(source)
         try:
-            self.version = FileVersion.of(self._descriptor)
-            self._levels = _level_directories(read_directories(self._descriptor))
+            directories = _level_directories(read_directories(file.descriptor))
         except BaseException:
-            self._close()
+            file.close()
             raise
-        full = self._levels[0]
-        self.width, self.height = full.width, full.height
-        self.levels = tuple(_level(index, level, full) for index, level in enumerate(self._levels))
-        self.description = full.description
+        images = tuple(directory.tiled_image for directory in directories)
+
+        def locate(level: int, col: int, row: int) -> TileEntry:
+            directory, number = directories[level], row * images[level].cols + col
+            return TileEntry(directory.offsets[number], directory.byte_counts[number])
+
+        self._set(file, images, locate, on_damage)
+        self._description: str | None = directories[0].description
+        self.memory_bytes = sum(
+            16 * len(directory.offsets) + len(directory.jpeg_tables) for directory in directories
+        )
+
+    @classmethod
+    def indexed(
+        cls,
+        file: SlideFile,
+        images: Sequence[TiledImage],
+        locate: Callable[[int, int, int], TileEntry],
+        on_damage: Callable[[Damage], None] = log_damage,
+    ) -> Self:
+        """A slide whose directories need not be read, since an index tells what they say.
+
+        ``images`` are the levels; ``locate`` tells where the tile of a level, at a column and row,
+        lies in the file.
+        """
+        slide = cls.__new__(cls)
+        slide._set(file, tuple(images), locate, on_damage)
+        slide._description = None
+        slide.memory_bytes = 0
+        return slide
+
+    def _set(
+        self,
+        file: SlideFile,
+        images: tuple[TiledImage, ...],
+        locate: Callable[[int, int, int], TileEntry],
+        on_damage: Callable[[Damage], None],
+    ) -> None:
+        self.file = file
+        self.images = images
+        self.locate = locate
+        self.width, self.height = images[0].width, images[0].height
+        self.levels = tuple(_level(index, image, images[0]) for index, image in enumerate(images))
+        self._on_damage = on_damage
+        self._told: set[tuple[object, ...]] = set()
+        self._openslide: OpenSlideReader | None = None
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close the file. A closed slide cannot be read; closing twice does no harm."""
-        self._close()
+        self.file.close()
         self._openslide = None
 
     def __enter__(self) -> Self:
@@ -130,39 +161,48 @@ class Slide:
     ) -> None:
         self.close()
 
-    def check_unchanged(self) -> None:
-        """Raise FileChanged where the path no longer leads to the bytes that are open here."""
-        try:
-            if FileVersion.of(self.path) == self.version:
-                return
-        except FileNotFoundError:
-            pass
-        raise FileChanged("the slide file was replaced or removed while it was read")
+    @property
+    def path(self) -> Path:
+        """Where the file was opened."""
+        return self.file.path
 
-    def chunks(self, size: int) -> Iterator[bytes]:
-        """Yield the file's bytes in chunks of ``size`` bytes, the last one shorter."""
-        offset = 0
-        while data := os.pread(self._descriptor, size, offset):
-            offset += len(data)
-            yield data
+    @property
+    def version(self) -> FileVersion:
+        """Which bytes the file holds."""
+        return self.file.version
+
+    @property
+    def description(self) -> str:
+        """What the scanner wrote about the slide: the first image's description."""
+        if self._description is None:
+            self._description = read_directories(self.file.descriptor)[0].description
+        return self._description
+
+    @property
+    def has_openslide(self) -> bool:
+        """Whether OpenSlide has the file open as well."""
+        return self._openslide is not None
+
+    def metadata(self) -> Metadata:
+        """What the scanner wrote about the slide, in the scanner's zone where it names none."""
+        return parse_description(self.description)
 
     def compression(self, level: int) -> str:
         """How the level's tiles are compressed, in words."""
-        number = self._levels[level].compression
+        number = self.images[level].compression
         return _COMPRESSIONS.get(number, f"TIFF compression {number}")
 
     def largest_shrink(self, level: int, factor: int) -> int:
         """The largest divisor of ``factor`` by which ``read`` can shrink the level's pixels."""
-        directory = self._levels[level]
+        image = self.images[level]
         return max(
             shrink
             for shrink in _SHRINKS
             if shrink == 1
             or (
-                directory.compression == _JPEG
+                image.is_jpeg
                 and not any(
-                    length % shrink
-                    for length in (factor, directory.tile_width, directory.tile_height)
+                    length % shrink for length in (factor, image.tile_width, image.tile_height)
                 )
             )
         )
@@ -172,44 +212,37 @@ class Slide:
 
         The box lies within the level. ``shrink`` (see ``largest_shrink``) averages blocks of as
         many pixels along each axis; left and top are multiples of it, and so are right and bottom
-        except at the level's own border. Raises UnreadableSlide where the data cannot be decoded.
+        except at the level's own border. Raises UnreadableSlide where OpenSlide is needed and
+        cannot read.
         """
-        directory = self._levels[level]
-        if directory.compression != _JPEG:
+        if not self.images[level].is_jpeg:
             return self._fallback().read(level, box)
         left, top, right, bottom = box
-        tile_width, tile_height = directory.tile_width, directory.tile_height
+        tile_width, tile_height = self.images[level].tile_width, self.images[level].tile_height
         size = (-(-(right - left) // shrink), -(-(bottom - top) // shrink))
         image = Image.new("RGB", size, _BACKGROUND)
         for row in range(top // tile_height, -(-bottom // tile_height)):
             for col in range(left // tile_width, -(-right // tile_width)):
-                tile = self._shrunk(level, col, row, shrink)
+                tile = self._tile(level, col, row, shrink)
                 if tile is not None:
-                    at = (
-                        (col * tile_width - left) // shrink,
-                        (row * tile_height - top) // shrink,
-                    )
+                    at = ((col * tile_width - left) // shrink, (row * tile_height - top) // shrink)
                     image.paste(tile, at)
         return image
 
     def jpeg_tile(self, level: int, col: int, row: int) -> bytes | None:
         """Return a tile of the level as a JPEG file that holds the scanner's data unchanged.
 
-        ``None`` where the level is not JPEG-compressed or the scanner left the tile empty.
+        ``None`` where the level is not JPEG-compressed, or the tile is empty or damaged.
         """
-        directory = self._levels[level]
-        if directory.compression != _JPEG:
+        image = self.images[level]
+        if not image.is_jpeg:
             return None
-        number = row * -(-directory.width // directory.tile_width) + col
-        length = directory.byte_counts[number]
-        if length == 0:
+        try:
+            data = self._data(level, col, row)
+        except _DamagedTile as damage:
+            self._tell(level, col, row, str(damage))
             return None
-        data = os.pread(self._descriptor, length, directory.offsets[number])
-        if len(data) != length or not data.startswith(_SOI):
-            raise UnreadableSlide(f"tile {col}_{row} of level {level} cannot be read")
-        marker = _ADOBE_RGB if directory.photometric == _PHOTOMETRIC_RGB else b""
-        tables = directory.jpeg_tables.removeprefix(_SOI).removesuffix(_EOI)
-        return b"".join((_SOI, marker, tables, data[len(_SOI) :]))
+        return data and image.jpeg_prefix + data[2:]
 
     def associated_image(self, name: str) -> Image.Image:
         """Return the label, thumbnail or macro as an RGB image.
@@ -218,50 +251,106 @@ class Slide:
         """
         return self._fallback().associated_image(name)
 
-    def metadata(self) -> Metadata:
-        """What the scanner wrote about the slide, in the scanner's zone where it names none."""
-        return parse_description(self.description)
+    def _tile(self, level: int, col: int, row: int, shrink: int) -> Image.Image | None:
+        """What of the tile lies within the level, in blocks of ``shrink`` pixels.
 
-    def _shrunk(self, level: int, col: int, row: int, shrink: int) -> Image.Image | None:
-        """The tile, or what of it lies within the level, in blocks of ``shrink`` pixels."""
-        directory = self._levels[level]
-        width = min(directory.tile_width, directory.width - col * directory.tile_width)
-        height = min(directory.tile_height, directory.height - row * directory.tile_height)
-        if width % shrink == height % shrink == 0:
-            return self._decode(level, col, row, shrink)
-        # The level ends within a block, and what pads the tile behind it must not count.
-        tile = self._decode(level, col, row)
-        return tile and tile.crop((0, 0, width, height)).reduce(shrink)
+        None where there is nothing to show but the background.
+        """
+        image = self.images[level]
+        width = min(image.tile_width, image.width - col * image.tile_width)
+        height = min(image.tile_height, image.height - row * image.tile_height)
+        try:
+            data = self._data(level, col, row)
+            if data is None:
+                if level > 0:
+                    self._tell(level, col, row, "is empty")
+                return self._stand_in(level, col, row, shrink)
+            if width % shrink == height % shrink == 0:
+                return self._decode(image, data, shrink)
+            # The level ends within a block, and what pads the tile behind it must not count.
+            return self._decode(image, data).crop((0, 0, width, height)).reduce(shrink)
+        except _DamagedTile as damage:
+            self._tell(level, col, row, str(damage))
+            return self._stand_in(level, col, row, shrink)
 
-    def _decode(self, level: int, col: int, row: int, shrink: int = 1) -> Image.Image | None:
-        """The tile, decoded by libjpeg at the full size or at a half, a quarter, an eighth."""
-        data = self.jpeg_tile(level, col, row)
-        if data is None:
+    def _data(self, level: int, col: int, row: int) -> bytes | None:
+        """The tile's compressed data; None where it is empty. Raises _DamagedTile."""
+        entry = self.locate(level, col, row)
+        if entry.length == 0:
             return None
-        directory = self._levels[level]
-        size = (directory.tile_width, directory.tile_height)
+        data = self.file.read(entry.offset, entry.length)
+        if not entry.matches(data):
+            # Other data than those that were indexed: perhaps another file's?
+            self.file.check_unchanged()
+            raise _DamagedTile("is damaged: it is not as it was imported")
+        if self.images[level].is_jpeg and not TiledImage.is_jpeg_data(data):
+            raise _DamagedTile("is damaged: it is no JPEG")
+        return data
+
+    def _decode(self, image: TiledImage, data: bytes, shrink: int = 1) -> Image.Image:
+        """The tile, decoded by libjpeg at the full size or at a half, a quarter, an eighth."""
+        size = (image.tile_width, image.tile_height)
         shrunk_size = (size[0] // shrink, size[1] // shrink)
         try:
-            tile = Image.open(io.BytesIO(data), formats=["JPEG"])
+            tile = Image.open(io.BytesIO(image.jpeg_prefix + data[2:]), formats=["JPEG"])
             if tile.size != size:
-                raise UnreadableSlide(f"tile {col}_{row} of level {level} has size {tile.size}")
+                raise _DamagedTile(f"is damaged: its size is {tile.width} × {tile.height}")
             if shrink > 1:
                 tile.draft(None, shrunk_size)
             tile.load()
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise UnreadableSlide(f"tile {col}_{row} of level {level} is damaged") from error
+            raise _DamagedTile("is damaged: it cannot be decoded") from error
         if tile.size != shrunk_size:
-            raise UnreadableSlide(f"tile {col}_{row} of level {level} has size {tile.size}")
+            raise _DamagedTile(f"is damaged: its size is {tile.width} × {tile.height}")
         return tile if tile.mode == "RGB" else tile.convert("RGB")
 
+    def _stand_in(self, level: int, col: int, row: int, shrink: int) -> Image.Image | None:
+        """The next finer level's pixels in a tile's place; None on the finest."""
+        downsample = self.levels[level].downsample
+        finer = [
+            other
+            for other in self.levels
+            if downsample
+            and other.downsample
+            and other.downsample < downsample
+            and downsample % other.downsample == 0
+        ]
+        if downsample is None or not finer:
+            return None
+        other = max(finer, key=lambda level: level.downsample or 0)
+        image, ratio = self.images[level], downsample // (other.downsample or 1)
+        box = (
+            col * image.tile_width * ratio,
+            row * image.tile_height * ratio,
+            min(min((col + 1) * image.tile_width, image.width) * ratio, other.width),
+            min(min((row + 1) * image.tile_height, image.height) * ratio, other.height),
+        )
+        factor = ratio * shrink
+        shrunk = self.largest_shrink(other.index, factor)
+        pixels, factor = self.read(other.index, box, shrunk), factor // shrunk
+        while factor > 1:
+            divisors = [n for n in range(2, _MAX_REDUCE + 1) if factor % n == 0]
+            step = max(divisors, default=factor)
+            pixels, factor = pixels.reduce(step), factor // step
+        return pixels
+
+    def _tell(self, level: int, col: int, row: int, reason: str) -> None:
+        """Report a damaged tile once, and of a level's empty ones the first."""
+        key = (level, reason) if reason == "is empty" else (level, col, row)
+        with self._lock:
+            if key in self._told:
+                return
+            self._told.add(key)
+        self._on_damage(Damage(level, col, row, reason))
+
     def _fallback(self) -> "OpenSlideReader":
-        with self._fallback_lock:
+        with self._lock:
             if self._openslide is None:
                 from vsv.slides.fallback import OpenSlideReader
 
                 self._openslide = OpenSlideReader(self.path, _BACKGROUND)
                 # The path was opened a second time: make sure that it was the same file.
-                self.check_unchanged()
+                self.file.check_unchanged()
             return self._openslide
 
 
@@ -273,31 +362,31 @@ def _level_directories(directories: list[Directory]) -> list[Directory]:
     return levels
 
 
-def _level(index: int, directory: Directory, full: Directory) -> Level:
+def _level(index: int, image: TiledImage, full: TiledImage) -> Level:
     return Level(
         index,
-        directory.width,
-        directory.height,
-        directory.tile_width,
-        directory.tile_height,
-        _whole_downsample(directory, full),
+        image.width,
+        image.height,
+        image.tile_width,
+        image.tile_height,
+        _whole_downsample(image, full),
     )
 
 
-def _whole_downsample(directory: Directory, full: Directory) -> int | None:
+def _whole_downsample(image: TiledImage, full: TiledImage) -> int | None:
     """The whole number by which both sizes are rounded, up or down; ``None`` if there is none.
 
     Scanners downsample by powers of two: on small levels, where rounding lets several numbers fit,
     those are tried first.
     """
-    guess = round(max(full.width / directory.width, full.height / directory.height))
+    guess = round(max(full.width / image.width, full.height / image.height))
     power = 1 << (guess.bit_length() - 1)
     for downsample in (power, 2 * power, guess):
         if all(
             length // downsample <= rounded <= -(-length // downsample)
             for length, rounded in (
-                (full.width, directory.width),
-                (full.height, directory.height),
+                (full.width, image.width),
+                (full.height, image.height),
             )
         ):
             return downsample

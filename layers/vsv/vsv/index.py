@@ -1,0 +1,250 @@
+"""What the library keeps about a slide, so that opening it costs next to nothing.
+
+The *slide index* tells which file and which bytes an ImageID stands for, how its levels are cut and
+coded, and what of its pyramid is rendered. The *blocks* of the tile index (``vsv.slides.index``)
+tell where the tiles lie; they are numbered by DeepZoom levels of the slide's own grid, so that a
+viewer's tile address leads to its block without another look.
+"""
+
+import base64
+import hashlib
+import json
+import zlib
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from math import inf
+from typing import Final, NamedTuple, Self
+
+from vsv.deepzoom import DeepZoom, Size
+from vsv.slides import BLOCK_TILES, FileVersion, Slide, TileBlock, TiledImage, TileEntry
+
+__all__ = [
+    "BlockAddress",
+    "Fingerprint",
+    "SlideIndex",
+    "block_of",
+    "blocks",
+    "default_pyramid",
+    "slide_levels",
+]
+
+_DEFAULT_TILE: Final = Size(256, 256)
+_LARGEST_DEFAULT_TILE: Final = 1024
+_CHUNK_BYTES: Final = 8 * 2**20
+
+
+def default_pyramid(slide: Slide) -> DeepZoom:
+    """The pyramid on the slide's own tile grid, so that its tiles can be passed through."""
+    native = slide.levels[0]
+    square = native.tile_width == native.tile_height <= _LARGEST_DEFAULT_TILE
+    tile = Size(native.tile_width, native.tile_height) if square else _DEFAULT_TILE
+    return DeepZoom(Size(slide.width, slide.height), tile)
+
+
+@dataclass(frozen=True)
+class SlideIndex:
+    """Which file an ImageID stands for, and what its pyramid is.
+
+    It binds an ImageID to the bytes of one file: pixels of a file that has taken that name since
+    are never shown under this ID. Lengths are in pixels, ``size`` in bytes, ``mtime_ns`` in
+    nanoseconds since 1970; ``levels`` are the DeepZoom levels that are pre-rendered, ``images`` the
+    slide's own levels. ``imported`` is False where no import has vouched for the file.
+    """
+
+    filename: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    width: int
+    height: int
+    tile_width: int
+    tile_height: int
+    quality: int
+    levels: tuple[int, ...]
+    overlap: int
+    imported: bool
+    images: tuple[TiledImage, ...]
+
+    _FORMAT = 3
+
+    @classmethod
+    def of(
+        cls,
+        slide: Slide,
+        filename: str,
+        pyramid: DeepZoom,
+        *,
+        quality: int,
+        levels: tuple[int, ...],
+        sha256: str = "",
+        imported: bool = True,
+    ) -> Self:
+        """The index of an open slide whose pyramid is, or will be, rendered so."""
+        return cls(
+            filename,
+            slide.version.size,
+            slide.version.mtime_ns,
+            sha256,
+            *pyramid.size,
+            *pyramid.tile,
+            quality,
+            levels,
+            pyramid.overlap,
+            imported,
+            slide.images,
+        )
+
+    @classmethod
+    def seen(cls, slide: Slide, filename: str) -> Self:
+        """The index of a slide that is shown without an import: nothing is rendered."""
+        pyramid = default_pyramid(slide)
+        return cls.of(slide, filename, pyramid, quality=0, levels=(), imported=False)
+
+    @property
+    def version(self) -> FileVersion:
+        """The version of the file that was imported."""
+        return FileVersion(self.size, self.mtime_ns)
+
+    @property
+    def pyramid(self) -> DeepZoom:
+        """The pyramid that is pre-rendered."""
+        tile = Size(self.tile_width, self.tile_height)
+        return DeepZoom(Size(self.width, self.height), tile, self.overlap)
+
+    def to_bytes(self) -> bytes:
+        """The index file's content."""
+        images = [
+            {**asdict(image), "jpeg_tables": base64.b64encode(image.jpeg_tables).decode()}
+            for image in self.images
+        ]
+        return json.dumps({"format": self._FORMAT, **asdict(self), "images": images}).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self | None:
+        """Read an index file; None where it is damaged or of another format: rebuild it then."""
+        try:
+            fields = json.loads(data)
+            if fields.pop("format") != cls._FORMAT:
+                return None
+            images = tuple(
+                TiledImage(**{**image, "jpeg_tables": base64.b64decode(image["jpeg_tables"])})
+                for image in fields["images"]
+            )
+            return cls(**{**fields, "levels": tuple(fields["levels"]), "images": images})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+
+class BlockAddress(NamedTuple):
+    """Which block: DeepZoom level, column and row of blocks."""
+
+    level: int
+    col: int
+    row: int
+
+    @classmethod
+    def holding(cls, level: int, col: int, row: int) -> Self:
+        """The block that holds this tile of the level."""
+        return cls(level, col // BLOCK_TILES, row // BLOCK_TILES)
+
+
+def slide_levels(slide: Slide) -> dict[int, int]:
+    """Which DeepZoom level a level of the slide is, by its index, as far as it is one."""
+    full = default_pyramid(slide).level_count - 1
+    found: dict[int, int] = {}
+    for level in slide.levels:
+        exponent = (level.downsample or 0).bit_length() - 1
+        number = full - exponent
+        if level.downsample == 1 << max(exponent, 0) and number not in found.values():
+            found[level.index] = number
+    return found
+
+
+def block_of(
+    slide: Slide,
+    filename: str,
+    address: BlockAddress,
+    locate: Callable[[int, int, int], TileEntry] | None = None,
+    *,
+    imported: bool = False,
+) -> TileBlock | None:
+    """The block at this address; None where the slide has no such level.
+
+    ``locate`` (default: the slide's own) tells where a level's tile, by column and row, lies.
+    """
+    pyramid = default_pyramid(slide)
+    levels = {number: index for index, number in slide_levels(slide).items()}
+    level = levels.get(address.level)
+    if level is None:
+        return None
+    image = slide.images[level]
+    find = locate or slide.locate
+    return TileBlock.of(
+        image,
+        lambda col, row: find(level, col, row),
+        (address.col, address.row),
+        filename=filename,
+        version=slide.version,
+        passes_through=image.is_jpeg and pyramid.tile == (image.tile_width, image.tile_height),
+        imported=imported,
+    )
+
+
+def blocks(
+    slide: Slide, filename: str, fingerprint: "Fingerprint"
+) -> Iterator[tuple[BlockAddress, TileBlock]]:
+    """All blocks of an imported slide."""
+    for index, level in slide_levels(slide).items():
+        image = slide.images[index]
+        for row in range(-(-image.rows // BLOCK_TILES)):
+            for col in range(-(-image.cols // BLOCK_TILES)):
+                address = BlockAddress(level, col, row)
+                block = block_of(slide, filename, address, fingerprint.locate, imported=True)
+                if block:
+                    yield address, block
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What an import knows its bytes by: the file's SHA-256, and each tile's CRC-32.
+
+    ``crc32s`` has an array a level, its tiles by rows.
+    """
+
+    slide: Slide
+    sha256: str
+    crc32s: tuple["array[int]", ...]
+
+    def locate(self, level: int, col: int, row: int) -> TileEntry:
+        """Where the tile of a level, at a column and row, lies, with its CRC-32."""
+        number = row * self.slide.images[level].cols + col
+        return self.slide.locate(level, col, row)._replace(crc32=self.crc32s[level][number])
+
+    @classmethod
+    def of(cls, slide: Slide) -> Self:
+        """Read the whole file, once. Raises OSError."""
+        sha256 = hashlib.sha256()
+        crc32s = tuple(array("I", bytes(4 * image.cols * image.rows)) for image in slide.images)
+        tiles = sorted(
+            (*slide.locate(level, *reversed(divmod(number, image.cols)))[:2], level, number)
+            for level, image in enumerate(slide.images)
+            for number in range(image.cols * image.rows)
+        )
+        following = iter([*tiles, (inf, 0, 0, 0)])
+        offset, length, level, number = next(following)
+        # Tiles of which the next chunk may hold a part.
+        begun: list[tuple[float, int, int, int]] = []
+        start = 0
+        for chunk in slide.file.chunks(_CHUNK_BYTES):
+            sha256.update(chunk)
+            end, view = start + len(chunk), memoryview(chunk)
+            while offset < end:
+                begun.append((offset, length, level, number))
+                offset, length, level, number = next(following)
+            for first, size, where, which in begun:
+                part = view[max(int(first) - start, 0) : int(first) + size - start]
+                crc32s[where][which] = zlib.crc32(part, crc32s[where][which])
+            begun = [tile for tile in begun if tile[0] + tile[1] > end]
+            start = end
+        return cls(slide, sha256.hexdigest(), crc32s)

@@ -1,0 +1,77 @@
+"""A slide's file: opened once, read at positions, known by its version."""
+
+import os
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from vsv.errors import FileChanged
+
+__all__ = ["FileVersion", "SlideFile"]
+
+
+@dataclass(frozen=True)
+class FileVersion:
+    """Which bytes a file holds, as far as its directory entry tells.
+
+    ``size`` is in bytes, ``mtime_ns`` in nanoseconds since 1970. A rescan under the same name has
+    another modification time; a copy that keeps the time (as DataSync's does) is the same version.
+    """
+
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, file: int | Path) -> Self:
+        """The version of an open file or a path. Raises OSError as ``os.stat`` does."""
+        status = os.stat(file)
+        return cls(status.st_size, status.st_mtime_ns)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The version that ``str`` gave the text of. Raises ValueError for any other text."""
+        size, mtime_ns = text.split("-")
+        return cls(int(size, 16), int(mtime_ns, 16))
+
+    def __str__(self) -> str:
+        return f"{self.size:x}-{self.mtime_ns:x}"
+
+
+class SlideFile:
+    """An open file. It closes with its last user, or by ``close``."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file for reading. Raises OSError, FileNotFoundError among it."""
+        self.path = path
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # A slide that is dropped from a cache while another thread reads it closes with its last
+        # reader.
+        self.close = weakref.finalize(self, os.close, self.descriptor)
+
+    @cached_property
+    def version(self) -> FileVersion:
+        """The version that was opened. (NFS brings attributes with the opening.)"""
+        return FileVersion.of(self.descriptor)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return the bytes at ``offset``; fewer than ``length`` where the file ends."""
+        return os.pread(self.descriptor, length, offset)
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """Yield the file's bytes in chunks of ``size`` bytes, the last one shorter."""
+        offset = 0
+        while data := self.read(offset, size):
+            offset += len(data)
+            yield data
+
+    def check_unchanged(self) -> None:
+        """Raise FileChanged where the path no longer leads to the bytes that are open here."""
+        try:
+            if FileVersion.of(self.path) == self.version:
+                return
+        except FileNotFoundError:
+            pass
+        raise FileChanged("the slide file was replaced or removed while it was read")

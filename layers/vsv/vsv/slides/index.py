@@ -1,0 +1,202 @@
+"""The tile index: where a slide's tiles lie in its file.
+
+The index of a level is cut into blocks of 12 by 12 tiles. A block holds all that it takes to turn
+one of them into a JPEG file, so that a function that has never seen the slide needs nothing else,
+however large the slide is. Each tile's CRC-32 proves that what is read is what was indexed.
+"""
+
+import base64
+import binascii
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Self
+
+from vsv.slides.file import FileVersion
+
+__all__ = ["BLOCK_TILES", "TileBlock", "TileEntry", "TiledImage"]
+
+# Tiles along each side of a block: as many as leave a block, with its JPEG tables and a file name,
+# within the 4,080 bytes of a symbolic link on EFS.
+BLOCK_TILES: Final = 12
+
+_JPEG: Final = 7
+_JPEG_2000: Final = (33003, 33005)
+_PHOTOMETRIC_RGB: Final = 2
+_SOI: Final = b"\xff\xd8"
+_EOI: Final = b"\xff\xd9"
+# Adobe's APP14 segment with transform 0: the three components are RGB, not YCbCr. A TIFF says so in
+# its photometric interpretation, which a JPEG taken out of the TIFF no longer has.
+_ADOBE_RGB: Final = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+
+_FORMAT: Final = "vsv3"
+# Offset (40 bits: 1 TB) and length (24 bits: 16 MB) in one number, then the CRC-32.
+_ENTRY: Final = struct.Struct("<QI")
+_LENGTH_BITS: Final = 24
+_OFFSET_BITS: Final = 40
+
+
+class TileEntry(NamedTuple):
+    """Where a tile's data lie, in bytes; no ``length`` where the scanner left the tile empty.
+
+    ``crc32`` is that of the data, None where they were not read when the index was built.
+    """
+
+    offset: int
+    length: int
+    crc32: int | None = None
+
+    def matches(self, data: bytes) -> bool:
+        """Whether these are the data that were indexed."""
+        return len(data) == self.length and self.crc32 in (None, zlib.crc32(data))
+
+
+@dataclass(frozen=True)
+class TiledImage:
+    """How the tiles of one level are cut and coded. Lengths are in pixels.
+
+    ``compression`` and ``photometric`` are TIFF's numbers (tags 259 and 262), ``jpeg_tables`` its
+    tag 347: the tables that the tiles have in common.
+    """
+
+    width: int
+    height: int
+    tile_width: int
+    tile_height: int
+    compression: int
+    photometric: int
+    jpeg_tables: bytes
+
+    @property
+    def cols(self) -> int:
+        """Columns of tiles."""
+        return -(-self.width // self.tile_width)
+
+    @property
+    def rows(self) -> int:
+        """Rows of tiles."""
+        return -(-self.height // self.tile_height)
+
+    @property
+    def is_jpeg(self) -> bool:
+        """Whether the tiles are JPEG files but for their tables."""
+        return self.compression == _JPEG
+
+    @property
+    def is_jpeg2000(self) -> bool:
+        """Whether the tiles are JPEG 2000 codestreams."""
+        return self.compression in _JPEG_2000
+
+    @property
+    def jpeg_prefix(self) -> bytes:
+        """What takes the place of the first two bytes of a tile's data in a JPEG file."""
+        marker = _ADOBE_RGB if self.photometric == _PHOTOMETRIC_RGB else b""
+        return _SOI + marker + self.jpeg_tables.removeprefix(_SOI).removesuffix(_EOI)
+
+    @staticmethod
+    def is_jpeg_data(data: bytes) -> bool:
+        """Whether the data begin as a JPEG file does."""
+        return data.startswith(_SOI)
+
+
+@dataclass(frozen=True)
+class TileBlock:
+    """A block of a level's tile index.
+
+    ``filename`` and ``version`` name the slide file. ``whole_cols`` and ``whole_rows`` count the
+    level's tiles that show as many pixels as a viewer's on the same grid: those can be passed
+    through. ``imported`` tells an import's index, which another must not replace.
+    """
+
+    filename: str
+    version: FileVersion
+    whole_cols: int
+    whole_rows: int
+    jpeg_prefix: bytes
+    entries: bytes
+    imported: bool
+
+    @classmethod
+    def of(
+        cls,
+        image: TiledImage,
+        locate: Callable[[int, int], TileEntry],
+        block: tuple[int, int],
+        *,
+        filename: str,
+        version: FileVersion,
+        passes_through: bool,
+        imported: bool,
+    ) -> Self | None:
+        """The block at this column and row of blocks; None where an offset or a length is too big.
+
+        ``locate`` tells where the tile at a column and row lies.
+        """
+        packed = bytearray()
+        left, top = (number * BLOCK_TILES for number in block)
+        for row in range(top, top + BLOCK_TILES):
+            for col in range(left, left + BLOCK_TILES):
+                inside = col < image.cols and row < image.rows
+                offset, length, crc32 = locate(col, row) if inside else TileEntry(0, 0)
+                if offset >> _OFFSET_BITS or length >> _LENGTH_BITS:
+                    return None
+                packed += _ENTRY.pack(offset << _LENGTH_BITS | length, crc32 or 0)
+        return cls(
+            filename,
+            version,
+            image.width // image.tile_width if passes_through else 0,
+            image.height // image.tile_height if passes_through else 0,
+            image.jpeg_prefix if image.is_jpeg else b"",
+            bytes(packed),
+            imported,
+        )
+
+    def entry(self, col: int, row: int) -> TileEntry:
+        """Where the level's tile at this column and row lies. It is one of the block's."""
+        number = row % BLOCK_TILES * BLOCK_TILES + col % BLOCK_TILES
+        packed, crc32 = _ENTRY.unpack_from(self.entries, number * _ENTRY.size)
+        length = packed & ((1 << _LENGTH_BITS) - 1)
+        return TileEntry(packed >> _LENGTH_BITS, length, crc32 if self.imported else None)
+
+    def passes_through(self, col: int, row: int) -> bool:
+        """Whether this tile of the level is, as it stands, the viewer's tile."""
+        return col < self.whole_cols and row < self.whole_rows and self.entry(col, row).length > 0
+
+    def jpeg(self, data: bytes) -> bytes | None:
+        """The JPEG file that holds a tile's data unchanged; None for what is no JPEG."""
+        return self.jpeg_prefix + data[2:] if TiledImage.is_jpeg_data(data) else None
+
+    def to_text(self) -> str:
+        """The block in one line of text, the file name last."""
+        return " ".join(
+            (
+                _FORMAT,
+                str(self.version),
+                "imported" if self.imported else "seen",
+                f"{self.whole_cols}x{self.whole_rows}",
+                base64.b64encode(self.jpeg_prefix).decode(),
+                base64.b64encode(self.entries).decode(),
+                self.filename,
+            )
+        )
+
+    @classmethod
+    def from_text(cls, text: str) -> Self | None:
+        """Read a block; None where the text is of another format, or damaged: rebuild it then."""
+        try:
+            form, version, origin, whole, prefix, entries, filename = text.split(" ", 6)
+            cols, rows = whole.split("x")
+            block = cls(
+                filename,
+                FileVersion.parse(version),
+                int(cols),
+                int(rows),
+                base64.b64decode(prefix),
+                base64.b64decode(entries),
+                origin == "imported",
+            )
+        except (ValueError, binascii.Error):
+            return None
+        whole_block = len(block.entries) == BLOCK_TILES**2 * _ENTRY.size
+        return block if form == _FORMAT and whole_block else None

@@ -1,0 +1,385 @@
+"""The tile index: what a tile costs on a slow file system, and that nothing stale is ever shown."""
+
+import base64
+import io
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import ROOT, load_handler
+from vsv.deepzoom import TileAddress
+from vsv.errors import NotFound
+from vsv.images import Images, TileOptions
+from vsv.index import Fingerprint, blocks, default_pyramid
+from vsv.settings import StepSettings
+from vsv.shelf import Shelf
+from vsv.slides import BLOCK_TILES, FileVersion, Slide, TileBlock, TiledImage, TileEntry
+from vsv.storage import Storage, read_note, write_note
+
+# What asks the file server. (The attributes of a file that was just opened came with the opening.)
+ROUND_TRIPS = ("open", "read", "pread", "readlink", "stat", "lstat", "scandir", "listdir")
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The file-system calls that are made, by name."""
+    made = []
+    for name in ROUND_TRIPS:
+        real_call = getattr(os, name)
+
+        def counted(*arguments, _call=real_call, _name=name, **options):
+            made.append(_name)
+            return _call(*arguments, **options)
+
+        monkeypatch.setattr(os, name, counted)
+    real_open = io.open
+    monkeypatch.setattr(io, "open", lambda *a, **k: made.append("open") or real_open(*a, **k))
+    return made
+
+
+@pytest.fixture
+def handler(storage, monkeypatch):
+    """The handler, each time it is asked for in a new execution environment."""
+    monkeypatch.setenv("IMAGES_PATH", str(storage.root))
+    return lambda: load_handler("ImageRequest")
+
+
+def get(handler, path):
+    response = handler({"httpMethod": "GET", "path": f"/DeepZoom/{path}", "headers": {}}, None)
+    assert response["statusCode"] == 200, response
+    return base64.b64decode(response["body"])
+
+
+@pytest.fixture
+def imported(world, generated):
+    """An imported slide: levels 12, 10 and 8 are its own. Its ImageID."""
+    world.bring_in(world.scan(generated, "day 1/scan.svs"))
+    return "204711"
+
+
+def test_a_cold_native_tile_costs_three_calls_and_a_warm_one_one(handler, calls, imported):
+    fresh = handler()
+    calls.clear()
+    get(fresh, f"{imported}_files/12/3_2.jpeg")
+    assert calls == ["readlink", "open", "pread"]
+    for address in ("12/3_3", "12/0_0", "12/8_5", "12/3_2"):
+        calls.clear()
+        get(fresh, f"{imported}_files/{address}.jpeg")
+        assert calls == ["pread"]
+    # The first tile of another level needs another block of the index; then it is known as well.
+    get(fresh, f"{imported}_files/10/0_0.jpeg")
+    calls.clear()
+    get(fresh, f"{imported}_files/10/1_0.jpeg")
+    assert calls == ["pread"]
+
+
+def test_a_pre_rendered_tile_costs_an_open_and_a_read(handler, calls, imported):
+    fresh = handler()
+    calls.clear()
+    get(fresh, f"{imported}_files/11/1_1.jpeg")
+    assert calls == ["readlink", "open", "pread"]  # the index has no block for this level
+    get(fresh, f"{imported}_files/12/1_1.jpeg")
+    calls.clear()
+    get(fresh, f"{imported}_files/11/2_1.jpeg")
+    assert calls == ["readlink", "open", "pread"]
+    calls.clear()
+    get(fresh, f"{imported}_files/11/1_1.jpeg")
+    assert calls == ["open", "pread"]
+
+
+TWO_TILES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import app
+for address in ("12/3_2", "12/4_2"):
+    path = f"/DeepZoom/204711_files/{address}.jpeg"
+    assert app.lambda_handler({"path": path, "headers": {}}, None)["statusCode"] == 200
+"""
+
+
+def test_the_kernel_counts_the_same(imported, storage):
+    """What a new process asks of the images path after its imports, for two tiles."""
+    handler = ROOT / "functions" / "ImageRequest"
+    trace = ["strace", "-f", "-y", "-e", "trace=%file,%desc", sys.executable, "-c", TWO_TILES]
+    done = subprocess.run(
+        [*trace, handler],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "IMAGES_PATH": str(storage.root)},
+        check=True,
+    )
+    asked = [line for line in done.stderr.splitlines() if str(storage.root) in line]
+    names = [line.partition("(")[0].split()[-1] for line in asked]
+    assert names == ["readlink", "openat", "pread64", "pread64", "close"]
+
+
+def test_a_slide_that_was_not_imported_is_walked_through_once(handler, calls, storage, generated):
+    shutil.copy(generated, storage.root / "seen.svs")
+    get(handler(), "seen_files/12/3_2.jpeg")
+    fresh = handler()
+    calls.clear()
+    expected = get(fresh, "seen_files/12/3_2.jpeg")
+    # One call more: without an import's checksums, the file's version is looked at.
+    assert calls == ["readlink", "open", "stat", "pread"]
+    calls.clear()
+    get(fresh, "seen_files/12/4_2.jpeg")
+    assert calls == ["pread"]
+    with Slide(generated) as slide:
+        assert expected == slide.jpeg_tile(0, 3, 2)
+
+
+def test_where_nothing_may_be_written_the_slide_is_shown_all_the_same(
+    handler, storage, generated, monkeypatch
+):
+    shutil.copy(generated, storage.root / "seen.svs")
+
+    def read_only(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("vsv.storage.Path.symlink_to", read_only)
+    monkeypatch.setattr("vsv.storage.Path.write_bytes", read_only)
+    assert get(handler(), "seen_files/12/3_2.jpeg")
+    assert get(handler(), "seen_files/11/1_1.jpeg")
+    assert {path.name for path in storage.root.iterdir()} == {"seen.svs"}
+
+
+@pytest.mark.parametrize("imports", [True, False])
+def test_every_tile_is_the_same_by_index_and_by_walking(
+    imports, world, storage, generated, tmp_path
+):
+    bare = Storage(tmp_path / "bare")
+    bare.root.mkdir()
+    shutil.copy(generated, bare.root / "204711.svs")
+    if imports:
+        world.importer._settings = StepSettings.read({"PRERENDER_LEVELS": "none"})
+        world.bring_in(world.scan(generated, "scan.svs"))
+    else:
+        shutil.copy(generated, storage.root / "204711.svs")
+    walking = Images(bare, 90)
+    # Twice: what the first pass writes, the second reads.
+    for indexed in (Images(storage, 90, keeps_index=True), Images(storage, 90)):
+        with Slide(generated) as slide:
+            for address in default_pyramid(slide).tiles():
+                expected = walking.tile("204711", address, TileOptions()).load()
+                assert indexed.tile("204711", address, TileOptions()).load() == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not an index",
+        b'{"format": 2}',
+        b'{"format": 4, "filename": "x.svs"}',
+        b'{"format": 3, "filename": "x.svs"}',
+        b'{"format": 3, "images": [1], "levels": []}',
+    ],
+)
+def test_an_index_that_is_damaged_or_of_another_version_is_rebuilt(
+    handler, storage, generated, content
+):
+    shutil.copy(generated, storage.root / "seen.svs")
+    expected = get(handler(), "seen_files/12/3_2.jpeg")
+    index = storage.root / "seen.index"
+    good = index.read_bytes()
+    index.write_bytes(content)
+    (block,) = (storage.root / "seen_index").iterdir()
+    block.unlink()
+    block.symlink_to(content.decode() or "-")
+    assert get(handler(), "seen_files/12/3_2.jpeg") == expected
+    assert index.read_bytes() == good
+
+
+@given(
+    filename=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1),
+    offset=st.integers(0, 2**40 - 1),
+    length=st.integers(0, 2**24 - 1),
+    crc32=st.integers(0, 2**32 - 1),
+)
+def test_a_block_survives_its_way_through_text(filename, offset, length, crc32):
+    image = TiledImage(2309, 1543, 256, 256, 7, 2, b"\xff\xd8tables\xff\xd9")
+    block = TileBlock.of(
+        image,
+        lambda col, row: TileEntry(offset, length, crc32),
+        (0, 0),
+        filename=filename,
+        version=FileVersion(123, 456),
+        passes_through=True,
+        imported=True,
+    )
+    again = TileBlock.from_text(block.to_text())
+    assert again == block
+    assert again.entry(3, 2) == (offset, length, crc32)
+    assert again.passes_through(8, 5) == (length > 0)
+    assert not again.passes_through(9, 5)
+    assert not again.passes_through(8, 6)
+
+
+def test_what_does_not_fit_a_block_is_not_indexed():
+    image = TiledImage(100, 100, 256, 256, 7, 2, b"")
+    for entry in (TileEntry(2**40, 1), TileEntry(0, 2**24)):
+        facts = {"filename": "x", "version": FileVersion(1, 1), "passes_through": True}
+        assert TileBlock.of(image, lambda *_, e=entry: e, (0, 0), imported=True, **facts) is None
+
+
+def test_the_index_is_compact(real, generated):
+    """A block is what one call reads: it fits a symbolic link on EFS (4,080 bytes)."""
+    with Slide(generated) as slide:
+        fingerprint = Fingerprint.of(slide)
+        tiles = sum(image.cols * image.rows for image in slide.images)
+        found = list(blocks(slide, "day 1/" + "x" * 200 + ".svs", fingerprint))
+        assert {address.level for address, _ in found} == {12, 10, 8}
+        assert all(len(block.to_text()) < 4000 for _, block in found)
+        assert len(found) <= len(slide.images) + tiles / 30
+        assert len(found[0][1].entries) == 12 * BLOCK_TILES**2
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_note_is_read_as_it_was_written_link_or_file(tmp_path, long, monkeypatch):
+    text = "né" * (3000 if long else 3)
+    path = tmp_path / "new folder" / "note"
+    assert read_note(path) is None
+    for _ in range(2):
+        write_note(path, text)
+        assert path.is_symlink() != long
+        assert read_note(path) == text
+
+    def no_links(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", no_links)
+    write_note(path, text)
+    assert not path.is_symlink()
+    assert read_note(path) == text
+    assert [entry.name for entry in path.parent.iterdir()] == ["note"]
+
+
+def _look(root, barrier, results):
+    barrier.wait()
+    images = Images(Storage(root), 90, keeps_index=True)
+    tiles = [TileAddress(12, col, row) for col in range(9) for row in range(6)]
+    results.put([images.tile("seen", tile, TileOptions()).load() for tile in tiles])
+
+
+def test_many_processes_may_build_it_at_once(storage, generated):
+    shutil.copy(generated, storage.root / "seen.svs")
+    context = multiprocessing.get_context("fork")
+    barrier, results = context.Barrier(6), context.Queue()
+    workers = [
+        context.Process(target=_look, args=(storage.root, barrier, results)) for _ in range(6)
+    ]
+    for worker in workers:
+        worker.start()
+    answers = [results.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert all(answer == answers[0] for answer in answers)
+    names = {path.name for path in (storage.root / "seen_index").iterdir()}
+    assert names == {"12_0_0"}
+
+
+def test_a_replaced_file_is_noticed_within_a_second(storage, real, generated, monkeypatch):
+    now = [0.0]
+    images = Images(storage, 90, keeps_index=True)
+    images._shelf = Shelf(storage, keeps_index=True, now=lambda: now[0])
+    path = storage.root / "seen.svs"
+    shutil.copy(generated, path)
+    with Slide(generated) as slide:
+        first = slide.jpeg_tile(0, 3, 2)
+    assert images.tile("seen", TileAddress(12, 3, 2), TileOptions()).load() == first
+
+    shutil.copy(real, storage.root / "new.svs")
+    (storage.root / "new.svs").rename(path)
+    now[0] += 1.1
+    with Slide(real) as slide:
+        second = slide.jpeg_tile(0, 3, 2)
+    resource = images.tile("seen", TileAddress(12, 3, 2), TileOptions())
+    assert resource.load() == second
+    # And another process, which finds the first one's index, is not led astray either.
+    assert Images(storage, 90).tile("seen", TileAddress(12, 3, 2), TileOptions()).load() == second
+
+    path.unlink()
+    now[0] += 1.1
+    with pytest.raises(NotFound):
+        images.tile("seen", TileAddress(12, 3, 2), TileOptions())
+
+
+def test_a_file_that_was_overwritten_in_place_shows_no_wrong_pixel(world, handler, imported, real):
+    """The index knows each tile's checksum: other bytes are refused, though nothing looks first."""
+    fresh = handler()
+    get(fresh, f"{imported}_files/12/3_2.jpeg")
+    path = world.storage.root / "day 1" / "scan.svs"
+    path.write_bytes(real.read_bytes() + bytes(path.stat().st_size))
+    event = {"path": f"/DeepZoom/{imported}_files/12/4_2.jpeg", "headers": {}}
+    for one in (fresh, handler()):
+        assert one(event, None)["statusCode"] == 409
+
+
+def test_an_imported_slide_that_was_set_aside_is_found(world, handler, imported, real):
+    expected = get(handler(), f"{imported}_files/12/3_2.jpeg")
+    file = world.files.check("day 1/scan.svs")
+    world.storage.set_aside("day 1/scan.svs", FileVersion(file.size, file.mtime_ns))
+    shutil.rmtree(world.storage.files(imported))
+    assert get(handler(), f"{imported}_files/12/3_2.jpeg") == expected
+    shutil.copy(real, world.storage.root / "day 1" / "scan.svs")
+    assert get(handler(), f"{imported}_files/12/3_2.jpeg") == expected
+
+
+def test_the_shelf_keeps_to_its_budget(storage, real):
+    for number in range(12):
+        shutil.copy(real, storage.root / f"s{number}.svs")
+    for budget, kept in (({"max_handles": 5}, 5), ({"max_bytes": 200_000}, 6)):
+        shelf = Shelf(storage, **budget)
+        before = len(os.listdir("/proc/self/fd"))
+        for number in range(12):
+            shelf.open(f"s{number}").native_block(TileAddress(12, 1, 1))
+        assert 1 <= len(shelf._slides) <= kept
+        assert len(os.listdir("/proc/self/fd")) - before == len(shelf._slides)
+        assert list(shelf._slides)[-1] == "s11"
+
+
+MANY_SLIDES = """
+import os, random, sys
+sys.path.insert(0, sys.argv[1])
+import app
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+rng = random.Random(1)
+measured = []
+for number in range(10_000):
+    slide = f"s{rng.randrange(200)}"
+    level = rng.choice((12, 12, 12, 11, 10))
+    span = 9 >> (12 - level), 12 >> (12 - level)
+    tile = f"{level}/{rng.randrange(span[0])}_{rng.randrange(span[1])}"
+    query = {"tilesize": "200"} if number % 500 == 0 else None
+    event = {"path": f"/DeepZoom/{slide}_files/{tile}.jpeg", "queryStringParameters": query}
+    assert app.lambda_handler(event, None)["statusCode"] == 200
+    if number % 1000 == 999:
+        measured.append(resident())
+print(*measured)
+"""
+
+
+def test_memory_stays_flat_over_ten_thousand_tiles_of_two_hundred_slides(storage, real):
+    for number in range(200):
+        os.link(real, storage.root / f"s{number}.svs")
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_SLIDES, ROOT / "functions" / "ImageRequest"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "IMAGES_PATH": str(storage.root)},
+        check=True,
+    )
+    measured = [int(number) for number in done.stdout.split()]
+    assert len(measured) == 10
+    assert measured[-1] - measured[1] < 4 * 2**20, measured
