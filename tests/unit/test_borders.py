@@ -13,10 +13,11 @@ LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 LAYERS = [
     {"errors"},
     {"deepzoom", "slides", "aws", "label", "logs"},
-    {"index", "settings", "catalogue"},
+    {"index", "files", "settings", "catalogue"},
+    {"stores"},
     {"storage"},
-    {"tiles", "shelf"},
-    {"pyramid", "images"},
+    {"tiles", "shelf", "pyramid"},
+    {"render", "images"},
     {"http", "imports", "cli"},
 ]
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import load_handler
+from tests.pixels import decoded, psnr
 from vsv.imports.workflow import ImportJob
 from vsv.slides import Slide
 
@@ -202,9 +203,9 @@ def test_open_files_do_not_pile_up(get, imported):
 
 def test_a_tile_that_is_missing_from_the_pyramid_is_rendered_alike(get, imported):
     path = imported.storage.root / "1004486_files/9/0_0.jpeg"
-    expected = path.read_bytes()
+    expected = decoded(path)
     path.unlink()
-    assert body(get("/DeepZoom/1004486_files/9/0_0.jpeg")) == expected
+    assert psnr(decoded(body(get("/DeepZoom/1004486_files/9/0_0.jpeg"))), expected) > 38
 
 
 def test_another_file_under_the_old_name_is_never_shown_under_the_old_id(get, imported, generated):

@@ -1,51 +1,193 @@
 """Pre-rendering that is killed, repeated and watched."""
 
 import io
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from vsv.deepzoom import Size
+from local.samples import generated_slide
+from tests.pixels import block_means, decoded, psnr
+from vsv import render
+from vsv.deepzoom import DeepZoom, Size, TileAddress
 from vsv.errors import IncompletePyramid
 from vsv.index import SlideIndex, default_pyramid
-from vsv.pyramid import check_complete, levels_to_render, plan, render
+from vsv.pyramid import Work, check_complete, levels_to_render
+from vsv.render import Renderer
 from vsv.slides import Slide
 from vsv.storage import Storage
-from vsv.tiles import is_native
+from vsv.stores import name
 
 RENDER = """
 import sys
 from pathlib import Path
-from vsv.pyramid import render
-from vsv.slides import Slide
 from vsv.index import SlideIndex, default_pyramid
+from vsv.render import Renderer
+from vsv.slides import Slide
 from vsv.storage import Storage
 
 with Slide(Path(sys.argv[1])) as slide:
     pyramid = default_pyramid(slide)
     index = SlideIndex.of(slide, "x.svs", pyramid, quality=90, levels=pyramid.levels)
-    render(slide, index, Storage(Path(sys.argv[2])), "s1")
+    Renderer(slide, index, Storage(Path(sys.argv[2])).images("s1")).render()
 """
 
 
-def index_of(slide, which="all"):
-    pyramid = default_pyramid(slide)
-    levels = levels_to_render(slide, pyramid, which)
-    return SlideIndex.of(slide, "x.svs", pyramid, quality=90, levels=levels)
+def index_of(slide, which="all", pyramid=None):
+    own = default_pyramid(slide)
+    levels = (pyramid or own).levels if pyramid else levels_to_render(slide, which)
+    return SlideIndex.of(slide, "x.svs", pyramid or own, quality=90, levels=levels)
 
 
-def test_pieces_are_all_tiles_once(generated):
-    with Slide(generated) as slide:
-        pyramid = default_pyramid(slide)
-    pieces = list(plan(pyramid.tile_count, 7))
-    assert [number for start, stop in pieces for number in range(start, stop)] == list(
-        range(pyramid.tile_count)
+def rendered(slide, index, root, **options):
+    """Render all of it; return the folder."""
+    store = Storage(root).images("s1")
+    Renderer(slide, index, store, **options).render()
+    check_complete(index, store)
+    return root / "s1_files"
+
+
+def path_of(root, address):
+    return root / "s1_files" / f"{name(address)}.jpeg"
+
+
+# Bands of one level to seven, the native ones' ratios 2, 4 and 8, no native tile grid at all.
+BANDS = {
+    "1, 4, 16": ({}, None, [(0, 8), (9, 10), (11, 12)]),
+    "1, 2, 16": ({"downsamples": (1, 2, 16)}, None, [(0, 8), (9, 11), (12, 12)]),
+    "1, 8": ({"downsamples": (1, 8)}, None, [(0, 9), (10, 12)]),
+    "one level": ({"downsamples": (1,)}, None, [(0, 12)]),
+    "JPEG 2000": ({"jpeg2000": True}, None, [(0, 8), (9, 10), (11, 12)]),
+    "tiles not square": ({"tile": (256, 128)}, None, [(level, level) for level in range(13)]),
+    "overlap": ({}, (254, 1), [(level, level) for level in range(13)]),
+}
+
+
+@pytest.fixture(scope="module", params=BANDS)
+def banded(request, real, tmp_path_factory):
+    """A slide, the index of its pyramid, and the bands that it should have."""
+    options, grid, bands = BANDS[request.param]
+    path = tmp_path_factory.mktemp("banded") / "slide.svs"
+    generated_slide(path, real, **{"size": (2309, 1543), "label_text": None, **options})
+    with Slide(path) as slide:
+        size = Size(slide.width, slide.height)
+        pyramid = DeepZoom(size, Size(grid[0], grid[0]), grid[1]) if grid else None
+        yield slide, index_of(slide, pyramid=pyramid), bands
+
+
+def test_units_are_all_tiles_once_and_pieces_all_units_once(banded):
+    slide, index, bands = banded
+    work = Work.of(slide, index.pyramid, index.levels)
+    assert [(band.coarsest, band.finest) for band in work.bands] == bands
+    tiles = [tile for band, root in work.units() for tile in work.beneath(band, root)]
+    assert sorted(tiles) == sorted(index.pyramid.tiles())
+    for size in (1, 7, 10_000):
+        pieces = list(work.pieces(size))
+        in_pieces = [unit for start, stop in pieces for unit in work.units(start, stop)]
+        assert in_pieces == list(work.units())
+
+
+def test_every_tile_has_its_size_and_shows_the_box_filtered_slide(banded, tmp_path):
+    slide, index, _ = banded
+    pyramid = index.pyramid
+    folder = rendered(slide, index, tmp_path)
+    full = np.asarray(slide.read(0, (0, 0, slide.width, slide.height)), float)
+    for level in pyramid.levels:
+        reference = block_means(full, pyramid.downsample(level))
+        for address in pyramid.tiles(levels=[level]):
+            box = pyramid.tile_box(address)
+            tile = decoded(folder / f"{name(address)}.jpeg")
+            assert tile.shape == (box.size.height, box.size.width, 3), address
+            part = reference[box.top : box.bottom, box.left : box.right]
+            assert psnr(tile, part) > 27, address
+
+
+def test_pieces_in_any_order_and_repeated_write_the_same_bytes(banded, tmp_path):
+    slide, index, _ = banded
+    whole = rendered(slide, index, tmp_path / "whole")
+    store = Storage(tmp_path / "pieces").images("s1")
+    renderer = Renderer(slide, index, store)
+    pieces = list(renderer.work.pieces(5))
+    for start, stop in [*reversed(pieces), *pieces]:
+        renderer.render(start, stop)
+    for path in whole.rglob("*.jpeg"):
+        twin = tmp_path / "pieces" / "s1_files" / path.relative_to(whole)
+        assert twin.read_bytes() == path.read_bytes()
+
+
+def test_native_tiles_are_copied_and_each_source_tile_is_decoded_once(real, tmp_path, monkeypatch):
+    """Here no level was rounded, so that no border needs pixels of another level."""
+    path = generated_slide(tmp_path / "even.svs", real, size=(4096, 4096), label_text=None)
+    decodes, encodes = Counter(), Counter()
+    half, encode = render._decoded_half, render._encode
+    monkeypatch.setattr(
+        render, "_decoded_half", lambda data, *a: decodes.update([data]) or half(data, *a)
     )
+    monkeypatch.setattr(render, "_encode", lambda *a: encodes.update(["x"]) or encode(*a))
+    monkeypatch.setattr(Slide, "_decode", None)
+    with Slide(path) as slide:
+        index = index_of(slide)
+        folder = rendered(slide, index, tmp_path / "out")
+        native = {12: 0, 10: 1, 8: 2}
+        for address in index.pyramid.tiles(levels=list(native)):
+            data = slide.jpeg_tile(native[address.level], address.col, address.row)
+            assert (folder / f"{name(address)}.jpeg").read_bytes() == data
+            decodes.subtract([data])
+        assert set(decodes.values()) == {0}
+        copied = index.pyramid.count(list(native))
+        assert encodes["x"] == index.pyramid.tile_count - copied
+
+
+def test_levels_above_the_smallest_native_lose_nothing_but_to_the_encoder(real, tmp_path):
+    path = generated_slide(tmp_path / "s.svs", real, size=(4100, 3300), label_text=None)
+    with Slide(path) as slide:
+        index = index_of(slide)
+        folder = rendered(slide, index, tmp_path / "out")
+        smallest = slide.levels[-1]
+        pixels = slide.read(smallest.index, (0, 0, smallest.width, smallest.height))
+        source = np.asarray(pixels, float)
+        for level in range(5, 8):
+            factor = index.pyramid.downsample(level) // 16
+            reference = block_means(source, factor)
+            tile = decoded(folder / str(level) / "0_0.jpeg")
+            # Without the last column and row, which have a part of a block.
+            rows, cols = (min(256, reference.shape[axis]) - 1 for axis in (0, 1))
+            expected = reference[:rows, :cols]
+            buffer = io.BytesIO()
+            image = Image.fromarray(expected.round().astype(np.uint8))
+            image.save(buffer, "JPEG", quality=90, subsampling="4:4:4")
+            alone = psnr(decoded(buffer), expected)
+            assert psnr(tile[:rows, :cols], expected) > alone - 1
+
+
+def test_a_damaged_tile_is_rendered_and_its_neighbours_are_copied(real, tmp_path, generated):
+    target = tmp_path / "damaged.svs"
+    shutil.copy(generated, target)
+    with Slide(generated) as slide:
+        offset, length, _ = slide.locate(1, 1, 0)
+    with target.open("r+b") as file:
+        file.seek(offset + 2)
+        file.write(bytes(length - 2))
+    damages = []
+    with Slide(generated) as good, Slide(target, damages.append) as slide:
+        expected = rendered(good, index_of(good), tmp_path / "good")
+        folder = rendered(slide, index_of(slide), tmp_path / "bad")
+    assert [(damage.level, damage.col, damage.row) for damage in damages] == [(1, 1, 0)]
+    changed = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*.jpeg")
+        if path.read_bytes() != (expected / path.relative_to(folder)).read_bytes()
+    }
+    assert changed == {"10/1_0.jpeg", *(f"{level}/0_0.jpeg" for level in (9,))}
+    for path in changed:
+        assert psnr(decoded(folder / path), decoded(expected / path)) > 30
 
 
 def test_a_render_killed_at_any_moment_never_shows_half_a_tile_and_resumes(generated, storage):
@@ -53,9 +195,8 @@ def test_a_render_killed_at_any_moment_never_shows_half_a_tile_and_resumes(gener
     with Slide(generated) as slide:
         index = index_of(slide)
         pyramid = index.pyramid
-        undisturbed = Storage(storage.root / "undisturbed")
-        render(slide, index, undisturbed, "s1")
-    tiles = [storage.tile("s1", address) for address in pyramid.tiles()]
+        rendered(slide, index, storage.root / "undisturbed")
+    tiles = [path_of(storage.root, address) for address in pyramid.tiles()]
     done, seen, broken = threading.Event(), set(), []
 
     def poll():
@@ -91,19 +232,26 @@ def test_a_render_killed_at_any_moment_never_shows_half_a_tile_and_resumes(gener
 
     assert kills >= 2
     assert not broken
-    check_complete(index, storage, "s1")
+    check_complete(index, storage.images("s1"))
     for address in pyramid.tiles():
-        path, expected = storage.tile("s1", address), undisturbed.tile("s1", address)
-        assert path.read_bytes() == expected.read_bytes()
+        path = path_of(storage.root, address)
+        assert path.read_bytes() == path_of(storage.root / "undisturbed", address).read_bytes()
     assert not list(storage.root.glob("s1_files/**/.*")), "left-overs of killed writers"
 
 
-def test_what_is_missing_is_named(generated, storage):
+def test_what_is_missing_is_named_and_only_that_is_rendered(generated, storage):
     with Slide(generated) as slide:
         index = index_of(slide)
-        render(slide, index, storage, "s1", start=1)
-    with pytest.raises(IncompletePyramid, match=r"level 12 has 69 of 70 tiles$"):
-        check_complete(index, storage, "s1")
+        rendered(slide, index, storage.root)
+        victim = path_of(storage.root, TileAddress(12, 3, 2))
+        expected = victim.read_bytes()
+        victim.unlink()
+        with pytest.raises(IncompletePyramid, match=r"level 12 has 69 of 70 tiles$"):
+            check_complete(index, storage.images("s1"))
+        seen = []
+        rendered(slide, index, storage.root, on_tile=seen.append)
+    assert victim.read_bytes() == expected
+    assert Counter(seen) == {True: 1, False: index.pyramid.tile_count - 1}
 
 
 @pytest.mark.parametrize(
@@ -114,14 +262,6 @@ def test_which_levels_are_rendered(generated, storage, which, levels):
     """Levels 12, 10 and 8 are the slide's own 1x, 4x and 16x."""
     with Slide(generated) as slide:
         index = index_of(slide, which)
-        render(slide, index, storage, "s1")
-    check_complete(index, storage, "s1")
+        folder = rendered(slide, index, storage.root)
     assert set(index.levels) == levels
-    assert {int(folder.name) for folder in storage.files("s1").glob("*")} == levels
-
-
-def test_levels_of_another_tile_size_are_nobodys_own(generated):
-    with Slide(generated) as slide:
-        assert not is_native(slide, Size(240, 240), 1)
-        assert is_native(slide, Size(256, 256), 4)
-        assert not is_native(slide, Size(256, 256), 2)
+    assert {int(level.name) for level in folder.glob("*")} == levels

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,12 +15,13 @@ from hypothesis import strategies as st
 from tests.conftest import ROOT, load_handler
 from vsv.deepzoom import TileAddress
 from vsv.errors import NotFound
+from vsv.files import read_note, write_note
 from vsv.images import Images, TileOptions
 from vsv.index import Fingerprint, blocks, default_pyramid
 from vsv.settings import StepSettings
 from vsv.shelf import Shelf
 from vsv.slides import BLOCK_TILES, FileVersion, Slide, TileBlock, TiledImage, TileEntry
-from vsv.storage import Storage, read_note, write_note
+from vsv.storage import Storage
 
 # What asks the file server. (The attributes of a file that was just opened came with the opening.)
 ROUND_TRIPS = ("open", "read", "pread", "readlink", "stat", "lstat", "scandir", "listdir")
@@ -143,8 +143,8 @@ def test_where_nothing_may_be_written_the_slide_is_shown_all_the_same(
     def read_only(*_):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("vsv.storage.Path.symlink_to", read_only)
-    monkeypatch.setattr("vsv.storage.Path.write_bytes", read_only)
+    monkeypatch.setattr(os, "symlink", read_only)
+    monkeypatch.setattr("vsv.files._write", read_only)
     assert get(handler(), "seen_files/12/3_2.jpeg")
     assert get(handler(), "seen_files/11/1_1.jpeg")
     assert {path.name for path in storage.root.iterdir()} == {"seen.svs"}
@@ -254,7 +254,7 @@ def test_a_note_is_read_as_it_was_written_link_or_file(tmp_path, long, monkeypat
     def no_links(*_):
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(Path, "symlink_to", no_links)
+    monkeypatch.setattr(os, "symlink", no_links)
     write_note(path, text)
     assert not path.is_symlink()
     assert read_note(path) == text
@@ -326,7 +326,7 @@ def test_an_imported_slide_that_was_set_aside_is_found(world, handler, imported,
     expected = get(handler(), f"{imported}_files/12/3_2.jpeg")
     file = world.files.check("day 1/scan.svs")
     world.storage.set_aside("day 1/scan.svs", FileVersion(file.size, file.mtime_ns))
-    shutil.rmtree(world.storage.files(imported))
+    shutil.rmtree(world.storage.root / f"{imported}_files")
     assert get(handler(), f"{imported}_files/12/3_2.jpeg") == expected
     shutil.copy(real, world.storage.root / "day 1" / "scan.svs")
     assert get(handler(), f"{imported}_files/12/3_2.jpeg") == expected
@@ -382,4 +382,5 @@ def test_memory_stays_flat_over_ten_thousand_tiles_of_two_hundred_slides(storage
     )
     measured = [int(number) for number in done.stdout.split()]
     assert len(measured) == 10
-    assert measured[-1] - measured[1] < 4 * 2**20, measured
+    # Until all slides that are kept open have been seen it grows; not after that.
+    assert measured[-1] - measured[5] < 2**20, measured

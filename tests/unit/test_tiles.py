@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from local.samples import generated_slide
+from tests.pixels import block_means, psnr
 from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
 from vsv.errors import UnreadableSlide
 from vsv.index import default_pyramid
@@ -24,21 +25,6 @@ def decoded(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data))
     image.load()
     return image
-
-
-def psnr(one, other) -> float:
-    error = np.mean((np.asarray(one, float) - np.asarray(other, float)) ** 2)
-    return 10 * np.log10(255**2 / max(error, 1e-9))
-
-
-def block_means(pixels, factor):
-    """The reference box filter: exact means of blocks, in floating point."""
-    for axis in (0, 1):
-        starts = np.arange(0, pixels.shape[axis], factor)
-        counts = np.diff(np.append(starts, pixels.shape[axis]))
-        shape = [-1 if other == axis else 1 for other in range(3)]
-        pixels = np.add.reduceat(pixels, starts, axis) / counts.reshape(shape)
-    return pixels
 
 
 # Sizes chosen so that levels are short by a pixel, that tiles are a pixel wide, and that the slide

@@ -30,9 +30,9 @@ from vsv import __version__
 from vsv.deepzoom import DeepZoom, Size
 from vsv.errors import FileChanged, InvalidRequest, NotFound, VsvError
 from vsv.index import SlideIndex, default_pyramid
-from vsv.pyramid import check_complete, plan, render
-from vsv.slides import ASSOCIATED_IMAGES, Slide
-from vsv.storage import Storage, parse_image_id, write_whole
+from vsv.pyramid import Work, check_complete
+from vsv.slides import ASSOCIATED_IMAGES, Damage, Slide
+from vsv.storage import Storage, parse_image_id
 from vsv.tiles import DEFAULT_QUALITY
 
 __all__ = ["main"]
@@ -179,6 +179,10 @@ def _has(slide: Slide, name: str) -> bool:
 # prerender
 
 
+# How many tiles of a piece are there now, and what was wrong with the slide's.
+_Rendered = tuple[int, list[Damage]]
+
+
 class _Speed(ProgressColumn):
     """Tiles a second."""
 
@@ -191,10 +195,10 @@ def _prerender(options: argparse.Namespace) -> None:
     storage = Storage(options.outdir)
     with Slide(options.slide) as slide:
         index = _index_of(slide, options)
+        pieces = Work.of(slide, index.pyramid, index.levels).pieces(_TILES_PER_PIECE)
     options.outdir.mkdir(parents=True, exist_ok=True)
     storage.claim_pyramid(name, index)
-    pyramid = index.pyramid
-    work = plan(pyramid.tile_count, _TILES_PER_PIECE)
+    damages: list[Damage] = []
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -206,16 +210,20 @@ def _prerender(options: argparse.Namespace) -> None:
         console=Console(stderr=True),
     )
     with progress, ProcessPoolExecutor(options.workers, initializer=_ignore_ctrl_c) as pool:
-        bar = progress.add_task(options.slide.name, total=pyramid.tile_count)
+        bar = progress.add_task(options.slide.name, total=index.pyramid.tile_count)
         try:
             piece = partial(_render_piece, options.slide, options.outdir, name, index)
-            for done in _run(pool, piece, work, 2 * options.workers):
-                progress.advance(bar, done)
+            for tiles, found in _run(pool, piece, pieces, 2 * options.workers):
+                progress.advance(bar, tiles)
+                damages += found
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    check_complete(index, storage, name)
-    write_whole(storage.descriptor(name), pyramid.descriptor().encode())
+    store = storage.images(name)
+    check_complete(index, store)
+    store.write_descriptor(index.pyramid.descriptor().encode())
+    for damage in damages:
+        print(f"vsv: {options.slide.name}: {damage}: something else stands in", file=sys.stderr)
 
 
 def _index_of(slide: Slide, options: argparse.Namespace) -> SlideIndex:
@@ -231,14 +239,14 @@ def _index_of(slide: Slide, options: argparse.Namespace) -> SlideIndex:
 
 def _run(
     pool: ProcessPoolExecutor,
-    render_piece: Callable[[int, int], int],
-    work: Iterator[tuple[int, int]],
+    render_piece: Callable[[int, int], _Rendered],
+    pieces: Iterator[tuple[int, int]],
     most_queued: int,
-) -> Iterator[int]:
-    """Have the pieces rendered, few of them queued; yield the number of tiles of each."""
-    pending: set[Future[int]] = set()
+) -> Iterator[_Rendered]:
+    """Have the pieces rendered, few of them queued; yield what each came to."""
+    pending: set[Future[_Rendered]] = set()
     while True:
-        for start, stop in islice(work, most_queued - len(pending)):
+        for start, stop in islice(pieces, most_queued - len(pending)):
             pending.add(pool.submit(render_piece, start, stop))
         if not pending:
             return
@@ -254,19 +262,29 @@ def _ignore_ctrl_c() -> None:
 
 def _render_piece(
     path: Path, outdir: Path, name: str, index: SlideIndex, start: int, stop: int
-) -> int:
-    slide = _opened(path)
+) -> _Rendered:
+    from vsv.render import Renderer
+
+    slide, damages = _opened(path)
     if slide.version != index.version:
         raise FileChanged("the slide file was replaced while it was rendered")
-    render(slide, index, Storage(outdir), name, start=start, stop=stop)
+    tiles = 0
+
+    def on_tile(_: bool) -> None:
+        nonlocal tiles
+        tiles += 1
+
+    damages.clear()
+    Renderer(slide, index, Storage(outdir).images(name), on_tile).render(start, stop)
     slide.file.check_unchanged()
-    return stop - start
+    return tiles, list(damages)
 
 
 @cache
-def _opened(path: Path) -> Slide:
+def _opened(path: Path) -> tuple[Slide, list[Damage]]:
     """The slide, opened once in each worker: a large one's tile offsets take a while to read."""
-    return Slide(path)
+    damages: list[Damage] = []
+    return Slide(path, damages.append), damages
 
 
 if __name__ == "__main__":

@@ -90,13 +90,27 @@ class DeepZoom:
 
     def level_size(self, level: int) -> Size:
         """Size of the level in its own pixels, each axis rounded up."""
-        downsample = self.downsample(level)
-        return Size(*(-(-length // downsample) for length in self.size))
+        self._check_level(level)
+        return self._level_sizes[level]
 
     def grid(self, level: int) -> Size:
         """Columns and rows of tiles on the level."""
-        z_size = self.level_size(level)
-        return Size(-(-z_size.width // self.tile.width), -(-z_size.height // self.tile.height))
+        self._check_level(level)
+        return self._grids[level]
+
+    @cached_property
+    def _level_sizes(self) -> tuple[Size, ...]:
+        return tuple(
+            Size(*(-(-length // self.downsample(level)) for length in self.size))
+            for level in range(self.level_count)
+        )
+
+    @cached_property
+    def _grids(self) -> tuple[Size, ...]:
+        return tuple(
+            Size(-(-z_size.width // self.tile.width), -(-z_size.height // self.tile.height))
+            for z_size in self._level_sizes
+        )
 
     def tile_box(self, address: TileAddress) -> Box:
         """The pixels of the level that the tile shows, overlap included.

@@ -5,11 +5,8 @@ by a tag before any pixel is read, so that a viewer that has it already costs no
 """
 
 import hashlib
-import os
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from vsv import __version__
@@ -19,6 +16,7 @@ from vsv.index import default_pyramid
 from vsv.shelf import OpenedSlide, Shelf
 from vsv.slides import ASSOCIATED_IMAGES, Slide
 from vsv.storage import Storage
+from vsv.stores import name as tile_name
 from vsv.tiles import encode, render_tile
 
 __all__ = ["Images", "Resource", "TileOptions"]
@@ -81,7 +79,7 @@ class Images:
         native = self._native(opened, address) if opened else None
         return (
             native
-            or (self._rendered(image_id, address) if may_be_rendered else None)
+            or (self._stored(image_id, tile_name(address)) if may_be_rendered else None)
             or self._native(self._shelf.open(image_id), address)
             or self._from_slide(image_id, address, options)
         )
@@ -91,7 +89,7 @@ class Images:
         if name not in ASSOCIATED_IMAGES:
             raise NotFound(f"{name!r} is not one of {', '.join(ASSOCIATED_IMAGES)}")
         if image_format in _JPEG_NAMES:
-            extracted = _file(self._storage.associated_image(image_id, name))
+            extracted = self._stored(image_id, name)
             if extracted:
                 return extracted
         slide = self._slide(image_id)
@@ -116,9 +114,10 @@ class Images:
         tag = f"{block.version}-{address.level}-{address.col}-{address.row}"
         return Resource(tag, "image/jpeg", load)
 
-    def _rendered(self, image_id: str, address: TileAddress) -> Resource | None:
-        """The tile of the finished pyramid, if it is there."""
-        return _file(self._storage.tile(image_id, address))
+    def _stored(self, image_id: str, name: str) -> Resource | None:
+        """The tile of the finished pyramid, or the associated image, if it is there."""
+        found = self._storage.images(image_id).find(name)
+        return Resource(found.tag, "image/jpeg", found.read) if found else None
 
     def _rendered_as_asked(
         self, image_id: str, address: TileAddress, options: TileOptions
@@ -152,32 +151,6 @@ class Images:
 def _with(native: DeepZoom, options: TileOptions) -> DeepZoom:
     tile = Size(options.tile_size, options.tile_size) if options.tile_size else native.tile
     return DeepZoom(native.size, tile, options.overlap or 0)
-
-
-class _JpegFile:
-    """An open JPEG file: one round trip to open it, one to read it."""
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        # Closed as soon as nobody holds it, read or not (304).
-        weakref.finalize(self, os.close, self._descriptor)
-        self._status = os.fstat(self._descriptor)
-
-    @property
-    def tag(self) -> str:
-        return f"{self._status.st_mtime_ns:x}-{self._status.st_size:x}"
-
-    def read(self) -> bytes:
-        return os.pread(self._descriptor, self._status.st_size, 0)
-
-
-def _file(path: Path) -> Resource | None:
-    """A JPEG file as a resource; None where there is no such file."""
-    try:
-        file = _JpegFile(path)
-    except FileNotFoundError:
-        return None
-    return Resource(file.tag, "image/jpeg", file.read)
 
 
 def _digest(text: str) -> str:

@@ -1,77 +1,139 @@
-"""Pre-rendering: choose the levels, plan the work, render a piece, say whether all is there.
+"""Pre-rendering: choose the levels, plan the work, say whether all is there.
 
-The tiles of the chosen levels are numbered (``DeepZoom.tiles``), and a piece of work is a range of
-numbers. A tile that is on disk is whole and is left alone, so a piece can be repeated and resumes
-where it was killed.
+The work is cut into *units* that share no pixel, so that any number of workers renders the same
+bytes. Where the pyramid lies on the slide's own tile grid, its levels form *bands*: a native level
+and the levels that are derived from it, up to the next native one. A unit is then one tile of the
+band's coarsest level with all finer tiles of the band beneath it: every source tile belongs to one
+unit, and is decoded once. On any other grid each tile is a unit of its own.
 """
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from vsv.deepzoom import DeepZoom
+from vsv.deepzoom import DeepZoom, TileAddress
 from vsv.errors import IncompletePyramid
-from vsv.index import SlideIndex
+from vsv.index import SlideIndex, default_pyramid, slide_levels
 from vsv.slides import Slide
-from vsv.storage import Storage, write_whole
-from vsv.tiles import is_native, render_tile
+from vsv.stores import ImageStore
 
-__all__ = ["check_complete", "levels_to_render", "plan", "render"]
+__all__ = ["Band", "Work", "check_complete", "levels_to_render"]
 
 
-def levels_to_render(slide: Slide, pyramid: DeepZoom, which: str) -> tuple[int, ...]:
-    """The levels that are pre-rendered, the finest first.
+def levels_to_render(slide: Slide, which: str) -> tuple[int, ...]:
+    """The levels of the slide's own grid that are pre-rendered, the finest first.
 
     ``all``: a complete DeepZoom pyramid, which any web server can serve. ``derived``: not those
     whose tiles are the slide's own, which cost no rendering when they are asked for (about a
     quarter of the files are left). ``none``: everything is made when it is asked for.
     """
+    pyramid = default_pyramid(slide)
     if which == "all":
         return pyramid.levels
     if which == "none":
         return ()
-    return tuple(
-        level
-        for level in pyramid.levels
-        if not is_native(slide, pyramid.tile, pyramid.downsample(level))
-    )
+    native = {band.finest for band in _bands(slide, pyramid) if band.is_native}
+    return tuple(level for level in pyramid.levels if level not in native)
 
 
-def plan(tile_count: int, tiles_per_piece: int) -> Iterator[tuple[int, int]]:
-    """Split the tiles into ranges ``start, stop`` of at most ``tiles_per_piece``."""
-    for start in range(0, tile_count, tiles_per_piece):
-        yield start, min(start + tiles_per_piece, tile_count)
+@dataclass(frozen=True)
+class Band:
+    """DeepZoom levels that are rendered together, from ``coarsest`` to ``finest``.
 
-
-def render(
-    slide: Slide,
-    index: SlideIndex,
-    storage: Storage,
-    image_id: str,
-    *,
-    start: int = 0,
-    stop: int | None = None,
-    on_tile: Callable[[bool], None] = lambda _: None,
-) -> None:
-    """Render the tiles ``start`` to ``stop`` of the index's levels that are not there yet.
-
-    ``on_tile`` is told of each tile whether it was rendered now (or was there already). Raises
-    UnreadableSlide where the slide is damaged; what was rendered until then stays.
+    ``is_native``: the finest one's tiles are the slide's own, and can be copied.
     """
-    pyramid = index.pyramid
-    for address in pyramid.tiles(start, stop, index.levels):
-        path = storage.tile(image_id, address)
-        missing = not os.path.exists(path)
-        if missing:
-            write_whole(path, render_tile(slide, pyramid, address, "jpeg", index.quality))
-        on_tile(missing)
+
+    coarsest: int
+    finest: int
+    is_native: bool
 
 
-def check_complete(index: SlideIndex, storage: Storage, image_id: str) -> None:
+@dataclass(frozen=True)
+class Work:
+    """All units of a pyramid, numbered: the coarsest band first, within a band by rows.
+
+    (The coarsest band has one unit, the largest of all. Workers had better not begin with it last.)
+    """
+
+    pyramid: DeepZoom
+    levels: tuple[int, ...]
+    bands: tuple[Band, ...]
+
+    @classmethod
+    def of(cls, slide: Slide, pyramid: DeepZoom, levels: Sequence[int]) -> "Work":
+        """The work of rendering these levels of the pyramid."""
+        wanted = set(levels)
+        bands = tuple(
+            band
+            for band in _bands(slide, pyramid)
+            if wanted.intersection(range(band.coarsest, band.finest + 1))
+        )
+        return cls(pyramid, tuple(levels), bands)
+
+    def pieces(self, tiles_per_piece: int) -> Iterator[tuple[int, int]]:
+        """Yield ranges ``start, stop`` of units with about so many tiles; at least one unit."""
+        first = 0
+        for band in self.bands:
+            cols, rows = self.pyramid.grid(band.coarsest)
+            tiles = self.pyramid.count([*range(band.coarsest, band.finest + 1)])
+            step = max(1, tiles_per_piece * cols * rows // tiles)
+            for start in range(0, cols * rows, step):
+                yield first + start, first + min(start + step, cols * rows)
+            first += cols * rows
+
+    def units(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[Band, TileAddress]]:
+        """Yield the units ``start`` to ``stop`` (default: all) by band and coarsest tile."""
+        first = 0
+        for band in self.bands:
+            cols, rows = self.pyramid.grid(band.coarsest)
+            last = cols * rows if stop is None else min(stop - first, cols * rows)
+            for number in range(max(start - first, 0), last):
+                row, col = divmod(number, cols)
+                yield band, TileAddress(band.coarsest, col, row)
+            first += cols * rows
+
+    def beneath(self, band: Band, root: TileAddress) -> Iterator[TileAddress]:
+        """Yield the unit's tiles that are to be rendered, the coarsest first."""
+        for level in range(band.coarsest, band.finest + 1):
+            if level in self.levels:
+                cols, rows = self.pyramid.grid(level)
+                span = 1 << level - root.level
+                for row in range(root.row * span, min((root.row + 1) * span, rows)):
+                    for col in range(root.col * span, min((root.col + 1) * span, cols)):
+                        yield TileAddress(level, col, row)
+
+
+def check_complete(index: SlideIndex, store: ImageStore) -> None:
     """Raise IncompletePyramid, naming the levels, where tiles of the index's levels are missing."""
     missing = []
     for level in index.levels:
-        found, expected = storage.count_tiles(image_id, level), index.pyramid.count([level])
+        found, expected = store.count_tiles(level), index.pyramid.count([level])
         if found < expected:
             missing.append(f"level {level} has {found} of {expected} tiles")
     if missing:
         raise IncompletePyramid("the pyramid is incomplete: " + ", ".join(missing))
+
+
+def _bands(slide: Slide, pyramid: DeepZoom) -> list[Band]:
+    """All levels of the pyramid in bands, the coarsest first."""
+    own = default_pyramid(slide)
+    # A tile has four beneath it only if it can be halved.
+    if (
+        pyramid != own
+        or own.tile.width % 2
+        or own.tile
+        != (
+            slide.images[0].tile_width,
+            slide.images[0].tile_height,
+        )
+    ):
+        return [Band(level, level, False) for level in reversed(pyramid.levels)]
+    native = {
+        number: slide.images[index].is_jpeg
+        for index, number in slide_levels(slide).items()
+        if own.tile == (slide.images[index].tile_width, slide.images[index].tile_height)
+    }
+    coarsest = [0, *(finest + 1 for finest in sorted(native)[:-1])]
+    return [
+        Band(first, finest, native[finest])
+        for first, finest in zip(coarsest, sorted(native), strict=True)
+    ]

@@ -14,20 +14,18 @@ The library sees a plain path: EFS today, any file system as well. Files appear 
 they are written under a temporary name and then renamed.
 """
 
-import errno
-import os
-import secrets
 import shutil
 import unicodedata
 from pathlib import Path
 from typing import Final
 
-from vsv.deepzoom import TileAddress
 from vsv.errors import FileChanged, InvalidRequest
+from vsv.files import read_note, read_whole, write_note, write_whole
 from vsv.index import BlockAddress, SlideIndex
 from vsv.slides import FileVersion, TileBlock
+from vsv.stores import ImageFolder, ImageStore
 
-__all__ = ["Storage", "parse_filename", "parse_image_id", "read_note", "write_note", "write_whole"]
+__all__ = ["Storage", "parse_filename", "parse_image_id"]
 
 _SLIDE_SUFFIX: Final = ".svs"
 # Bytes that a name may have on EFS and on every file system that it may be copied to.
@@ -38,10 +36,6 @@ _MAX_FILENAME_BYTES: Final = 1024
 # What Windows forbids in names, so no scanner can have made it. "|" and "*" would also be read as
 # separator and wildcard by DataSync's filters, "%" twice by URL decoders.
 _FORBIDDEN: Final = frozenset('\\:*?"<>|')
-_PARTIAL: Final = ".partial"
-# What EFS takes as a symbolic link's target is 4,080 bytes long at most.
-_MAX_LINK_BYTES: Final = 4000
-_NO_LINKS_HERE: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 
 
 def parse_filename(text: object) -> str:
@@ -92,56 +86,6 @@ def _wrong_name(name: str) -> str | None:
     return None
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write the file so that readers see the old one or the new one, never a part."""
-    partial = path.with_name(f".{secrets.token_hex(8)}{_PARTIAL}")
-    try:
-        try:
-            partial.write_bytes(data)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(data)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def write_note(path: Path, text: str) -> None:
-    """Keep a short text so that it is read in one call: as what a symbolic link points to.
-
-    A text that is too long for that, or a file system without links, gets a file.
-    """
-    partial = path.with_name(f".{secrets.token_hex(8)}{_PARTIAL}")
-    if len(text.encode()) > _MAX_LINK_BYTES:
-        write_whole(path, text.encode())
-        return
-    try:
-        try:
-            partial.symlink_to(text)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.symlink_to(text)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        if error.errno not in _NO_LINKS_HERE:
-            raise
-        write_whole(path, text.encode())
-
-
-def read_note(path: Path) -> str | None:
-    """Return what ``write_note`` kept; None where there is nothing."""
-    try:
-        return os.readlink(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-    return path.read_text()
-
-
 class Storage:
     """The images path and what lies beneath it."""
 
@@ -156,27 +100,14 @@ class Storage:
         """Path of a slide file that carries its ImageID as its name, imported or not."""
         return self.root / (parse_image_id(image_id) + _SLIDE_SUFFIX)
 
-    def descriptor(self, image_id: str) -> Path:
-        """Path of the ``.dzi`` file: it exists where the pyramid is complete."""
-        return self.root / f"{parse_image_id(image_id)}.dzi"
-
-    def files(self, image_id: str) -> Path:
-        """Path of the folder that holds the pyramid's levels and the associated images."""
-        return self.root / f"{parse_image_id(image_id)}_files"
-
-    def tile(self, image_id: str, address: TileAddress) -> Path:
-        """Path of a pre-rendered tile."""
-        level, col, row = address
-        return self.files(image_id) / str(level) / f"{col}_{row}.jpeg"
-
-    def associated_image(self, image_id: str, name: str) -> Path:
-        """Path of the label, thumbnail or macro."""
-        return self.files(image_id) / f"{name}.jpeg"
+    def images(self, image_id: str) -> ImageStore:
+        """Where the slide's pyramid and associated images lie."""
+        return ImageFolder(self.root, parse_image_id(image_id))
 
     def read_index(self, image_id: str) -> SlideIndex | None:
         """The slide's index, or None where there is none that can be used."""
         try:
-            return SlideIndex.from_bytes(self._index(image_id).read_bytes())
+            return SlideIndex.from_bytes(read_whole(self._index(image_id)))
         except FileNotFoundError:
             return None
 
@@ -201,10 +132,9 @@ class Storage:
 
     def remove_pyramid(self, image_id: str) -> None:
         """Remove descriptor, index and pyramid, in an order that leaves no false promise."""
-        self.descriptor(image_id).unlink(missing_ok=True)
+        self.images(image_id).clear()
         self._index(image_id).unlink(missing_ok=True)
         shutil.rmtree(self._blocks(image_id), ignore_errors=True)
-        shutil.rmtree(self.files(image_id), ignore_errors=True)
 
     def set_aside(self, filename: str, version: FileVersion) -> None:
         """Free the name: a slide file of that version gets a name that tells its version.
@@ -226,10 +156,6 @@ class Storage:
                 return path
         raise FileChanged("the slide file was replaced or removed since it was imported")
 
-    def count_tiles(self, image_id: str, level: int) -> int:
-        """Count the level's tiles, and sweep up what killed writers left behind."""
-        return self._sweep(self.files(image_id) / str(level))
-
     def _index(self, image_id: str) -> Path:
         return self.root / f"{parse_image_id(image_id)}.index"
 
@@ -243,20 +169,6 @@ class Storage:
     @staticmethod
     def _aside(source: Path, version: FileVersion) -> Path:
         return source.with_name(f"{source.stem}.{version}{source.suffix}")
-
-    @staticmethod
-    def _sweep(folder: Path) -> int:
-        count = 0
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name.endswith(_PARTIAL):
-                        Path(entry.path).unlink(missing_ok=True)
-                    else:
-                        count += 1
-        except FileNotFoundError:
-            return 0
-        return count
 
 
 def _version_or_none(path: Path) -> FileVersion | None:

@@ -18,7 +18,6 @@ from vsv.slides import Level, Slide
 __all__ = [
     "DEFAULT_QUALITY",
     "encode",
-    "is_native",
     "read_region",
     "render_tile",
 ]
@@ -55,16 +54,6 @@ def render_tile(
         if native is not None:
             return native
     return encode(read_region(slide, downsample, box), image_format, quality)
-
-
-def is_native(slide: Slide, tile: Size, downsample: int) -> bool:
-    """Whether tiles of this size, at this downsample, are the slide's own but at the borders."""
-    level = _source_level(slide, downsample)
-    return (
-        level.downsample == downsample
-        and tile == (level.tile_width, level.tile_height)
-        and slide.images[level.index].is_jpeg
-    )
 
 
 def encode(image: Image.Image, image_format: str, quality: int = DEFAULT_QUALITY) -> bytes:

@@ -19,10 +19,10 @@ from vsv.errors import (
 from vsv.imports.workflow import ImportJob
 from vsv.index import Fingerprint, SlideIndex, blocks, default_pyramid
 from vsv.label import Barcode, read_barcode
-from vsv.pyramid import check_complete, levels_to_render, plan, render
+from vsv.pyramid import Work, check_complete, levels_to_render
 from vsv.settings import StepSettings
 from vsv.slides import ASSOCIATED_IMAGES, Damage, Slide, log_damage, parse_description
-from vsv.storage import Storage, write_whole
+from vsv.storage import Storage
 from vsv.tiles import encode
 
 __all__ = ["Importer", "explain", "fail_import"]
@@ -88,7 +88,7 @@ class Importer:
                 job.filename,
                 pyramid,
                 quality=self._quality,
-                levels=levels_to_render(slide, pyramid, self._settings.prerender_levels),
+                levels=levels_to_render(slide, self._settings.prerender_levels),
                 sha256=sha256,
             )
             _check_owner(job, self._storage)
@@ -113,19 +113,21 @@ class Importer:
             self._storage.claim_pyramid(job.image_id, index)
             for address, block in blocks(slide, job.filename, fingerprint):
                 self._storage.write_block(job.image_id, address, block)
+            store = self._storage.images(job.image_id)
             for name, image in images.items():
-                write_whole(
-                    self._storage.associated_image(job.image_id, name),
-                    encode(image, "jpeg", self._quality),
-                )
-        pieces = plan(pyramid.count(index.levels), self._settings.tiles_per_piece)
+                store.write(name, encode(image, "jpeg", self._quality))
+            work = Work.of(slide, pyramid, index.levels)
+        pieces = work.pieces(self._settings.tiles_per_piece)
         return {"pieces": [{"start": start, "stop": stop} for start, stop in pieces]}
 
     def render_tiles(self, job: ImportJob, start: int, stop: int) -> dict[str, int]:
-        """RenderTiles: render the tiles ``start`` to ``stop``, telling the record of the progress.
+        """RenderTiles: render the units ``start`` to ``stop``, telling the record of the progress.
 
         Raises UnreadableSlide or FileChanged.
         """
+        # Brings in numpy and TurboJPEG, which the other steps do not need.
+        from vsv.render import Renderer
+
         index = _index(job, self._storage)
         unreported = rendered = 0
 
@@ -144,15 +146,8 @@ class Importer:
 
         damages: list[Damage] = []
         with _open(job, self._storage, damages.append) as slide:
-            render(
-                slide,
-                index,
-                self._storage,
-                job.image_id,
-                start=start,
-                stop=stop,
-                on_tile=on_tile,
-            )
+            store = self._storage.images(job.image_id)
+            Renderer(slide, index, store, on_tile).render(start, stop)
             slide.file.check_unchanged()
         report()
         _check_damages(damages)
@@ -164,11 +159,11 @@ class Importer:
         Raises IncompletePyramid or FileChanged.
         """
         index = _index(job, self._storage)
-        check_complete(index, self._storage, job.image_id)
+        store = self._storage.images(job.image_id)
+        check_complete(index, store)
         with _open(job, self._storage) as slide:
             slide.file.check_unchanged()
-        descriptor = index.pyramid.descriptor().encode()
-        write_whole(self._storage.descriptor(job.image_id), descriptor)
+        store.write_descriptor(index.pyramid.descriptor().encode())
         tiles = index.pyramid.count(index.levels)
         if not self._catalogue.finish_import(job.image_id, str(job.version), tiles):
             raise FileChanged("the slide's record is of another file now")
@@ -244,7 +239,7 @@ def _check_owner(job: ImportJob, storage: Storage) -> None:
         storage.locate(index.filename, index.version)
     except FileChanged:
         return
-    if not storage.descriptor(job.image_id).exists():
+    if not storage.images(job.image_id).has_descriptor():
         return
     raise ImageIdConflict(
         f"ImageID {job.image_id} belongs to another slide, imported from {index.filename!r}"

@@ -49,7 +49,7 @@ class TileEntry(NamedTuple):
 
     def matches(self, data: bytes) -> bool:
         """Whether these are the data that were indexed."""
-        return len(data) == self.length and self.crc32 in (None, zlib.crc32(data))
+        return len(data) == self.length and (self.crc32 is None or self.crc32 == zlib.crc32(data))
 
 
 @dataclass(frozen=True)

@@ -244,6 +244,10 @@ class Slide:
             return None
         return data and image.jpeg_prefix + data[2:]
 
+    def is_damaged(self, level: int, col: int, row: int) -> bool:
+        """Whether the tile was found to be damaged when it was read."""
+        return (level, col, row) in self._told
+
     def associated_image(self, name: str) -> Image.Image:
         """Return the label, thumbnail or macro as an RGB image.
 

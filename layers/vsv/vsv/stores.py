@@ -1,0 +1,130 @@
+"""Where the images that were made of one slide lie: its pyramid's tiles, its label and thumbnail.
+
+An image's name is ``<level>/<col>_<row>`` for a tile, else ``label``, ``thumbnail`` or ``macro``;
+all are JPEG files. A store is told what to keep and gives it back; it knows neither slide nor
+pyramid.
+"""
+
+import os
+import shutil
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from vsv.deepzoom import TileAddress
+from vsv.files import PARTIAL, write_whole
+
+__all__ = ["ImageFolder", "ImageStore", "StoredImage", "name"]
+
+_SUFFIX: Final = ".jpeg"
+
+
+def name(tile: TileAddress) -> str:
+    """The name that a tile is kept by."""
+    return f"{tile.level}/{tile.col}_{tile.row}"
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image that is there. Equal tags stand for equal bytes; ``read`` gets them."""
+
+    tag: str
+    read: Callable[[], bytes]
+
+
+class ImageStore(Protocol):
+    """The images of one slide, by name. An image appears whole or not at all."""
+
+    def find(self, name: str) -> StoredImage | None:
+        """The image, or None where there is none."""
+
+    def has(self, name: str) -> bool:
+        """Whether the image is there."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Keep the image."""
+
+    def count_tiles(self, level: int) -> int:
+        """How many tiles of the level are there. Sweeps up what killed writers left behind."""
+
+    def write_descriptor(self, document: bytes) -> None:
+        """Keep the ``.dzi`` document: it says that the pyramid is complete."""
+
+    def has_descriptor(self) -> bool:
+        """Whether the pyramid is complete."""
+
+    def clear(self) -> None:
+        """Remove the descriptor, then all images."""
+
+
+class ImageFolder:
+    """A slide's images as files: ``<ImageID>.dzi`` and ``<ImageID>_files/…`` beneath ``root``."""
+
+    def __init__(self, root: Path, image_id: str) -> None:
+        self._descriptor = f"{root}/{image_id}.dzi"
+        self._files = f"{root}/{image_id}_files"
+
+    def path(self, name: str) -> str:
+        """Where the image lies, if it is there."""
+        return f"{self._files}/{name}{_SUFFIX}"
+
+    def find(self, name: str) -> StoredImage | None:
+        """The image, opened: one round trip now, one to read it."""
+        try:
+            file = _OpenFile(self.path(name))
+        except FileNotFoundError:
+            return None
+        return StoredImage(file.tag, file.read)
+
+    def has(self, name: str) -> bool:
+        """Whether the image is there."""
+        return os.path.exists(self.path(name))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write the image's file."""
+        write_whole(self.path(name), data)
+
+    def count_tiles(self, level: int) -> int:
+        """Count the level's files, but for the partial ones of killed writers, which go."""
+        count = 0
+        try:
+            with os.scandir(f"{self._files}/{level}") as entries:
+                for entry in entries:
+                    if entry.name.endswith(PARTIAL):
+                        Path(entry.path).unlink(missing_ok=True)
+                    else:
+                        count += 1
+        except FileNotFoundError:
+            return 0
+        return count
+
+    def write_descriptor(self, document: bytes) -> None:
+        """Write the ``.dzi`` file."""
+        write_whole(self._descriptor, document)
+
+    def has_descriptor(self) -> bool:
+        """Whether the ``.dzi`` file is there."""
+        return os.path.exists(self._descriptor)
+
+    def clear(self) -> None:
+        """Remove the ``.dzi`` file, then all others."""
+        Path(self._descriptor).unlink(missing_ok=True)
+        shutil.rmtree(self._files, ignore_errors=True)
+
+
+class _OpenFile:
+    """An open file. It is closed as soon as nobody holds it, read or not."""
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._descriptor)
+        self._status = os.fstat(self._descriptor)
+
+    @property
+    def tag(self) -> str:
+        return f"{self._status.st_mtime_ns:x}-{self._status.st_size:x}"
+
+    def read(self) -> bytes:
+        return os.pread(self._descriptor, self._status.st_size, 0)
