@@ -31,6 +31,7 @@ command -v cc >/dev/null || need gcc
 has_header stdio.h || need libc6-dev
 has_header jpeglib.h || need libjpeg-dev
 has_header zlib.h || need zlib1g-dev
+has_header "openjpeg-2.*/openjpeg.h" || need libopenjp2-7-dev
 # The second reader of Data Matrix labels.
 has_library libdmtx.so.0 || need libdmtx0
 # The pages, and the browser that tests them.
