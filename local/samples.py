@@ -7,14 +7,16 @@ handwritten. Generated slides have what it lacks: a pyramid of levels and a bar-
 import hashlib
 import io
 import os
+import struct
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import imagecodecs
 import numpy as np
 import openslide
 import tifffile
@@ -67,7 +69,8 @@ def generated_slide(
     downsamples: Sequence[int] = (1, 4, 16),
     rounding: Literal["floor", "ceil"] = "floor",
     colors: Literal["YCBCR", "RGB"] = "YCBCR",
-    jpeg2000: bool = False,
+    jpeg2000: bool | Literal["RGB", "YCbCr"] = False,
+    subsampling: tuple[int, int] = (1, 1),
     label_text: str | None = "S26-04711-A1",
     properties: Mapping[str, str | None] | None = None,
     describe_pages: bool = True,
@@ -77,7 +80,8 @@ def generated_slide(
     """Write an Aperio-like SVS made of ``tissue``'s pixels and return its path.
 
     Sizes are in pixels. ``rounding`` is how sizes of coarser levels are rounded (Aperio: floor).
-    Levels are compressed as JPEG, or as ``jpeg2000`` in RGB (Aperio's 33005).
+    Levels are compressed as JPEG, or as ``jpeg2000``: in RGB (Aperio's 33005; so does ``True``) or
+    in YCbCr (33003), there with ``subsampling``: how many pixels one of chroma is wide and high.
     ``label_text`` goes onto the label as a Data Matrix; ``None`` leaves the label out.
     ``properties`` are set, or with ``None`` left out, among those of the ImageDescription.
     Without ``describe_pages`` label, thumbnail and macro have an empty description (GT 450).
@@ -98,6 +102,7 @@ def generated_slide(
     }
     text = "".join(f"|{key} = {value}" for key, value in pairs.items() if value is not None)
     software = "Aperio Image Library v12.0.16 \r\n"
+    encode, tags = _encoding(colors, jpeg2000, subsampling)
     partial = path.with_name(path.name + ".partial")
     with tifffile.TiffWriter(partial, bigtiff=bigtiff, byteorder=byteorder) as writer:
         for downsample in downsamples:
@@ -105,12 +110,12 @@ def generated_slide(
             rows, cols = level.shape[:2]
             of = "" if downsample == 1 else f" -> {cols}x{rows}"
             writer.write(
-                level if jpeg2000 else _jpeg_tiles(level, tile, colors),
+                _tiles(level, tile, encode),
                 shape=level.shape,
                 dtype=np.uint8,
                 tile=(tile[1], tile[0]),
                 photometric="rgb",
-                **_JPEG2000 if jpeg2000 else _jpeg(colors),
+                **tags,
                 description=(
                     f"{software}{width}x{height}{of} ({tile[0]}x{tile[1]}) JPEG Q=90{text}"
                 ).encode(),
@@ -129,14 +134,15 @@ def generated_slide(
     return path
 
 
-_JPEG2000: Final[dict[str, Any]] = {
-    "compression": 33005,
-    "compressionargs": {"level": 90, "reversible": False},
-}
-
-
-def _jpeg(colors: str) -> dict[str, Any]:
-    return {
+def _encoding(
+    colors: str, jpeg2000: bool | str, subsampling: tuple[int, int]
+) -> tuple[Callable[[Pixels], bytes], dict[str, Any]]:
+    """How to encode a tile, and what tifffile writes about it into the TIFF's tags."""
+    if jpeg2000 == "YCbCr":
+        return lambda tile: _ycbcr_codestream(tile, subsampling), {"compression": 33003}
+    if jpeg2000:
+        return lambda tile: _codestream(tile, mct=True), {"compression": 33005}
+    return lambda tile: _jpeg(tile, colors), {
         "compression": "jpeg",
         "subsampling": (1, 1),
         "compressionargs": {"outcolorspace": colors},
@@ -162,18 +168,72 @@ def _downsampled(full: Pixels, downsample: int, rounding: str) -> Pixels:
     return reduced
 
 
-def _jpeg_tiles(level: Pixels, tile: tuple[int, int], colors: str) -> Iterator[bytes]:
+def _tiles(
+    level: Pixels, tile: tuple[int, int], encode: Callable[[Pixels], bytes]
+) -> Iterator[bytes]:
     width, height = tile
     for top in range(0, level.shape[0], height):
         for left in range(0, level.shape[1], width):
             part = level[top : top + height, left : left + width]
             padding = ((0, height - part.shape[0]), (0, width - part.shape[1]), (0, 0))
-            part = np.pad(part, padding, mode="edge")
-            buffer = io.BytesIO()
-            Image.fromarray(part).save(
-                buffer, "JPEG", quality=90, subsampling="4:4:4", keep_rgb=colors == "RGB"
-            )
-            yield buffer.getvalue()
+            yield encode(np.pad(part, padding, mode="edge"))
+
+
+def _jpeg(tile: Pixels, colors: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(tile).save(
+        buffer, "JPEG", quality=90, subsampling="4:4:4", keep_rgb=colors == "RGB"
+    )
+    return buffer.getvalue()
+
+
+def _codestream(pixels: Pixels, *, mct: bool = False) -> bytes:
+    """A JPEG 2000 codestream by the lossy wavelet, in four resolutions, of 45 dB PSNR.
+
+    ``mct``: with the multiple component transformation, which encodes RGB as YCbCr.
+    """
+    data = imagecodecs.jpeg2k_encode(
+        pixels, 45, codecformat="j2k", mct=mct, reversible=False, resolutions=4
+    )
+    return bytes(data)
+
+
+def _ycbcr_codestream(tile: Pixels, subsampling: tuple[int, int]) -> bytes:
+    """A codestream of YCbCr components, chroma at a fraction of the size: three put into one.
+
+    No encoder at hand subsamples. But with the components one after the other (progression CPRL),
+    the packets of one are those of a codestream of its own. Source: ITU-T T.800, annexes A and B.
+    """
+    planes = Image.fromarray(tile).convert("YCbCr").split()
+    steps = ((1, 1), subsampling, subsampling)
+    streams = [
+        _codestream(np.asarray(plane.reduce(step)))
+        for plane, step in zip(planes, steps, strict=True)
+    ]
+    # The one tile-part: SOT, a segment of 12 bytes; SOD; packets. EOC ends the codestream.
+    starts = [stream.index(b"\xff\x90\x00\x0a") for stream in streams]
+    packets = b"".join(
+        stream[start + 14 : -2] for stream, start in zip(streams, starts, strict=True)
+    )
+    luma = bytearray(streams[0][: starts[0]])
+    style = luma.index(b"\xff\x52")
+    luma[style + 5] = 4  # CPRL
+    for stream, start in zip(streams, starts, strict=True):
+        # COD and QCD: the components must agree on them, and do unless the tile is tiny.
+        if stream[style + 6 : start] != luma[style + 6 :]:
+            raise ValueError(f"tiles of {tile.shape} cannot be subsampled by {subsampling}")
+    components = b"".join(struct.pack("3B", 7, *step) for step in steps)
+    return b"".join(
+        (
+            luma[:4],
+            # SIZ, up to the number of components.
+            struct.pack(">H", 38 + len(components)) + luma[6:40],
+            struct.pack(">H", len(steps)) + components,
+            luma[style:],
+            struct.pack(">HHHIBB", 0xFF90, 10, 0, 14 + len(packets), 0, 1),
+            b"\xff\x93" + packets + b"\xff\xd9",
+        )
+    )
 
 
 def _write_strip(
