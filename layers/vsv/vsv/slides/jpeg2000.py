@@ -1,0 +1,209 @@
+"""One JPEG 2000 tile, as Aperio's scanners write it: a bare codestream of three components.
+
+TIFF compression 33003 is YCbCr, its chroma often at half the width; 33005 is RGB. The codestream
+does not say which. OpenJPEG, by way of Pillow, decodes it at full size, or at a half, a quarter and
+so on by leaving out the finest wavelet levels, which are most of the work. Source: ITU-T T.800
+(ISO/IEC 15444-1), Annex A for the codestream, F for the wavelets, I for the JP2 file.
+"""
+
+import io
+import struct
+from dataclasses import dataclass
+from typing import Final, Literal, Self
+
+from PIL import Image
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+
+from vsv.errors import UnreadableSlide
+
+__all__ = ["decode", "resolutions"]
+
+# Markers (T.800 table A.2). SOC and SIZ begin a codestream, SOT ends its main header.
+_START: Final = b"\xff\x4f\xff\x51"
+_COD: Final = 0xFF52
+_COC: Final = 0xFF53
+_SOT: Final = 0xFF90
+_UNSIGNED_8_BIT: Final = 7
+
+# A tile is decoded whole, and costs 19 bytes a pixel.
+_MAX_PIXELS: Final = 16 * 2**20
+# Scanners write a few at most. Of 65,535, even empty ones, OpenJPEG is busy for 11 s in 2 GB.
+_MAX_LAYERS: Final = 64
+# Scanners write one. OpenJPEG takes 12 kB for each as soon as it has read how many there are.
+_MAX_TILES: Final = 256
+
+# YCbCr to RGB (T.871, as JFIF), a row for each of R, G, B: its parts of Y, Cb, Cr and a constant.
+# Pillow's own conversion is off by one in a third of all values; this one gives OpenSlide's for all
+# but 200 of the 16 million colours, where sums end in a half. (For blue, that millionth over 1.772
+# sees to it.)
+_R_CR: Final = 1.402
+_G_CB: Final = -0.34414
+_G_CR: Final = -0.71414
+_B_CB: Final = 1.772001
+_YCBCR_TO_RGB: Final = (
+    *(1.0, 0.0, _R_CR, -128 * _R_CR),
+    *(1.0, _G_CB, _G_CR, -128 * (_G_CB + _G_CR)),
+    *(1.0, _B_CB, 0.0, -128 * _B_CB),
+)
+
+
+def decode(
+    data: bytes, size: tuple[int, int], color: Literal["YCbCr", "RGB"], reduce: int = 0
+) -> Image.Image:
+    """Decode a codestream of ``size`` (width, height) pixels; return an RGB image.
+
+    The image is halved ``reduce`` times; 2 to that power divides width and height. At full size,
+    the pixels are those that OpenSlide gives; subsampled components are enlarged by repetition. A
+    half is what the wavelet leaves when its finest level is left out: a little sharper than means
+    of blocks. A quarter and less are means of blocks of an image of twice the size, as long as
+    wavelet levels (see ``resolutions``) last; left-out levels alone would be much coarser.
+
+    Raises UnreadableSlide where the codestream is damaged, of another size than ``size``, or not
+    of three components of 8 bits.
+    """
+    if any(length % (1 << reduce) for length in size):
+        raise ValueError(f"{size[0]} × {size[1]} pixels cannot be halved {reduce} times")
+    header = _Header.read(data)
+    if header.size != size:
+        raise UnreadableSlide(
+            "a JPEG 2000 tile of {} × {} pixels instead of {} × {}".format(*header.size, *size)
+        )
+    left_out = min(reduce, max(reduce - 1, 1), header.resolutions)
+    try:
+        tile = Jpeg2KImageFile(io.BytesIO(_jp2_boxes(size) + data))
+        tile.reduce = left_out
+        tile.load()
+    except (OSError, SyntaxError, ValueError, MemoryError) as error:
+        raise UnreadableSlide("a JPEG 2000 tile is damaged") from error
+    # A plain image either way: Jpeg2KImageFile has a number where images have the method `reduce`.
+    image = tile.convert("RGB", _YCBCR_TO_RGB) if color == "YCbCr" else tile.copy()
+    # Among these is the codestream's comment, which would end up in each JPEG made of the image.
+    image.info.clear()
+    if left_out:
+        image = _centred(image, left_out)
+    return image.reduce(1 << (reduce - left_out)) if reduce > left_out else image
+
+
+def resolutions(data: bytes) -> int:
+    """How many times ``decode`` can halve the codestream by leaving wavelet levels out.
+
+    Needs no more of ``data`` than the main header and the marker after it. Raises UnreadableSlide
+    as ``decode`` does.
+    """
+    return _Header.read(data).resolutions
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What the codestream's main header tells: the size in pixels, and see ``resolutions``."""
+
+    size: tuple[int, int]
+    resolutions: int
+
+    @classmethod
+    def read(cls, data: bytes) -> Self:
+        if not data.startswith(_START):
+            raise UnreadableSlide("a tile is no JPEG 2000 codestream")
+        try:
+            size, halvings = _geometry(data)
+            return cls(size, min(halvings, _wavelet_levels(data)))
+        except (struct.error, IndexError) as error:
+            raise UnreadableSlide("the header of a JPEG 2000 tile is damaged") from error
+
+
+def _geometry(data: bytes) -> tuple[tuple[int, int], int]:
+    """The image's size, and how often it and its components can be halved without a rest.
+
+    From the SIZ segment (A.5.1). Pillow takes a row of a component to be as long as the image's,
+    divided and rounded down; where T.800 rounds up instead, it would shear the image.
+    """
+    width, height, left, top, tile_width, tile_height, tile_left, tile_top, components = (
+        struct.unpack_from(">8IH", data, 8)
+    )
+    if components != 3:
+        raise UnreadableSlide(f"a JPEG 2000 tile with {components} components")
+    if any((left, top, tile_left, tile_top)) or not all((width, height, tile_width, tile_height)):
+        raise UnreadableSlide("a JPEG 2000 tile with a displaced or empty grid")
+    if width * height > _MAX_PIXELS:
+        raise UnreadableSlide(f"a JPEG 2000 tile of {width} × {height} pixels")
+    tiles = -(-width // tile_width) * -(-height // tile_height)
+    if tiles > _MAX_TILES:
+        raise UnreadableSlide(f"a JPEG 2000 tile made of {tiles} tiles")
+    widths = {width, min(width, tile_width)}
+    heights = {height, min(height, tile_height)}
+    halvings = []
+    for depth, step_x, step_y in struct.iter_unpack(">3B", struct.unpack_from("9s", data, 42)[0]):
+        if depth != _UNSIGNED_8_BIT:
+            raise UnreadableSlide("a JPEG 2000 tile with other than unsigned 8-bit components")
+        for lengths, step in ((widths, step_x), (heights, step_y)):
+            if step == 0 or any(length % step for length in lengths):
+                raise UnreadableSlide(f"a JPEG 2000 tile subsampled by {step_x} × {step_y}")
+            halvings += [_trailing_zeros(length // step) for length in lengths]
+    return (width, height), min(halvings)
+
+
+def _wavelet_levels(data: bytes) -> int:
+    """The wavelet levels by COD (A.6.1), or by COC (A.6.2) for components that have fewer."""
+    levels: list[int] = []
+    position = 2
+    while True:
+        marker, length = struct.unpack_from(">HH", data, position)
+        if marker == _COD:
+            layers, levels_of_all = struct.unpack_from(">HxB", data, position + 6)
+            if layers > _MAX_LAYERS:
+                raise UnreadableSlide(f"a JPEG 2000 tile of {layers} quality layers")
+            levels.append(levels_of_all)
+        elif marker == _COC:
+            levels.append(data[position + 6])
+        elif marker == _SOT:
+            break
+        position += 2 + max(length, 2)
+    if not levels:
+        raise UnreadableSlide("a JPEG 2000 tile without its coding style")
+    return min(levels)
+
+
+def _centred(image: Image.Image, left_out: int) -> Image.Image:
+    """Move what the wavelet left to where means of blocks are.
+
+    A low-pass sample stands on the first pixel of the block that it stands for (F.3: the even
+    samples), not in the block's middle: uncorrected, the image lies up to half a pixel off. The
+    last column and row, whose neighbours are in the next tile, are continued by themselves.
+    """
+    width, height = image.size
+    continued = Image.new("RGB", (width + 1, height + 1))
+    for corner in ((1, 1), (1, 0), (0, 1), (0, 0)):
+        continued.paste(image, corner)
+    offset = (1 - 0.5**left_out) / 2
+    box = (offset, offset, width + offset, height + offset)
+    return continued.resize(image.size, Image.Resampling.BICUBIC, box)
+
+
+def _trailing_zeros(number: int) -> int:
+    return (number & -number).bit_length() - 1
+
+
+def _jp2_boxes(size: tuple[int, int]) -> bytes:
+    """What makes a JP2 file of a codestream that follows (I.5), its colours declared to be sRGB.
+
+    Of a bare codestream with subsampled components, Pillow would think that it is YCbCr, and
+    convert it in its own way; components that are declared to be RGB are left as they are.
+    """
+    width, height = size
+    return b"".join(
+        (
+            _box(b"jP  ", b"\r\n\x87\n"),
+            _box(b"ftyp", b"jp2 " + bytes(4) + b"jp2 "),
+            _box(
+                b"jp2h",
+                _box(b"ihdr", struct.pack(">IIH4B", height, width, 3, _UNSIGNED_8_BIT, 7, 0, 0))
+                + _box(b"colr", struct.pack(">3BI", 1, 0, 0, 16)),
+            ),
+            # A length of 0: up to the end of the file.
+            struct.pack(">I4s", 0, b"jp2c"),
+        )
+    )
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
