@@ -37,7 +37,8 @@ SHAPES = {
     "one level": {"size": (700, 1300), "downsamples": (1,)},
     "240 RGB": {"size": (1211, 1303), "tile": (240, 240), "colors": "RGB"},
     "tiles not square": {"size": (1025, 900), "tile": (256, 128)},
-    "JPEG 2000": {"size": (1025, 769), "jpeg2000": True},
+    "JPEG 2000 RGB": {"size": (1025, 769), "jpeg2000": "RGB"},
+    "JPEG 2000 YCbCr": {"size": (1025, 769), "jpeg2000": "YCbCr", "subsampling": (2, 1)},
     "BigTIFF, big-endian": {"size": (600, 500), "bigtiff": True, "byteorder": ">"},
 }
 
@@ -65,7 +66,12 @@ def test_every_tile_of_every_level_has_exactly_deepzooms_size(slide):
 def test_full_resolution_is_openslides_to_the_pixel(slide):
     with openslide.OpenSlide(slide.path) as oracle:
         expected = oracle.read_region((0, 0), 0, oracle.dimensions).convert("RGB")
-    assert np.array_equal(slide.read(0, (0, 0, slide.width, slide.height)), expected)
+    ours = np.asarray(slide.read(0, (0, 0, slide.width, slide.height)), int)
+    difference = np.abs(ours - np.asarray(expected, int))
+    # The irreversible wavelet is computed in floating point: two builds may round one value apart.
+    allowed = 0 if slide.images[0].is_jpeg else 1
+    assert difference.max() <= allowed
+    assert np.count_nonzero(difference) <= allowed * 1e-4 * difference.size
 
 
 def test_every_level_is_the_box_filtered_slide_up_to_the_last_column_and_row(slide):

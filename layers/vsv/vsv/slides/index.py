@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, Self
 
 from vsv.slides.file import FileVersion
 
@@ -22,7 +22,8 @@ __all__ = ["BLOCK_TILES", "TileBlock", "TileEntry", "TiledImage"]
 BLOCK_TILES: Final = 12
 
 _JPEG: Final = 7
-_JPEG_2000: Final = (33003, 33005)
+_JPEG_2000_YCBCR: Final = 33003
+_JPEG_2000_RGB: Final = 33005
 _PHOTOMETRIC_RGB: Final = 2
 _SOI: Final = b"\xff\xd8"
 _EOI: Final = b"\xff\xd9"
@@ -86,7 +87,17 @@ class TiledImage:
     @property
     def is_jpeg2000(self) -> bool:
         """Whether the tiles are JPEG 2000 codestreams."""
-        return self.compression in _JPEG_2000
+        return self.compression in (_JPEG_2000_YCBCR, _JPEG_2000_RGB)
+
+    @property
+    def jpeg2000_color(self) -> Literal["YCbCr", "RGB"]:
+        """What the three components of a JPEG 2000 tile are."""
+        return "YCbCr" if self.compression == _JPEG_2000_YCBCR else "RGB"
+
+    @property
+    def is_decoded_here(self) -> bool:
+        """Whether the tiles are decoded by this library rather than by OpenSlide."""
+        return self.is_jpeg or self.is_jpeg2000
 
     @property
     def jpeg_prefix(self) -> bytes:

@@ -200,7 +200,7 @@ class Slide:
             for shrink in _SHRINKS
             if shrink == 1
             or (
-                image.is_jpeg
+                image.is_decoded_here
                 and not any(
                     length % shrink for length in (factor, image.tile_width, image.tile_height)
                 )
@@ -215,7 +215,7 @@ class Slide:
         except at the level's own border. Raises UnreadableSlide where OpenSlide is needed and
         cannot read.
         """
-        if not self.images[level].is_jpeg:
+        if not self.images[level].is_decoded_here:
             return self._fallback().read(level, box)
         left, top, right, bottom = box
         tile_width, tile_height = self.images[level].tile_width, self.images[level].tile_height
@@ -269,10 +269,14 @@ class Slide:
                 if level > 0:
                     self._tell(level, col, row, "is empty")
                 return self._stand_in(level, col, row, shrink)
-            if width % shrink == height % shrink == 0:
-                return self._decode(image, data, shrink)
-            # The level ends within a block, and what pads the tile behind it must not count.
-            return self._decode(image, data).crop((0, 0, width, height)).reduce(shrink)
+            # A level that ends within a block: what pads the tile behind it must not count.
+            cut = width % shrink or height % shrink
+            try:
+                tile = self._decode(image, data, 1 if cut else shrink)
+            except UnreadableSlide:
+                # JPEG 2000 of a kind that is not decoded here, or it is damaged after all.
+                tile, cut = self._by_openslide(level, col, row), 1
+            return tile.crop((0, 0, width, height)).reduce(shrink) if cut else tile
         except _DamagedTile as damage:
             self._tell(level, col, row, str(damage))
             return self._stand_in(level, col, row, shrink)
@@ -292,8 +296,15 @@ class Slide:
         return data
 
     def _decode(self, image: TiledImage, data: bytes, shrink: int = 1) -> Image.Image:
-        """The tile, decoded by libjpeg at the full size or at a half, a quarter, an eighth."""
+        """The tile, decoded at the full size or at a half, a quarter, an eighth.
+
+        Raises _DamagedTile, or UnreadableSlide for what may be left to OpenSlide.
+        """
         size = (image.tile_width, image.tile_height)
+        if image.is_jpeg2000:
+            from vsv.slides import jpeg2000
+
+            return jpeg2000.decode(data, size, image.jpeg2000_color, shrink.bit_length() - 1)
         shrunk_size = (size[0] // shrink, size[1] // shrink)
         try:
             tile = Image.open(io.BytesIO(image.jpeg_prefix + data[2:]), formats=["JPEG"])
@@ -307,6 +318,16 @@ class Slide:
         if tile.size != shrunk_size:
             raise _DamagedTile(f"is damaged: its size is {tile.width} × {tile.height}")
         return tile if tile.mode == "RGB" else tile.convert("RGB")
+
+    def _by_openslide(self, level: int, col: int, row: int) -> Image.Image:
+        image = self.images[level]
+        left, top = col * image.tile_width, row * image.tile_height
+        right = min(left + image.tile_width, image.width)
+        bottom = min(top + image.tile_height, image.height)
+        try:
+            return self._fallback().read(level, (left, top, right, bottom))
+        except UnreadableSlide as error:
+            raise _DamagedTile("is damaged: it cannot be decoded") from error
 
     def _stand_in(self, level: int, col: int, row: int, shrink: int) -> Image.Image | None:
         """The next finer level's pixels in a tile's place; None on the finest."""
