@@ -5,9 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
+from local.samples import generated_slide
 from tests.conftest import ROOT, load_template
+from vsv.slides import jpeg2000
 
 pytestmark = pytest.mark.stack
 
@@ -54,6 +58,42 @@ def test_a_function_starts_on_its_layers_alone(function, runtime):
         env={"AWS_DEFAULT_REGION": "us-east-1"},
     )
     assert done.stdout.strip() == "lambda_handler", done.stderr
+
+
+DECODE = """
+import sys
+sys.path[:0] = sys.argv[3:]
+from vsv.slides.jpeg2000 import decode
+with open(sys.argv[1], "rb") as file:
+    image = decode(file.read(), (256, 256), sys.argv[2])
+sys.stdout.buffer.write(image.tobytes())
+"""
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize(
+    ("color", "subsampling"), [("RGB", (1, 1)), ("YCbCr", (1, 1)), ("YCbCr", (2, 1))]
+)
+def test_jpeg_2000_has_the_same_pixels_in_the_layers(real, tmp_path, color, subsampling):
+    """Another OpenJPEG, another Pillow, on whose ways with colours the decoder relies."""
+    path = tmp_path / "slide.svs"
+    generated_slide(
+        path, real, size=(256, 256), downsamples=(1,), jpeg2000=color, subsampling=subsampling
+    )
+    with tifffile.TiffFile(path) as slide:
+        (offset,), (count,) = slide.pages[0].dataoffsets, slide.pages[0].databytecounts
+    tile = tmp_path / "tile.j2k"
+    tile.write_bytes(path.read_bytes()[offset : offset + count])
+    build = ROOT / ".local" / "sam" / "build"
+    folders = [build / layer / "python" for layer in ("VsvLayer", "PillowSimdLayer")]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", DECODE, tile, color, *folders],
+        capture_output=True,
+        check=True,
+    )
+    theirs = np.frombuffer(done.stdout, np.uint8).reshape(256, 256, 3).astype(int)
+    ours = np.asarray(jpeg2000.decode(tile.read_bytes(), (256, 256), color), int)
+    assert np.abs(ours - theirs).max() <= 1
 
 
 @pytest.mark.usefixtures("stack")

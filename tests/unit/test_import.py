@@ -5,10 +5,12 @@ Files are real slides, the tables are moto's; DataSync and Step Functions are pl
 """
 
 import hashlib
+import shutil
 
 import pytest
 
 from local.samples import generated_slide
+from tests.pixels import decoded, psnr
 from vsv.deepzoom import TileAddress
 from vsv.images import Images, TileOptions
 from vsv.imports.request import ImportRequest, ImportState
@@ -451,3 +453,45 @@ def test_nothing_outside_the_images_path_is_touched(world, slide_like, tmp_path)
     assert {p for p in tmp_path.iterdir() if p.name not in ("efs", "scanner")} - outside == {
         tmp_path / "other.svs"
     }
+
+
+def spoil(path, level, col, row):
+    """Damage a tile so that it still looks like a JPEG from outside."""
+    with Slide(path) as slide:
+        offset, length, _ = slide.locate(level, col, row)
+    with path.open("r+b") as file:
+        file.seek(offset + 2)
+        file.write(bytes(length - 2))
+
+
+@pytest.mark.parametrize("levels", ["all", "derived"])
+def test_a_damaged_tile_of_a_coarser_level_is_shown_from_the_finer_one(
+    world, generated, tmp_path, levels
+):
+    """And the import succeeds: no tissue is lost."""
+    world.importer._settings = StepSettings.read({"PRERENDER_LEVELS": levels})
+    path = tmp_path / "spoilt.svs"
+    shutil.copy(generated, path)
+    spoil(path, 1, 1, 0)
+    assert world.bring_in(world.scan(path, "x.svs")).state is ImportState.IMPORTED
+    images = Images(world.storage, 90)
+    with Slide(generated) as good:
+        for col in (0, 1):
+            shown = images.tile("204711", TileAddress(10, col, 0), TileOptions()).load()
+            expected = good.jpeg_tile(1, col, 0)
+            assert (shown == expected) is (col == 0)
+            assert psnr(decoded(shown), decoded(expected)) > 32
+
+
+def test_a_damaged_tile_of_the_finest_level_fails_the_import_but_can_be_viewed(
+    world, generated, tmp_path
+):
+    path = tmp_path / "spoilt.svs"
+    shutil.copy(generated, path)
+    spoil(path, 0, 3, 2)
+    answer = world.bring_in(world.scan(path, "x.svs"))
+    assert answer.state is ImportState.FAILED
+    assert answer.detail == "tile 3_2 of level 0 is damaged: it cannot be decoded"
+    images = Images(world.storage, 90)
+    shown = decoded(images.tile("204711", TileAddress(12, 3, 2), TileOptions()).load())
+    assert shown.min() > 250

@@ -83,13 +83,18 @@ def encoded(pixels, **options) -> bytes:
 
 
 @pytest.fixture(scope="module", params=SLIDES)
-def slide(request, real, tmp_path_factory):
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def slide(name, real, tmp_path_factory):
     path = tmp_path_factory.mktemp("jpeg2000") / "slide.svs"
     # The right and the lower tiles reach beyond the slide.
-    return generated_slide(path, real, size=(1025, 769), downsamples=(1,), **SLIDES[request.param])
+    return generated_slide(path, real, size=(1025, 769), downsamples=(1,), **SLIDES[name])
 
 
-def test_full_size_is_openslides_pixels(slide):
+def test_full_size_is_openslides_pixels(slide, name):
     expected = openslides(slide)
     tiles, (width, height), color = codestreams(slide)
     ours = Image.new("RGB", (1025, 769))
@@ -98,7 +103,8 @@ def test_full_size_is_openslides_pixels(slide):
         ours.paste(decode(tile, (width, height), color), place)
     difference = np.abs(np.asarray(ours, int) - expected)
     assert difference.max() <= ROUNDING
-    assert np.mean(difference > 0) < 1e-4
+    # Subsampled chroma is converted by Pillow, which rounds differently.
+    assert np.mean(difference > 0) < (0.5 if "2×" in name else 1e-4)
 
 
 def test_without_rounding_the_pixels_are_equal(tissue, tmp_path):
@@ -216,6 +222,8 @@ def patched(data, offset, code, *values):
         (42, ">B", [0x87], "other than unsigned 8-bit"),
         (43, ">BB", [0, 1], "subsampled by 0 × 1"),
         (43, ">BB", [1, 3], "subsampled by 1 × 3"),
+        (43, ">BB", [2, 1], "first component subsampled"),
+        (46, ">BB", [2, 1], "in RGB with subsampled components"),
     ],
 )
 def test_a_header_that_lies_is_told_before_decoding(codestream, offset, code, values, message):

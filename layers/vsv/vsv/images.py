@@ -149,6 +149,8 @@ class Images:
 
 
 def _with(native: DeepZoom, options: TileOptions) -> DeepZoom:
+    if options in _DEFAULT_OPTIONS:
+        return native
     tile = Size(options.tile_size, options.tile_size) if options.tile_size else native.tile
     return DeepZoom(native.size, tile, options.overlap or 0)
 

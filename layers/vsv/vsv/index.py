@@ -13,6 +13,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from math import inf
 from typing import Final, NamedTuple, Self
 
@@ -39,7 +40,13 @@ def default_pyramid(slide: Slide) -> DeepZoom:
     native = slide.levels[0]
     square = native.tile_width == native.tile_height <= _LARGEST_DEFAULT_TILE
     tile = Size(native.tile_width, native.tile_height) if square else _DEFAULT_TILE
-    return DeepZoom(Size(slide.width, slide.height), tile)
+    return _pyramid(Size(slide.width, slide.height), tile)
+
+
+@lru_cache(maxsize=256)
+def _pyramid(size: Size, tile: Size) -> DeepZoom:
+    """A pyramid keeps the sizes of its levels: it is not made anew for each tile."""
+    return DeepZoom(size, tile)
 
 
 @dataclass(frozen=True)

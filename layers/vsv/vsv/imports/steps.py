@@ -17,7 +17,14 @@ from vsv.errors import (
     UnreadableSlide,
 )
 from vsv.imports.workflow import ImportJob
-from vsv.index import Fingerprint, SlideIndex, blocks, default_pyramid
+from vsv.index import (
+    BlockAddress,
+    Fingerprint,
+    SlideIndex,
+    blocks,
+    default_pyramid,
+    slide_levels,
+)
 from vsv.label import Barcode, read_barcode
 from vsv.pyramid import Work, check_complete, levels_to_render
 from vsv.settings import StepSettings
@@ -150,8 +157,25 @@ class Importer:
             Renderer(slide, index, store, on_tile).render(start, stop)
             slide.file.check_unchanged()
         report()
+        self._show_otherwise(job, slide, damages)
         _check_damages(damages)
         return {"rendered": rendered}
+
+    def _show_otherwise(self, job: ImportJob, slide: Slide, damages: Sequence[Damage]) -> None:
+        """Have damaged tiles made of the next finer level, instead of being passed through.
+
+        What looks like a JPEG file from outside is found to be damaged only when it is decoded.
+        Workers that find two tiles of one block at once may lose one of them: it is then passed
+        through as the scanner left it.
+        """
+        numbers = slide_levels(slide)
+        for damage in damages:
+            if damage.level in numbers:
+                address = BlockAddress.holding(numbers[damage.level], damage.col, damage.row)
+                block = self._storage.read_block(job.image_id, address)
+                if block:
+                    block = block.without(damage.col, damage.row)
+                    self._storage.write_block(job.image_id, address, block)
 
     def finish_import(self, job: ImportJob) -> dict[str, int]:
         """FinishImport: see that all is there, write the descriptor, set the record IMPORTED.

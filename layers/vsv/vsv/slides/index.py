@@ -10,7 +10,7 @@ import binascii
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, Self
 
 from vsv.slides.file import FileVersion
@@ -169,6 +169,14 @@ class TileBlock:
         packed, crc32 = _ENTRY.unpack_from(self.entries, number * _ENTRY.size)
         length = packed & ((1 << _LENGTH_BITS) - 1)
         return TileEntry(packed >> _LENGTH_BITS, length, crc32 if self.imported else None)
+
+    def without(self, col: int, row: int) -> Self:
+        """The block with the level's tile at this column and row empty."""
+        start = (row % BLOCK_TILES * BLOCK_TILES + col % BLOCK_TILES) * _ENTRY.size
+        stop = start + _ENTRY.size
+        return replace(
+            self, entries=self.entries[:start] + bytes(_ENTRY.size) + self.entries[stop:]
+        )
 
     def passes_through(self, col: int, row: int) -> bool:
         """Whether this tile of the level is, as it stands, the viewer's tile."""

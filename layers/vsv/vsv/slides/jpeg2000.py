@@ -3,7 +3,7 @@
 TIFF compression 33003 is YCbCr, its chroma often at half the width; 33005 is RGB. The codestream
 does not say which. OpenJPEG, by way of Pillow, decodes it at full size, or at a half, a quarter and
 so on by leaving out the finest wavelet levels, which are most of the work. Source: ITU-T T.800
-(ISO/IEC 15444-1), Annex A for the codestream, F for the wavelets, I for the JP2 file.
+(ISO/IEC 15444-1), Annex A for the codestream, F for the wavelets.
 """
 
 import io
@@ -33,9 +33,8 @@ _MAX_LAYERS: Final = 64
 _MAX_TILES: Final = 256
 
 # YCbCr to RGB (T.871, as JFIF), a row for each of R, G, B: its parts of Y, Cb, Cr and a constant.
-# Pillow's own conversion is off by one in a third of all values; this one gives OpenSlide's for all
-# but 200 of the 16 million colours, where sums end in a half. (For blue, that millionth over 1.772
-# sees to it.)
+# Pillow's own conversion is a level off in a third of all values, this one in 200 of the 16 million
+# colours, where sums end in a half. (For blue, the millionth over 1.772 sees to it that none is.)
 _R_CR: Final = 1.402
 _G_CB: Final = -0.34414
 _G_CR: Final = -0.71414
@@ -53,10 +52,11 @@ def decode(
     """Decode a codestream of ``size`` (width, height) pixels; return an RGB image.
 
     The image is halved ``reduce`` times; 2 to that power divides width and height. At full size,
-    the pixels are those that OpenSlide gives; subsampled components are enlarged by repetition. A
-    half is what the wavelet leaves when its finest level is left out: a little sharper than means
-    of blocks. A quarter and less are means of blocks of an image of twice the size, as long as
-    wavelet levels (see ``resolutions``) last; left-out levels alone would be much coarser.
+    the pixels are those that OpenSlide gives, or with subsampled chroma, which is enlarged by
+    repetition, at most one level off. A half is what the wavelet leaves when its finest level is
+    left out: a little sharper than means of blocks. A quarter and less are means of blocks of an
+    image of twice the size, as long as wavelet levels (see ``resolutions``) last; left-out levels
+    alone would be much coarser.
 
     Raises UnreadableSlide where the codestream is damaged, of another size than ``size``, or not
     of three components of 8 bits.
@@ -68,15 +68,21 @@ def decode(
         raise UnreadableSlide(
             "a JPEG 2000 tile of {} × {} pixels instead of {} × {}".format(*header.size, *size)
         )
+    if header.is_subsampled and color != "YCbCr":
+        raise UnreadableSlide(f"a JPEG 2000 tile in {color} with subsampled components")
     left_out = min(reduce, max(reduce - 1, 1), header.resolutions)
     try:
-        tile = Jpeg2KImageFile(io.BytesIO(_jp2_boxes(size) + data))
+        tile = Jpeg2KImageFile(io.BytesIO(data))
         tile.reduce = left_out
         tile.load()
     except (OSError, SyntaxError, ValueError, MemoryError) as error:
         raise UnreadableSlide("a JPEG 2000 tile is damaged") from error
     # A plain image either way: Jpeg2KImageFile has a number where images have the method `reduce`.
-    image = tile.convert("RGB", _YCBCR_TO_RGB) if color == "YCbCr" else tile.copy()
+    # Pillow knows subsampled components for YCbCr, and has converted them; others it takes for RGB.
+    if color == "YCbCr" and not header.is_subsampled:
+        image = tile.convert("RGB", _YCBCR_TO_RGB)
+    else:
+        image = tile.copy()
     # Among these is the codestream's comment, which would end up in each JPEG made of the image.
     image.info.clear()
     if left_out:
@@ -98,6 +104,7 @@ class _Header:
     """What the codestream's main header tells: the size in pixels, and see ``resolutions``."""
 
     size: tuple[int, int]
+    is_subsampled: bool
     resolutions: int
 
     @classmethod
@@ -105,14 +112,14 @@ class _Header:
         if not data.startswith(_START):
             raise UnreadableSlide("a tile is no JPEG 2000 codestream")
         try:
-            size, halvings = _geometry(data)
-            return cls(size, min(halvings, _wavelet_levels(data)))
+            size, is_subsampled, halvings = _geometry(data)
+            return cls(size, is_subsampled, min(halvings, _wavelet_levels(data)))
         except (struct.error, IndexError) as error:
             raise UnreadableSlide("the header of a JPEG 2000 tile is damaged") from error
 
 
-def _geometry(data: bytes) -> tuple[tuple[int, int], int]:
-    """The image's size, and how often it and its components can be halved without a rest.
+def _geometry(data: bytes) -> tuple[tuple[int, int], bool, int]:
+    """The image's size, whether its chroma is subsampled, and how often all can be halved evenly.
 
     From the SIZ segment (A.5.1). Pillow takes a row of a component to be as long as the image's,
     divided and rounded down; where T.800 rounds up instead, it would shear the image.
@@ -131,15 +138,18 @@ def _geometry(data: bytes) -> tuple[tuple[int, int], int]:
         raise UnreadableSlide(f"a JPEG 2000 tile made of {tiles} tiles")
     widths = {width, min(width, tile_width)}
     heights = {height, min(height, tile_height)}
-    halvings = []
+    halvings, steps = [], []
     for depth, step_x, step_y in struct.iter_unpack(">3B", struct.unpack_from("9s", data, 42)[0]):
         if depth != _UNSIGNED_8_BIT:
             raise UnreadableSlide("a JPEG 2000 tile with other than unsigned 8-bit components")
+        steps.append((step_x, step_y))
         for lengths, step in ((widths, step_x), (heights, step_y)):
             if step == 0 or any(length % step for length in lengths):
                 raise UnreadableSlide(f"a JPEG 2000 tile subsampled by {step_x} × {step_y}")
             halvings += [_trailing_zeros(length // step) for length in lengths]
-    return (width, height), min(halvings)
+    if steps[0] != (1, 1):
+        raise UnreadableSlide("a JPEG 2000 tile with its first component subsampled")
+    return (width, height), max(steps[1:]) > (1, 1), min(halvings)
 
 
 def _wavelet_levels(data: bytes) -> int:
@@ -181,29 +191,3 @@ def _centred(image: Image.Image, left_out: int) -> Image.Image:
 
 def _trailing_zeros(number: int) -> int:
     return (number & -number).bit_length() - 1
-
-
-def _jp2_boxes(size: tuple[int, int]) -> bytes:
-    """What makes a JP2 file of a codestream that follows (I.5), its colours declared to be sRGB.
-
-    Of a bare codestream with subsampled components, Pillow would think that it is YCbCr, and
-    convert it in its own way; components that are declared to be RGB are left as they are.
-    """
-    width, height = size
-    return b"".join(
-        (
-            _box(b"jP  ", b"\r\n\x87\n"),
-            _box(b"ftyp", b"jp2 " + bytes(4) + b"jp2 "),
-            _box(
-                b"jp2h",
-                _box(b"ihdr", struct.pack(">IIH4B", height, width, 3, _UNSIGNED_8_BIT, 7, 0, 0))
-                + _box(b"colr", struct.pack(">3BI", 1, 0, 0, 16)),
-            ),
-            # A length of 0: up to the end of the file.
-            struct.pack(">I4s", 0, b"jp2c"),
-        )
-    )
-
-
-def _box(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(content), kind) + content
