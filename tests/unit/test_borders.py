@@ -16,7 +16,7 @@ LAYERS = [
     {"index", "files", "settings", "catalogue"},
     {"stores"},
     {"storage"},
-    {"tiles", "shelf", "pyramid"},
+    {"tiles", "shelf", "pyramid", "canvas"},
     {"render", "images"},
     {"http", "imports", "cli"},
 ]

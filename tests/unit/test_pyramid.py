@@ -15,7 +15,8 @@ from PIL import Image
 
 from local.samples import generated_slide
 from tests.pixels import block_means, decoded, psnr
-from vsv import render
+from vsv import canvas
+from vsv.canvas import Planes, Rgb
 from vsv.deepzoom import DeepZoom, Size, TileAddress
 from vsv.errors import IncompletePyramid
 from vsv.index import SlideIndex, default_pyramid
@@ -126,11 +127,11 @@ def test_native_tiles_are_copied_and_each_source_tile_is_decoded_once(real, tmp_
     """Here no level was rounded, so that no border needs pixels of another level."""
     path = generated_slide(tmp_path / "even.svs", real, size=(4096, 4096), label_text=None)
     decodes, encodes = Counter(), Counter()
-    half, encode = render._decoded_half, render._encode
+    halved, encode = Rgb.halved, Rgb.encode
     monkeypatch.setattr(
-        render, "_decoded_half", lambda data, *a: decodes.update([data]) or half(data, *a)
+        Rgb, "halved", lambda self, tiles, *a: decodes.update(tiles) or halved(self, tiles, *a)
     )
-    monkeypatch.setattr(render, "_encode", lambda *a: encodes.update(["x"]) or encode(*a))
+    monkeypatch.setattr(Rgb, "encode", lambda *a: encodes.update(["x"]) or encode(*a))
     monkeypatch.setattr(Slide, "_decode", None)
     with Slide(path) as slide:
         index = index_of(slide)
@@ -145,26 +146,51 @@ def test_native_tiles_are_copied_and_each_source_tile_is_decoded_once(real, tmp_
         assert encodes["x"] == index.pyramid.tile_count - copied
 
 
-def test_levels_above_the_smallest_native_lose_nothing_but_to_the_encoder(real, tmp_path):
-    path = generated_slide(tmp_path / "s.svs", real, size=(4100, 3300), label_text=None)
+@pytest.mark.parametrize("library", [True, False], ids=["libturbojpeg", "simplejpeg alone"])
+@pytest.mark.parametrize(
+    "jpeg",
+    [
+        {},
+        {"colors": "RGB"},
+        {"subsampling": (2, 1), "shared_tables": True},
+        {"subsampling": (2, 2)},
+        {"subsampling": (2, 2), "tile": (240, 240)},
+    ],
+    ids=str,
+)
+def test_rendered_levels_lose_next_to_nothing_but_to_the_encoder(
+    real, tmp_path, jpeg, library, monkeypatch
+):
+    """However chroma is subsampled, between the native levels and above the smallest of them."""
+    if not library:
+        monkeypatch.setattr(canvas, "_turbojpeg", lambda: None)
+    path = generated_slide(
+        tmp_path / "s.svs", real, size=(4100, 3300), label_text=None, downsamples=(1, 4), **jpeg
+    )
     with Slide(path) as slide:
+        renders_planes = isinstance(Renderer(slide, index_of(slide), None)._canvas, Planes)
+        assert renders_planes == (library and "subsampling" in jpeg)
         index = index_of(slide)
         folder = rendered(slide, index, tmp_path / "out")
-        smallest = slide.levels[-1]
-        pixels = slide.read(smallest.index, (0, 0, smallest.width, smallest.height))
-        source = np.asarray(pixels, float)
-        for level in range(5, 8):
-            factor = index.pyramid.downsample(level) // 16
-            reference = block_means(source, factor)
+        native = {
+            level.downsample: np.asarray(
+                slide.read(level.index, (0, 0, level.width, level.height)), float
+            )
+            for level in slide.levels
+        }
+        for downsample in (2, 8, 16, 32):
+            source = 1 if downsample == 2 else 4
+            reference = block_means(native[source], downsample // source)
+            level = index.pyramid.level_count - downsample.bit_length()
             tile = decoded(folder / str(level) / "0_0.jpeg")
-            # Without the last column and row, which have a part of a block.
-            rows, cols = (min(256, reference.shape[axis]) - 1 for axis in (0, 1))
+            # Without the last column and row of the level, which have a part of a block.
+            rows, cols = (min(tile.shape[axis], reference.shape[axis] - 1) for axis in (0, 1))
             expected = reference[:rows, :cols]
             buffer = io.BytesIO()
             image = Image.fromarray(expected.round().astype(np.uint8))
             image.save(buffer, "JPEG", quality=90, subsampling="4:4:4")
             alone = psnr(decoded(buffer), expected)
-            assert psnr(tile[:rows, :cols], expected) > alone - 1
+            assert psnr(tile[:rows, :cols], expected) > alone - 0.5, downsample
 
 
 def test_a_damaged_tile_is_rendered_and_its_neighbours_are_copied(real, tmp_path, generated):

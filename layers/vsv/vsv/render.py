@@ -1,18 +1,14 @@
-"""Rendering a pyramid's tiles into files: the work of RenderTiles and of ``vsv prerender``.
+"""Rendering a pyramid's tiles: the work of RenderTiles and of ``vsv prerender``.
 
-Uses TurboJPEG by way of simplejpeg, and numpy: half again as fast as Pillow here, where thousands
-of tiles follow each other. The tile path, where a cold start counts, does without them.
+Uses TurboJPEG and numpy (``vsv.canvas``): half again as fast as Pillow here, where thousands of
+tiles follow each other. The tile path, where a cold start counts, does without them.
 """
 
 from collections.abc import Callable
 from fractions import Fraction
 
-import numpy as np
-import simplejpeg
-from numpy.typing import NDArray
-from PIL import Image
-
-from vsv.deepzoom import Size, TileAddress
+from vsv.canvas import Pixels, canvas_for
+from vsv.deepzoom import TileAddress
 from vsv.index import SlideIndex, slide_levels
 from vsv.pyramid import Band, Work
 from vsv.slides import Slide
@@ -20,8 +16,6 @@ from vsv.stores import ImageStore, name
 from vsv.tiles import read_region, render_tile
 
 __all__ = ["Renderer"]
-
-Pixels = NDArray[np.uint8]
 
 
 class Renderer:
@@ -43,6 +37,7 @@ class Renderer:
         self._quality = index.quality
         self._store = store
         self._on_tile = on_tile
+        self._canvas = canvas_for(slide.jpeg_tile(0, 0, 0))
         self._own_levels = {number: level for level, number in slide_levels(slide).items()}
 
     def render(self, start: int = 0, stop: int | None = None) -> None:
@@ -82,36 +77,55 @@ class Renderer:
         """The same; return the tile's pixels."""
         if tile.level == band.finest:
             return self._finest_pixels(band, tile, missing)
-        width, height = self._pyramid.tile_box(tile).size
-        pixels = np.empty((height, width, 3), np.uint8)
-        cols, rows = self._pyramid.grid(tile.level + 1)
-        for row in range(2 * tile.row, min(2 * tile.row + 2, rows)):
-            for col in range(2 * tile.col, min(2 * tile.col + 2, cols)):
-                part = self._half(band, TileAddress(tile.level + 1, col, row), missing)
-                left = (col & 1) * self._pyramid.tile.width // 2
-                top = (row & 1) * self._pyramid.tile.height // 2
-                pixels[top : top + part.shape[0], left : left + part.shape[1]] = part
-        self._write(tile, missing, lambda: _encode(pixels, self._quality))
+        pixels = self._of_four(band, tile, missing)
+        if pixels is None:
+            pixels = self._canvas.blank(self._pyramid.tile_box(tile).size)
+            for part in self._beneath(tile):
+                left = (part.col & 1) * self._pyramid.tile.width // 2
+                top = (part.row & 1) * self._pyramid.tile.height // 2
+                self._canvas.place(pixels, self._half(band, part, missing), left, top)
+        self._write(tile, missing, lambda: self._canvas.encode(pixels, self._quality))
+        return pixels
+
+    def _of_four(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Pixels | None:
+        """The pixels of a tile over four of the slide's own that are as they should be."""
+        parts = self._beneath(tile)
+        if tile.level + 1 != band.finest or not band.is_native or len(parts) < 4:
+            return None
+        data = [data for data in map(self._own, parts) if data]
+        pixels = self._canvas.halved(data, 2, self._pyramid.tile) if len(data) == 4 else None
+        if pixels is not None:
+            for part, own in zip(parts, data, strict=True):
+                self._keep(part, missing, own)
         return pixels
 
     def _half(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Pixels:
         """The same; return the tile's pixels averaged two by two: a quarter of the tile above."""
         if tile.level == band.finest and band.is_native:
-            data = self._own(tile)
-            half = _decoded_half(data, self._pyramid.tile) if data else None
-            if data and half is not None:
-                self._write(tile, missing, lambda: data)
+            own = self._own(tile)
+            half = self._canvas.halved([own], 1, self._pyramid.tile) if own else None
+            if own and half is not None:
+                self._keep(tile, missing, own)
                 return half
-        return _averaged(self._pixels(band, tile, missing), *self._last_shares(tile))
+        return self._canvas.averaged(self._pixels(band, tile, missing), *self._last_shares(tile))
 
     def _finest_pixels(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Pixels:
         """Write a tile that comes from the slide, if it is missing; return its pixels."""
         box, downsample = self._pyramid.tile_box(tile), self._pyramid.downsample(tile.level)
-        pixels = np.asarray(read_region(self._slide, downsample, box))
+        pixels = self._canvas.of(read_region(self._slide, downsample, box))
         # Now that all of it was decoded it is known whether it may be copied.
         if not (band.is_native and self._copied(tile, missing)):
-            self._write(tile, missing, lambda: _encode(pixels, self._quality))
+            self._write(tile, missing, lambda: self._canvas.encode(pixels, self._quality))
         return pixels
+
+    def _beneath(self, tile: TileAddress) -> list[TileAddress]:
+        """The tiles of the next finer level that show the same, by rows."""
+        cols, rows = self._pyramid.grid(tile.level + 1)
+        return [
+            TileAddress(tile.level + 1, col, row)
+            for row in range(2 * tile.row, min(2 * tile.row + 2, rows))
+            for col in range(2 * tile.col, min(2 * tile.col + 2, cols))
+        ]
 
     def _own(self, tile: TileAddress) -> bytes | None:
         """The slide's own tile, where it shows just what DeepZoom's does."""
@@ -144,11 +158,14 @@ class Renderer:
         data = self._own(tile)
         if not data or self._slide.is_damaged(self._own_levels[tile.level], tile.col, tile.row):
             return False
-        self._write(tile, missing, lambda: data)
+        self._keep(tile, missing, data)
         return True
 
     def _rendered(self, tile: TileAddress) -> bytes:
         return render_tile(self._slide, self._pyramid, tile, "jpeg", self._quality)
+
+    def _keep(self, tile: TileAddress, missing: set[TileAddress], data: bytes) -> None:
+        self._write(tile, missing, lambda: data)
 
     def _write(
         self, tile: TileAddress, missing: set[TileAddress], make: Callable[[], bytes]
@@ -156,46 +173,3 @@ class Renderer:
         if tile in missing:
             self._store.write(name(tile), make())
             self._on_tile(True)
-
-
-def _decoded_half(data: bytes, tile: Size) -> Pixels | None:
-    """A tile at half its size; None where TurboJPEG finds the least thing wrong with it."""
-    width, height = tile.width // 2, tile.height // 2
-    try:
-        pixels: Pixels = simplejpeg.decode_jpeg(
-            data, "RGB", min_width=width, min_height=height, min_factor=2
-        )
-    except ValueError:
-        return None
-    return pixels if pixels.shape == (height, width, 3) else None
-
-
-def _encode(pixels: Pixels, quality: int) -> bytes:
-    data: bytes = simplejpeg.encode_jpeg(pixels, quality, "RGB", "444")
-    return data
-
-
-def _averaged(pixels: Pixels, last_col: Fraction, last_row: Fraction) -> Pixels:
-    """Averages of two by two pixels, or of what there is of them at the right and the bottom.
-
-    The last column and row count for as much of a pixel as they stand for: counted as whole ones
-    they would weigh more with each level, until the topmost ones show little but the border.
-    """
-    halved: Pixels = np.array(Image.fromarray(pixels).reduce(2))
-    col, row = float(last_col), float(last_row)
-    if col < 1 and pixels.shape[1] % 2 == 0:
-        strip = (pixels[:, -2] + pixels[:, -1] * col) / (1 + col)
-        halved[:, -1] = np.rint(_pairs_averaged(strip, row))
-    if row < 1 and pixels.shape[0] % 2 == 0:
-        strip = (pixels[-2] + pixels[-1] * row) / (1 + row)
-        halved[-1] = np.rint(_pairs_averaged(strip, col))
-    return halved
-
-
-def _pairs_averaged(strip: NDArray[np.float64], last: float) -> NDArray[np.float64]:
-    """Averages of two by two pixels of a line, the last of which counts for ``last``."""
-    pairs = (strip[0:-1:2] + strip[1::2]) / 2
-    if len(strip) % 2:
-        return np.concatenate([pairs, strip[-1:]])
-    pairs[-1] = (strip[-2] + strip[-1] * last) / (1 + last)
-    return pairs

@@ -21,6 +21,7 @@ from vsv.errors import UnreadableSlide
 from vsv.slides.aperio import Metadata, parse_description
 from vsv.slides.file import FileVersion, SlideFile
 from vsv.slides.index import TiledImage, TileEntry
+from vsv.slides.jpeg import has_subsampled_chroma
 from vsv.slides.tiff import Directory, read_directories
 
 if TYPE_CHECKING:
@@ -298,17 +299,19 @@ class Slide:
             from vsv.slides import jpeg2000
 
             return jpeg2000.decode(data, size, image.jpeg2000_color, shrink.bit_length() - 1)
+        scale = shrink // 2 if shrink > 1 and has_subsampled_chroma(data) else shrink
         try:
             # What Image.open would bring is not needed, and takes a quarter of the time.
-            return Image.frombytes(
+            tile = Image.frombytes(
                 "RGB",
-                (size[0] // shrink, size[1] // shrink),
+                (size[0] // scale, size[1] // scale),
                 image.jpeg_prefix + data[2:],
                 "jpeg",
-                *("RGB", "", shrink, 0),  # raw mode, libjpeg's choice of colours, scale, no draft
+                *("RGB", "", scale, 0),  # raw mode, libjpeg's choice of colours, scale, no draft
             )
         except (OSError, ValueError) as error:
             raise _DamagedTile("is damaged: it cannot be decoded") from error
+        return tile if scale == shrink else tile.reduce(2)
 
     def _by_openslide(self, level: int, col: int, row: int) -> Image.Image:
         image = self.images[level]
