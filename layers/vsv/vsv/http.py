@@ -1,7 +1,8 @@
-"""HTTP at the edge: API Gateway's events become values, values and errors become answers.
+"""HTTP at the edge: requests become values, values and errors become answers.
 
 The one place that knows statuses. Errors are RFC 9457 problem details; they never hold a stack
-trace or a path of the server's.
+trace or a path of the server's. What is said is the same behind API Gateway, whose events and
+responses are told apart below, and behind ``vsv serve``.
 """
 
 import base64
@@ -11,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from vsv.deepzoom import TileAddress
@@ -27,7 +28,19 @@ from vsv.errors import (
 from vsv.images import Images, Resource, TileOptions
 from vsv.storage import parse_image_id
 
-__all__ = ["Event", "Response", "image_response", "json_body", "json_response", "respond"]
+__all__ = [
+    "Answer",
+    "Event",
+    "ImageRequest",
+    "Response",
+    "image_response",
+    "json_body",
+    "json_response",
+    "problem",
+    "problem_of",
+    "respond",
+    "show",
+]
 
 Event = Mapping[str, Any]
 Response = dict[str, Any]
@@ -57,6 +70,14 @@ _IMAGE_PATH = re.compile(
 _FORMATS: Final = ("jpeg", "jpg", "png")
 
 
+class Answer(NamedTuple):
+    """An answer, before an adapter gives it the form that its server wants."""
+
+    status: HTTPStatus
+    headers: dict[str, str]
+    body: bytes = b""
+
+
 @dataclass(frozen=True)
 class ImageRequest:
     """What a viewer asked for: the descriptor unless a tile or an associated image is named."""
@@ -67,10 +88,9 @@ class ImageRequest:
     associated: str | None = None
 
     @classmethod
-    def parse(cls, event: Event) -> "ImageRequest":
-        """Parse path and query of a ``/DeepZoom/…`` request; raise InvalidRequest."""
-        query = event.get("queryStringParameters") or {}
-        match = _IMAGE_PATH.fullmatch(unquote(event.get("path") or ""))
+    def parse(cls, path: str, query: Mapping[str, str]) -> "ImageRequest":
+        """Parse decoded path and query of a ``/DeepZoom/…`` request; raise InvalidRequest."""
+        match = _IMAGE_PATH.fullmatch(path)
         if match is None:
             raise InvalidRequest("the path is neither a descriptor's nor an image's")
         image_format = (match["format"] or query.get("fmt") or "jpeg").lower()
@@ -98,26 +118,85 @@ class ImageRequest:
         return images.descriptor(self.image_id, self.options)
 
 
+def show(resource: Resource, if_none_match: str | None, cache: str = _CACHE_CONTROL) -> Answer:
+    """The resource; 304 without reading a pixel of it where ``If-None-Match`` names its tag."""
+    headers = {
+        "ETag": f'"{resource.tag}"',
+        "Cache-Control": cache,
+        "X-Content-Type-Options": "nosniff",
+    }
+    if if_none_match and _names(if_none_match, resource.tag):
+        return Answer(HTTPStatus.NOT_MODIFIED, headers)
+    headers["Content-Type"] = resource.media_type
+    return Answer(HTTPStatus.OK, headers, resource.load())
+
+
+def _names(if_none_match: str, tag: str) -> bool:
+    """Whether the header names the tag (RFC 9110, 13.1.2: weak comparison)."""
+    known = {entry.strip().removeprefix("W/") for entry in if_none_match.split(",")}
+    return "*" in known or f'"{tag}"' in known
+
+
+def problem_of(
+    error: Exception, instance: str, on_unexpected: Callable[[Exception], None]
+) -> Answer:
+    """What an error is to the caller.
+
+    What was not foreseen is told to ``on_unexpected`` and to nobody else.
+    """
+    if isinstance(error, VsvError):
+        status = next(
+            (code for kind, code in STATUS_OF.items() if isinstance(error, kind)),
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+        )
+        return problem(status, str(error), instance)
+    on_unexpected(error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the request failed here", instance)
+
+
+def problem(status: HTTPStatus, detail: str, instance: str) -> Answer:
+    """Problem details (RFC 9457). ``instance`` is a URI of this very request."""
+    content = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+        "instance": instance,
+    }
+    answer = _json(content, status)
+    answer.headers["Content-Type"] = "application/problem+json"
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers["Retry-After"] = "30"
+    return answer
+
+
+def _json(content: Mapping[str, Any], status: HTTPStatus) -> Answer:
+    headers = {
+        "Content-Type": "application/json",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Answer(status, headers, json.dumps(content, ensure_ascii=False).encode())
+
+
+def _number(query: Mapping[str, str], name: str, low: int, high: int) -> int | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+        raise InvalidRequest(f"{name} is {text!r}, not a number in {low}..{high}")
+    return int(text)
+
+
+# API Gateway
+
+
 def image_response(event: Event, images: Images) -> Response:
     """Answer a ``/DeepZoom/…`` request; 304 without reading a pixel where the viewer has it."""
     _require_person(event)
-    resource = ImageRequest.parse(event).resource(images)
-    headers = {
-        "ETag": f'"{resource.tag}"',
-        "Cache-Control": _CACHE_CONTROL,
-        "X-Content-Type-Options": "nosniff",
-    }
-    if _has(event, resource.tag):
-        return {"statusCode": HTTPStatus.NOT_MODIFIED.value, "headers": headers, "body": ""}
-    headers["Content-Type"] = resource.media_type
-    body = resource.load()
-    is_text = not resource.media_type.startswith("image/")
-    return {
-        "statusCode": HTTPStatus.OK.value,
-        "headers": headers,
-        "body": body.decode() if is_text else base64.b64encode(body).decode("ascii"),
-        "isBase64Encoded": not is_text,
-    }
+    query = event.get("queryStringParameters") or {}
+    request = ImageRequest.parse(unquote(event.get("path") or ""), query)
+    return _response(show(request.resource(images), _header(event, "if-none-match")))
 
 
 def _require_person(event: Event) -> None:
@@ -144,15 +223,7 @@ def json_body(event: Event) -> Any:
 
 def json_response(body: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:
     """A JSON answer that no cache keeps."""
-    return {
-        "statusCode": status.value,
-        "headers": {
-            "Content-Type": "application/json",
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-        },
-        "body": json.dumps(body, ensure_ascii=False),
-    }
+    return _response(_json(body, status))
 
 
 def respond(
@@ -166,49 +237,25 @@ def respond(
     """
     try:
         return answer(event)
-    except VsvError as error:
-        status = next(
-            (code for kind, code in STATUS_OF.items() if isinstance(error, kind)),
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-        )
-        return _problem(event, status, str(error))
     except Exception as error:  # noqa: BLE001  the last line of defence: nothing may leak
-        on_unexpected(error)
-        return _problem(event, HTTPStatus.INTERNAL_SERVER_ERROR, "the request failed here")
+        context = event.get("requestContext") or {}
+        instance = f"urn:request:{context.get('requestId', 'unknown')}"
+        return _response(problem_of(error, instance, on_unexpected))
 
 
-def _problem(event: Event, status: HTTPStatus, detail: str) -> Response:
-    context = event.get("requestContext") or {}
-    problem = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-        "instance": f"urn:request:{context.get('requestId', 'unknown')}",
+def _response(answer: Answer) -> Response:
+    """The answer as API Gateway wants it: images in base64."""
+    status, headers, body = answer
+    is_image = headers.get("Content-Type", "").startswith("image/")
+    return {
+        "statusCode": status.value,
+        "headers": headers,
+        "body": base64.b64encode(body).decode("ascii") if is_image else body.decode(),
+        "isBase64Encoded": is_image,
     }
-    response = json_response(problem, status)
-    response["headers"]["Content-Type"] = "application/problem+json"
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        response["headers"]["Retry-After"] = "30"
-    return response
 
 
-def _number(query: Mapping[str, str], name: str, low: int, high: int) -> int | None:
-    text = query.get(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
-        raise InvalidRequest(f"{name} is {text!r}, not a number in {low}..{high}")
-    return int(text)
-
-
-def _has(event: Event, tag: str) -> bool:
-    """Whether If-None-Match names the tag (RFC 9110, 13.1.2: weak comparison)."""
+def _header(event: Event, wanted: str) -> str | None:
+    """The header of this name, given in lower case; clients spell them as they like."""
     headers = event.get("headers") or {}
-    asked = next(
-        (value for name, value in headers.items() if name.lower() == "if-none-match"), None
-    )
-    if not asked:
-        return False
-    known = {entry.strip().removeprefix("W/") for entry in asked.split(",")}
-    return "*" in known or f'"{tag}"' in known
+    return next((value for name, value in headers.items() if name.lower() == wanted), None)
