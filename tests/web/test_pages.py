@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 HERE = Path(__file__).parent
 WEB = HERE.parents[1] / "web"
@@ -45,22 +45,6 @@ def backend(built):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield Backend(process.stdout.readline().strip())
         process.terminate()
-
-
-@pytest.fixture
-def page(browser: Browser):
-    """A fresh page, which must neither throw nor break its own content security policy."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(10_000)
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on(
-        "console",
-        lambda message: "Security Policy" in message.text and wrong.append(message.text),
-    )
-    yield page
-    page.close()
-    assert wrong == []
 
 
 def sign_in(page: Page) -> None:
