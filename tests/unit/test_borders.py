@@ -18,7 +18,9 @@ LAYERS = [
     {"storage"},
     {"tiles", "shelf", "pyramid", "canvas"},
     {"render", "images"},
-    {"http", "imports", "cli"},
+    {"http", "imports"},
+    {"serve"},
+    {"cli"},
 ]
 
 

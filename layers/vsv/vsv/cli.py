@@ -28,7 +28,7 @@ from rich.text import Text
 
 from vsv import __version__
 from vsv.deepzoom import DeepZoom, Size
-from vsv.errors import FileChanged, InvalidRequest, NotFound, VsvError
+from vsv.errors import FileChanged, InvalidRequest, NotFound, Unavailable, VsvError
 from vsv.index import SlideIndex, default_pyramid
 from vsv.pyramid import Work, check_complete
 from vsv.slides import ASSOCIATED_IMAGES, Damage, Slide
@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except (VsvError, OSError) as error:
-        print(f"vsv: {options.slide}: {_reason(error)}", file=sys.stderr)
+        subject = getattr(error, "filename", None) or getattr(options, "slide", "serve")
+        print(f"vsv: {subject}: {_reason(error)}", file=sys.stderr)
         return _FAILED
     except KeyboardInterrupt:
         print("vsv: interrupted; the same command goes on from here", file=sys.stderr)
@@ -89,21 +90,45 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PIXELS",
         help="pixels that a tile takes from each neighbour (default: 0)",
     )
-    prerender.add_argument(
-        "--quality",
-        type=_whole(1, 95),
-        default=DEFAULT_QUALITY,
-        help=f"JPEG quality, 1..95, of tiles that are rendered (default: {DEFAULT_QUALITY})",
-    )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    prerender.add_argument(
-        "--workers",
-        type=_whole(1, 1024),
-        default=cores or 1,
-        metavar="N",
-        help=f"processes (default: one a core, here {cores})",
-    )
     prerender.set_defaults(run=_prerender)
+
+    serve = commands.add_parser(
+        "serve",
+        help="show the slides of a folder in a browser",
+        description="Serve DIR/*.svs on this machine: a page with all slides and a viewer, and the "
+        "DeepZoom addresses of the API. Slides may come and go meanwhile. There is no "
+        "authentication: only this machine is listened to, unless --host says otherwise.",
+    )
+    serve.add_argument("folder", type=Path, metavar="DIR")
+    serve.add_argument("--port", type=_whole(0, 65535), default=8080, help="default: 8080; 0: any")
+    serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address or name to listen on (default: 127.0.0.1, this machine only)",
+    )
+    serve.add_argument(
+        "--openseadragon",
+        metavar="FILE|URL",
+        help="the viewer, openseadragon.min.js (default: the copy in a checkout's web/, else the "
+        "published one from the network)",
+    )
+    serve.set_defaults(run=_serve)
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    for command in (prerender, serve):
+        command.add_argument(
+            "--quality",
+            type=_whole(1, 95),
+            default=DEFAULT_QUALITY,
+            help=f"JPEG quality, 1..95, of tiles that are rendered (default: {DEFAULT_QUALITY})",
+        )
+        command.add_argument(
+            "--workers",
+            type=_whole(1, 1024),
+            default=cores or 1,
+            metavar="N",
+            help=f"processes (default: one a core, here {cores})",
+        )
     return parser
 
 
@@ -285,6 +310,26 @@ def _opened(path: Path) -> tuple[Slide, list[Damage]]:
     """The slide, opened once in each worker: a large one's tile offsets take a while to read."""
     damages: list[Damage] = []
     return Slide(path, damages.append), damages
+
+
+# serve
+
+
+def _serve(options: argparse.Namespace) -> None:
+    try:
+        from vsv.serve import OpenSeadragon, ServeSettings, serve
+    except ImportError as error:
+        raise Unavailable(f"{error.name} is missing: pip install 'vsv[serve]'") from error
+    serve(
+        ServeSettings(
+            options.folder,
+            options.host,
+            options.port,
+            options.workers,
+            options.quality,
+            OpenSeadragon.find(options.openseadragon),
+        )
+    )
 
 
 if __name__ == "__main__":
