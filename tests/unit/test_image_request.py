@@ -159,6 +159,8 @@ def test_a_file_that_is_no_slide_is_unprocessable(get, storage):
     assert "not a TIFF" in problem(get("/DeepZoom/text.dzi"), 422)
     (storage.root / "empty.svs").touch()
     assert "empty" in problem(get("/DeepZoom/empty_files/0/0_0.jpeg"), 422)
+    (storage.root / "folder.svs").mkdir()
+    assert "directory" in problem(get("/DeepZoom/folder.dzi"), 422)
 
 
 @pytest.mark.usefixtures("slide")

@@ -16,6 +16,7 @@ they are written under a temporary name and then renamed.
 
 import shutil
 import unicodedata
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +58,7 @@ def parse_filename(text: object) -> str:
     return text
 
 
+@lru_cache(maxsize=4096)
 def parse_image_id(text: str) -> str:
     """Return the ImageID, or raise InvalidRequest where it cannot name a file."""
     reason = _wrong_name(text)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from vsv.errors import FileChanged
+from vsv.errors import FileChanged, UnreadableSlide
 
 __all__ = ["FileVersion", "SlideFile"]
 
@@ -44,9 +44,15 @@ class SlideFile:
     """An open file. It closes with its last user, or by ``close``."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file for reading. Raises OSError, FileNotFoundError among it."""
+        """Open the file for reading.
+
+        Raises FileNotFoundError, or UnreadableSlide for a folder and for what may not be read.
+        """
         self.path = path
-        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except PermissionError as error:
+            raise UnreadableSlide("the file may not be read") from error
         # A slide that is dropped from a cache while another thread reads it closes with its last
         # reader.
         self.close = weakref.finalize(self, os.close, self.descriptor)

@@ -124,7 +124,10 @@ class _Reader:
         self.file_size = os.fstat(descriptor).st_size
         if self.file_size == 0:
             raise UnreadableSlide("the file is empty")
-        header = os.pread(descriptor, 16, 0)
+        try:
+            header = os.pread(descriptor, 16, 0)
+        except IsADirectoryError as error:
+            raise UnreadableSlide("a directory, not a file") from error
         self._order = {b"II": "<", b"MM": ">"}.get(header[:2], "")
         magic = header[2:4] if self._order == ">" else header[3:1:-1]
         if not self._order or magic not in (b"\0\x2a", b"\0\x2b") or len(header) < 16:
