@@ -21,7 +21,6 @@ from vsv.deepzoom import DeepZoom, Size, TileAddress
 from vsv.errors import IncompletePyramid
 from vsv.index import SlideIndex, default_pyramid
 from vsv.pyramid import Work, check_complete, levels_to_render
-from vsv.render import Renderer
 from vsv.slides import Slide
 from vsv.storage import Storage
 from vsv.stores import name
@@ -30,7 +29,7 @@ RENDER = """
 import sys
 from pathlib import Path
 from vsv.index import SlideIndex, default_pyramid
-from vsv.render import Renderer
+from vsv.render import Renderer, quick_tile
 from vsv.slides import Slide
 from vsv.storage import Storage
 
@@ -191,6 +190,18 @@ def test_rendered_levels_lose_next_to_nothing_but_to_the_encoder(
             image.save(buffer, "JPEG", quality=90, subsampling="4:4:4")
             alone = psnr(decoded(buffer), expected)
             assert psnr(tile[:rows, :cols], expected) > alone - 0.5, downsample
+
+
+def test_a_quick_tile_is_the_rendered_one(banded, tmp_path):
+    """To the byte where it is made of four of the slide's own, else the tile path's."""
+    slide, index, _ = banded
+    folder = rendered(slide, index, tmp_path)
+    for address in index.pyramid.tiles():
+        quick = quick_tile(slide, index.pyramid, address, "jpeg", 90)
+        stored = folder / f"{name(address)}.jpeg"
+        assert quick == stored.read_bytes() or psnr(decoded(quick), decoded(stored)) > 26
+    png = decoded(quick_tile(slide, index.pyramid, TileAddress(9, 0, 0), "png"))
+    assert psnr(png, decoded(folder / "9" / "0_0.jpeg")) > 28
 
 
 def test_a_damaged_tile_is_rendered_and_its_neighbours_are_copied(real, tmp_path, generated):

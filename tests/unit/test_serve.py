@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 from tests.serving import VSV_SERVE, accepts, served, wait_for
 from vsv.deepzoom import TileAddress
 from vsv.images import Images, TileOptions
+from vsv.render import quick_tile
 from vsv.serve import OpenSeadragon
 from vsv.storage import Storage
 
@@ -39,7 +40,7 @@ def server(real, generated, tmp_path_factory):
 @pytest.fixture
 def library(server):
     """What the server should be no different from."""
-    return Images(Storage(server.folder), 90)
+    return Images(Storage(server.folder), 90, render=quick_tile)
 
 
 def problem(response, status) -> str:

@@ -64,9 +64,9 @@ class Canvas(Protocol):
         """A JPEG file, its chroma not subsampled."""
 
 
-def canvas_for(tile: bytes | None) -> Canvas:
-    """The better one for slides with JPEG tiles like this one; None for those of other kinds."""
-    library = _turbojpeg() if tile and has_subsampled_chroma(tile) else None
+def canvas_for(*, subsampled_chroma: bool) -> Canvas:
+    """The better one for JPEG tiles with or without subsampled chroma."""
+    library = _turbojpeg() if subsampled_chroma else None
     return Planes(library) if library else Rgb()
 
 

@@ -52,11 +52,20 @@ class Images:
     """The slides beneath one images path, as a viewer sees them.
 
     ``quality`` is the JPEG quality (1..95) of what is rendered. With ``keeps_index`` an index that
-    was missing is written, where the file system lets it be.
+    was missing is written, where the file system lets it be. ``render`` makes the tiles that are
+    not the slide's own (see ``vsv.tiles.render_tile``).
     """
 
-    def __init__(self, storage: Storage, quality: int, *, keeps_index: bool = False) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        quality: int,
+        *,
+        keeps_index: bool = False,
+        render: Callable[[Slide, DeepZoom, TileAddress, str, int], bytes] = render_tile,
+    ) -> None:
         self._storage = storage
+        self._render = render
         self._quality = quality
         self._shelf = Shelf(storage, keeps_index=keeps_index)
 
@@ -138,7 +147,7 @@ class Images:
             slide,
             f"{pyramid} {address}",
             options.image_format,
-            lambda: render_tile(slide, pyramid, address, options.image_format, self._quality),
+            lambda: self._render(slide, pyramid, address, options.image_format, self._quality),
         )
 
     def _made_of(

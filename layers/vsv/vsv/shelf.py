@@ -26,6 +26,7 @@ __all__ = ["OpenedSlide", "Shelf"]
 _TRUST_S: Final = 1.0
 _MAX_BYTES: Final = 96 * 2**20
 _MAX_HANDLES: Final = 128
+_MAX_ABSENT: Final = 1000
 
 # What an open slide takes at least; what a block takes; what OpenSlide takes for a slide.
 _SLIDE_BYTES: Final = 24 * 2**10
@@ -86,19 +87,14 @@ class OpenedSlide:
         or FileChanged where the file is no longer the one that was imported.
         """
         index = storage.read_index(image_id)
-        imported = index if index and index.imported else None
-        if imported:
-            path = storage.locate(imported.filename, imported.version)
-        else:
-            path = storage.slide_named_like(image_id)
+        if index and index.imported:
+            file = storage.open(index.filename, index.version)
+            return cls(storage, image_id, file, (index.filename, index.version, True), index)
+        path = storage.slide_named_like(image_id)
         try:
             file = SlideFile(path)
         except FileNotFoundError:
             raise NotFound(f"no slide {image_id!r}") from None
-        if imported:
-            if file.version != imported.version:
-                raise FileChanged("the slide file was replaced while it was opened")
-            return cls(storage, image_id, file, (imported.filename, file.version, True), imported)
         known = index if index and index.version == file.version else None
         identity = (path.name, file.version, False)
         return cls(storage, image_id, file, identity, known, keeps_index=keeps_index)
@@ -226,15 +222,18 @@ class Shelf:
         self._max_handles = max_handles
         self._now = now
         self._slides: OrderedDict[str, tuple[OpenedSlide, float]] = OrderedDict()
+        self._absent: dict[tuple[str, BlockAddress], float] = {}
         self._lock = RLock()
 
     def look(self, image_id: str, address: TileAddress) -> OpenedSlide | None:
         """The slide, if it is open or can be opened by the block that holds this tile."""
         opened = self._known(image_id)
-        if opened is None:
+        if opened is None and not self._is_absent(image_id, address):
             opened = OpenedSlide.by_block(self._storage, image_id, address)
             if opened:
                 self._put(image_id, opened)
+            else:
+                self._absent[image_id, BlockAddress.holding(*address)] = self._now()
         return opened
 
     def open(self, image_id: str) -> OpenedSlide:
@@ -250,6 +249,13 @@ class Shelf:
         opened.slide  # noqa: B018
         self._put(image_id, opened)
         return opened
+
+    def _is_absent(self, image_id: str, address: TileAddress) -> bool:
+        """Whether the block, or its slide, was missing a moment ago: tiles may lie there alone."""
+        if len(self._absent) > _MAX_ABSENT:
+            self._absent.clear()
+        looked_at = self._absent.get((image_id, BlockAddress.holding(*address)))
+        return looked_at is not None and self._now() - looked_at <= _TRUST_S
 
     def _known(self, image_id: str) -> OpenedSlide | None:
         """The slide if it is open, and was looked at a moment ago or is still the same."""

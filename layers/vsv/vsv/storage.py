@@ -23,7 +23,7 @@ from typing import Final
 from vsv.errors import FileChanged, InvalidRequest
 from vsv.files import read_note, read_whole, write_note, write_whole
 from vsv.index import BlockAddress, SlideIndex
-from vsv.slides import FileVersion, TileBlock
+from vsv.slides import FileVersion, SlideFile, TileBlock
 from vsv.stores import ImageFolder, ImageStore
 
 __all__ = ["Storage", "parse_filename", "parse_image_id"]
@@ -146,6 +146,19 @@ class Storage:
         source = self.slide(filename)
         if _version_or_none(source) == version:
             source.rename(self._aside(source, version))
+
+    def open(self, filename: str, version: FileVersion) -> SlideFile:
+        """Open the file of that version, wherever it lies (see ``locate``). Raises FileChanged."""
+        source = self.slide(filename)
+        for path in (source, self._aside(source, version)):
+            try:
+                file = SlideFile(path)
+            except FileNotFoundError:
+                continue
+            if file.version == version:
+                return file
+            file.close()
+        raise FileChanged("the slide file was replaced or removed since it was imported")
 
     def locate(self, filename: str, version: FileVersion) -> Path:
         """Path of the file of that version: under its name, or where it was set aside.

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import gcd
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +38,8 @@ _COMPRESSIONS: Final = {1: "none", 5: "LZW", 7: "JPEG", 33003: "JPEG 2000", 3300
 _LARGEST_SHRINK: Final = 8
 # Pillow's reduce() divides in fixed point, and darkens by more than rounding beyond this factor.
 _MAX_REDUCE: Final = 32
+# One read of a row of tiles: a round trip on EFS brings a megabyte at most.
+_MAX_READ_BYTES: Final = 2**20
 # What lies outside the scanned area, and under a tile that the scanner left empty.
 _BACKGROUND: Final = (255, 255, 255)
 
@@ -215,9 +218,11 @@ class Slide:
         tile_width, tile_height = self.images[level].tile_width, self.images[level].tile_height
         size = (-(-(right - left) // shrink), -(-(bottom - top) // shrink))
         image = Image.new("RGB", size, _BACKGROUND)
+        cols = range(left // tile_width, -(-right // tile_width))
         for row in range(top // tile_height, -(-bottom // tile_height)):
-            for col in range(left // tile_width, -(-right // tile_width)):
-                tile = self._tile(level, col, row, shrink)
+            read = self._reader(level, cols, row)
+            for col in cols:
+                tile = self._tile(level, col, row, shrink, read)
                 if tile is not None:
                     at = ((col * tile_width - left) // shrink, (row * tile_height - top) // shrink)
                     image.paste(tile, at)
@@ -232,7 +237,7 @@ class Slide:
         if not image.is_jpeg:
             return None
         try:
-            data = self._data(level, col, row)
+            data = self._data(level, col, row, self.file.read)
         except _DamagedTile as damage:
             self._tell(level, col, row, str(damage))
             return None
@@ -249,7 +254,9 @@ class Slide:
         """
         return self._fallback().associated_image(name)
 
-    def _tile(self, level: int, col: int, row: int, shrink: int) -> Image.Image | None:
+    def _tile(
+        self, level: int, col: int, row: int, shrink: int, read: Callable[[int, int], bytes]
+    ) -> Image.Image | None:
         """What of the tile lies within the level, in blocks of ``shrink`` pixels.
 
         None where there is nothing to show but the background.
@@ -258,7 +265,7 @@ class Slide:
         width = min(image.tile_width, image.width - col * image.tile_width)
         height = min(image.tile_height, image.height - row * image.tile_height)
         try:
-            data = self._data(level, col, row)
+            data = self._data(level, col, row, read)
             if data is None:
                 if level > 0:
                     self._tell(level, col, row, "is empty")
@@ -275,12 +282,28 @@ class Slide:
             self._tell(level, col, row, str(damage))
             return self._stand_in(level, col, row, shrink)
 
-    def _data(self, level: int, col: int, row: int) -> bytes | None:
+    def _reader(self, level: int, cols: range, row: int) -> Callable[[int, int], bytes]:
+        """How the data of neighbours in a row are read: in one call where they lie back to back.
+
+        They do in what scanners write. On EFS each call saved is a millisecond.
+        """
+        entries = [self.locate(level, col, row) for col in cols]
+        start = entries[0].offset
+        length = sum(entry.length for entry in entries)
+        follow = all(one.offset + one.length == other.offset for one, other in pairwise(entries))
+        if not follow or len(entries) == 1 or length > _MAX_READ_BYTES:
+            return self.file.read
+        data = self.file.read(start, length)
+        return lambda offset, length: data[offset - start : offset - start + length]
+
+    def _data(
+        self, level: int, col: int, row: int, read: Callable[[int, int], bytes]
+    ) -> bytes | None:
         """The tile's compressed data; None where it is empty. Raises _DamagedTile."""
         entry = self.locate(level, col, row)
         if entry.length == 0:
             return None
-        data = self.file.read(entry.offset, entry.length)
+        data = read(entry.offset, entry.length)
         if not entry.matches(data):
             # Other data than those that were indexed: perhaps another file's?
             self.file.check_unchanged()
