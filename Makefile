@@ -11,7 +11,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; \
   done)
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
-TYPED := layers/vsv/vsv functions local scanscope
+TYPED := layers/vsv/vsv functions local scanscope benchmarks
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 export SAM_CLI_TELEMETRY := 0
