@@ -1,0 +1,63 @@
+"""``python -m benchmarks``: run benchmarks, print their tables, write their numbers as JSON."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+
+from benchmarks.report import libraries, machine, save, show
+from benchmarks.slides import SIZES
+
+__all__ = ["BENCHMARKS", "main"]
+
+# Modules of this package, in the order in which they run. Each has ``run(size) -> Report``.
+BENCHMARKS: Final = {
+    "tile_service": "tiles of a viewer's trace, in one process, beside other libraries",
+}
+# As wide as the widest table: output that goes to a file has no terminal to ask.
+_WIDTH: Final = 140
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks that are named, or all; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure the project beside its peers, in one run on one machine.",
+        epilog="\n".join(["benchmarks:", *(f"  {n:14} {what}" for n, what in BENCHMARKS.items())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all")
+    parser.add_argument(
+        "--size",
+        choices=SIZES,
+        default="cmu1",
+        help="of the slide: "
+        + ", ".join(f"{name} {width} × {height}" for name, (width, height) in SIZES.items())
+        + " (default: cmu1)",
+    )
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    facts = machine()
+    console.print(
+        f"{facts['cores']} cores, {facts['processor']}, {facts['system']}, "
+        f"Python {facts['python']}",
+        ", ".join(f"{name} {version}" for name, version in libraries().items() if version),
+        sep="\n",
+        highlight=False,
+    )
+    for name in options.names or BENCHMARKS:
+        report = importlib.import_module(f"benchmarks.{name}").run(options.size)
+        show(report, console)
+        console.print(f"  numbers: {save(report)}\n", highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
