@@ -16,6 +16,7 @@ __all__ = ["BENCHMARKS", "main"]
 # Modules of this package, in the order in which they run. Each has ``run(size) -> Report``.
 BENCHMARKS: Final = {
     "tile_service": "tiles of a viewer's trace, in one process, beside other libraries",
+    "prerender": "a whole pyramid, beside dzsave and openslide-python",
 }
 # As wide as the widest table: output that goes to a file has no terminal to ask.
 _WIDTH: Final = 140
