@@ -13,6 +13,9 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
 TYPED := layers/vsv/vsv functions local scanscope benchmarks
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# The peers of the benchmarks bring dependencies that the project has no business with.
+BENCH_VENV := .venv-bench
+BENCH_PIP := $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check -qq
 
 export SAM_CLI_TELEMETRY := 0
 
@@ -40,14 +43,17 @@ reset: down ## Forget the local stack's state: slides, tables, accounts, address
 
 # ─── Checks ──────────────────────────────────────────────────────────────────────────────────────
 
-.PHONY: test test-quick test-web test-stack lint lint-python lint-templates lint-shell format
-test: lint test-web test-quick test-stack ## Run all checks and tests
+.PHONY: test test-quick test-web test-stack test-bench lint lint-python lint-templates lint-shell format
+test: lint test-web test-quick test-stack test-bench ## Run all checks and tests
 
 test-quick: setup ## Run the tests that need no running stack
-	$(BIN)/python -m pytest -m "not stack"
+	$(BIN)/python -m pytest -m "not stack and not bench"
 
 test-stack: setup ## Run the tests of the deployed local stack
 	$(BIN)/python -m pytest -m stack
+
+test-bench: setup-bench ## Run the benchmarks on a small slide and check their tables, not their times
+	$(BIN)/python -m pytest -m bench
 
 test-web: setup ## Run the page's unit tests
 	cd web && npm test --silent
@@ -70,6 +76,29 @@ lint-shell: setup
 format: setup ## Format the Python code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# ─── Benchmarks ──────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: bench bench-small setup-bench
+bench: setup-bench ## Measure the project beside its peers on a slide the size of CMU-1 (BENCH=NAME for one)
+	$(BENCH_VENV)/bin/python -m benchmarks $(BENCH)
+
+bench-small: setup-bench ## The same on a small slide: a few minutes
+	$(BENCH_VENV)/bin/python -m benchmarks --size small $(BENCH)
+
+setup-bench: setup $(BENCH_VENV)/.installed
+	@local/packages.sh "$(PYTHON)" bench
+
+# pylibtiff and pyvips have no wheels: they are built here.
+$(BENCH_VENV)/.installed: requirements/bench.txt layers/vsv/pyproject.toml | packages
+	@echo "Setting up $(BENCH_VENV) (a minute the first time)"
+	@if ! $(BENCH_VENV)/bin/python -c '' 2>/dev/null; then \
+	  "$(or $(PYTHON),python3)" -m venv --clear $(BENCH_VENV); fi
+	@$(BENCH_PIP) install --no-deps --require-hashes \
+	  --only-binary :all: --no-binary pylibtiff,pyvips -r requirements/bench.txt
+	@$(BENCH_PIP) install --no-deps --no-build-isolation --editable layers/vsv
+	@$(BENCH_PIP) check >/dev/null || { $(BENCH_PIP) check; exit 1; }
+	@touch $@
 
 # ─── Set-up ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -98,11 +127,12 @@ web/dist/.built: web/node_modules/.installed web/build.mjs $(shell find web/src 
 	@touch $@
 
 # Compiled for the oldest Python; a machine's own pip settings must not shape the result.
-requirements: setup ## Renew the pins in requirements/dev.txt (UPGRADE=--upgrade for newer ones)
-	env -u PIP_FIND_LINKS -u PIP_CONSTRAINT PIP_CONFIG_FILE=/dev/null \
-	  CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet $(UPGRADE) \
-	  --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
-	  --no-emit-trusted-host --output-file requirements/dev.txt requirements/dev.in
+requirements: setup ## Renew the pins in requirements/ (UPGRADE=--upgrade for newer ones)
+	@for name in dev bench; do \
+	  env -u PIP_FIND_LINKS -u PIP_CONSTRAINT PIP_CONFIG_FILE=/dev/null \
+	    CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet $(UPGRADE) \
+	    --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
+	    --no-emit-trusted-host --output-file requirements/$$name.txt requirements/$$name.in; done
 
 clean: down ## Remove all that the other targets made
-	rm -rf .local $(VENV) web/node_modules web/dist
+	rm -rf .local $(VENV) $(BENCH_VENV) web/node_modules web/dist

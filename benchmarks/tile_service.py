@@ -32,9 +32,10 @@ from vsv.deepzoom import DeepZoom, TileAddress
 
 __all__ = ["run"]
 
-_PASSES: Final = 3
+# The small slide shows that all works; its figures are rough.
+_PASSES: Final = {"small": 1, "cmu1": 3}
+_COLD_STARTS: Final = {"small": 1, "cmu1": 7}
 _PARTS: Final = 8
-_COLD_STARTS: Final = {"small": 3, "cmu1": 7}
 # Pixels a side, from the origin, that are compared with OpenSlide's on each native level.
 _COMPARED: Final = 1024
 
@@ -62,7 +63,7 @@ def run(size: str) -> Report:
     runs = [_run_of(make, spec) for make in PEERS]
     for each in runs:
         _check(each, path)
-    for _ in range(_PASSES):
+    for _ in range(_PASSES[size]):
         _one_pass(runs, path)
     return Report(
         "tile_service",
@@ -152,7 +153,8 @@ def _trace_table(runs: Sequence[_Run], spec: SlideSpec) -> Table:
         ],
         notes=[
             f"{len(Trace(ours.pyramid, spec.downsamples).views)} views of "
-            f"{SCREEN.width} × {SCREEN.height}; medians of {_PASSES} passes, one thread, "
+            f"{SCREEN.width} × {SCREEN.height}; "
+            f"medians of {len(ours.pass_times)} passes, one thread, "
             "file in the page cache.",
             f"{tissue_share(spec):.0%} of the slide's tiles show tissue. "
             "The ICC profile is sRGB; a scanner's own costs no less to apply.",
@@ -207,7 +209,7 @@ def _class_table(runs: Sequence[_Run], kind: LevelClass) -> Table:
         table.rows.append(
             (
                 run.make.name,
-                len(times) // _PASSES,
+                len(times) // len(run.pass_times),
                 middle and middle * 1e3,
                 percentile(times, 0.95) * 1e3 if times else None,
                 ratio(middle, base),
@@ -277,19 +279,19 @@ def _fidelity_tables(path: Path, spec: SlideSpec) -> Iterator[Table]:
         [
             Column("downsample"),
             Column("class"),
-            Column("of level 0: ours", ".1f"),
-            Column("encoder alone", ".1f"),
-            Column("lost", ".2f"),
-            Column("made from"),
-            Column("of that level: ours", ".1f"),
-            Column("encoder alone", ".1f"),
-            Column("lost", ".2f"),
+            Column("level 0: ours", ".1f"),
+            Column("level 0: encoder alone", ".1f"),
+            Column("level 0: lost", ".2f"),
+            Column("source"),
+            Column("source: ours", ".1f"),
+            Column("source: encoder alone", ".1f"),
+            Column("source: lost", ".2f"),
         ],
         notes=[
             "Encoder alone: the box average itself, encoded with our tiles' own tables and "
             "subsampling; on a native level that is the scanner's encoder. inf: identical.",
-            "A tile is made from the coarsest level of the slide that is fine enough; what the "
-            "scanner's encoder did to that level cannot be undone.",
+            "The averages are of level 0, and of the source: the coarsest level of the slide that "
+            "is fine enough. What the scanner's encoder did to that level cannot be undone.",
         ],
     )
     beside = Table(

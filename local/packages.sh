@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the project needs and this machine lacks. Quick when there is
-# nothing to do. Usage: local/packages.sh PYTHON, the interpreter that the project will use.
+# nothing to do. Usage: local/packages.sh PYTHON [bench], the interpreter that the project will use;
+# with "bench", what the benchmarks' peers need is installed as well.
 set -euo pipefail
 
 python=${1:-}
@@ -40,6 +41,11 @@ has_library libdmtx.so.0 || need libdmtx0
 command -v node >/dev/null || need nodejs
 command -v npm >/dev/null || need npm
 command -v chromium >/dev/null || need chromium fonts-liberation
+
+if [ "${2:-}" = bench ]; then
+  # libvips with OpenSlide; it brings libtiff, which large_image's tiff source loads.
+  command -v vips >/dev/null || need libvips-tools
+fi
 
 if [ ${#missing[@]} -eq 0 ]; then
   exit 0
