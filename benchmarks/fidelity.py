@@ -12,7 +12,7 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from benchmarks.slides import BENCH
+from benchmarks.places import BENCH
 from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
 
 __all__ = ["Pixels", "Reference", "encoder_alone", "psnr_db", "sample"]

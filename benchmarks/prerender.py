@@ -18,9 +18,10 @@ from time import perf_counter
 from typing import Final
 
 from benchmarks.fidelity import Reference, encoder_alone, psnr_db, sample
+from benchmarks.places import BENCH
 from benchmarks.prerender_peers import DEEPZOOM_TILE, QUALITY
 from benchmarks.report import Column, Report, Table, ratio
-from benchmarks.slides import BENCH, SIZES, SlideSpec, bench_slide
+from benchmarks.slides import SIZES, SlideSpec, bench_slide
 from local.settings import ROOT
 from vsv.deepzoom import DeepZoom, Size, TileAddress
 
@@ -149,8 +150,14 @@ def _run_once(tool: _Tool, path: Path, where: Path) -> None:
         command = tool.command(path, out)
         start = perf_counter()
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=errors)
-        # Its own time and that of the processes that it waited for; the memory of the largest.
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            # Its own time and that of the processes that it waited for; the memory of the largest.
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            # Interrupted: it must not go on writing into a folder that is being removed.
+            process.terminate()
+            process.wait()
+            raise
         wall_s = perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:

@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from benchmarks.slides import BENCH
+from benchmarks.places import BENCH
 from local.settings import write_json
 
 __all__ = ["Column", "Report", "Table", "percentile", "ratio", "save", "show"]

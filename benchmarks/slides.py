@@ -23,13 +23,11 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from benchmarks.places import IMAGES, pyramid_files, pyramid_twin
 from local.samples import real_slide
-from local.settings import CACHE, STATE
+from local.settings import CACHE
 
-__all__ = ["BENCH", "SIZES", "SlideSpec", "bench_slide", "pyramid_files", "tissue_share"]
-
-# Where the benchmarks keep what they generate and what they measured.
-BENCH: Final = STATE / "bench"
+__all__ = ["SIZES", "SlideSpec", "bench_slide", "make_pyramid", "tissue_share"]
 
 # Width and height in pixels. CMU-1, the slide that the sample was cut from, measures ``cmu1``.
 SIZES: Final = {"small": (8111, 6037), "cmu1": (46000, 32914)}
@@ -76,10 +74,9 @@ class SlideSpec:
 
 def bench_slide(spec: SlideSpec) -> Path:
     """Return the slide's path, generated beneath ``.local/bench`` the first time."""
-    folder = BENCH / "images"
-    path = folder / f"{spec.name}.svs"
+    path = IMAGES / f"{spec.name}.svs"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        IMAGES.mkdir(parents=True, exist_ok=True)
         # One run's own name: two runs may generate the same slide at once.
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
@@ -90,23 +87,18 @@ def bench_slide(spec: SlideSpec) -> Path:
     return path
 
 
-def pyramid_files(slide: Path, *, anew: bool = False) -> Path:
-    """Return the folder of the slide's finished pyramid, which ``vsv prerender`` makes once.
-
-    It lies beside the slide, under an ImageID of its own, so that one images path has both.
-    """
-    twin = slide.with_name(f"{slide.stem}-pyramid{slide.suffix}")
-    files = twin.with_name(f"{twin.stem}_files")
+def make_pyramid(slide: Path, *, anew: bool = False) -> None:
+    """Have ``vsv prerender`` make the slide's finished pyramid, if it is not there or ``anew``."""
+    twin = pyramid_twin(slide)
     descriptor = twin.with_suffix(".dzi")
     if anew:
         descriptor.unlink(missing_ok=True)
-        shutil.rmtree(files, ignore_errors=True)
+        shutil.rmtree(pyramid_files(slide), ignore_errors=True)
     if not descriptor.exists():
         if not twin.exists():
             os.link(slide, twin)
         command = [sys.executable, "-m", "vsv.cli", "prerender", str(twin), str(twin.parent)]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    return files
 
 
 def tissue_share(spec: SlideSpec) -> float:

@@ -25,7 +25,7 @@ from PIL import Image
 from benchmarks.fidelity import Pixels, Reference, encoder_alone, psnr_db, sample
 from benchmarks.peers import PEERS, Handler, HandlerOnPyramid, Peer, PyramidFile, Unserved
 from benchmarks.report import Column, Report, Table, percentile, ratio
-from benchmarks.slides import SIZES, SlideSpec, bench_slide, pyramid_files, tissue_share
+from benchmarks.slides import SIZES, SlideSpec, bench_slide, make_pyramid, tissue_share
 from benchmarks.trace import SCREEN, LevelClass, TileRequest, Trace
 from local.settings import ROOT
 from vsv.deepzoom import DeepZoom, TileAddress
@@ -87,7 +87,7 @@ def _run_of(make: type[Peer], spec: SlideSpec) -> _Run:
 
 def _have_equal_pyramid(path: Path, spec: SlideSpec) -> None:
     """See that the finished pyramid is what the handler serves today."""
-    pyramid_files(path)
+    make_pyramid(path)
     pyramid = Handler.grid(spec.size, spec.tile)
     live, finished = Handler(), PyramidFile()
     live.open(path)
@@ -96,7 +96,7 @@ def _have_equal_pyramid(path: Path, spec: SlideSpec) -> None:
         for address in sample(pyramid, level):
             if live.tile(*address) != finished.tile(*address):
                 # Rendered by an earlier version of the library.
-                pyramid_files(path, anew=True)
+                make_pyramid(path, anew=True)
                 return
 
 
@@ -303,7 +303,10 @@ def _fidelity_tables(path: Path, spec: SlideSpec) -> Iterator[Table]:
             Column("ours, Q90", ".1f"),
             *(Column(f"{peer.name}, Q{peer.quality}", ".1f") for peer in others),
         ],
-        notes=["A dash: no such level there, or tiles that have not DeepZoom's size."],
+        notes=[
+            "A dash: no such level there, or tiles that have not DeepZoom's size. On levels of a "
+            "few pixels all differences are of rounding.",
+        ],
     )
     for level in pyramid.levels:
         downsample = pyramid.downsample(level)
