@@ -5,6 +5,7 @@ to memory (tmpfs) where there is room: a disk's ways with 30,000 new files would
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -14,12 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Final
 
 from benchmarks.fidelity import Reference, encoder_alone, psnr_db, sample
 from benchmarks.places import BENCH
-from benchmarks.prerender_peers import DEEPZOOM_TILE, QUALITY
+from benchmarks.prerender_peers import DEEPZOOM_TILE, QUALITY, RUN
 from benchmarks.report import Column, Report, Table, ratio
 from benchmarks.slides import SIZES, SlideSpec, bench_slide
 from local.settings import ROOT
@@ -50,7 +50,7 @@ class _Tool:
     pyramid: DeepZoom
     # Where in the output folder the levels are.
     files: str
-    # Every how many tiles are rendered; times and bytes are extrapolated.
+    # One tile in so many is rendered; times and bytes are extrapolated.
     step: int = 1
     usages: list["_Usage"] = field(default_factory=list)
     # Of the first round, by downsample.
@@ -147,30 +147,27 @@ def _run_once(tool: _Tool, path: Path, where: Path) -> None:
         tempfile.TemporaryFile("w+") as errors,
     ):
         out = Path(name)
-        command = tool.command(path, out)
-        start = perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=errors)
-        try:
-            # Its own time and that of the processes that it waited for; the memory of the largest.
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            # Interrupted: it must not go on writing into a folder that is being removed.
-            process.terminate()
-            process.wait()
-            raise
-        wall_s = perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        # Isolated and without site packages: a small process, see there.
+        launcher = (sys.executable, "-I", "-S", str(ROOT / "benchmarks" / "usage.py"))
+        done = subprocess.run(
+            [*launcher, *tool.command(path, out)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        if done.returncode:
             errors.seek(0)
             raise RuntimeError(f"{tool.name} failed:\n{errors.read()}")
+        taken = json.loads(done.stdout)
         files = out / tool.files
         sizes = [file.stat().st_size for file in files.rglob("*.jpeg")]
         tool.usages.append(
             _Usage(
-                wall_s * tool.step,
-                usage.ru_utime * tool.step,
-                usage.ru_stime * tool.step,
-                usage.ru_maxrss * 1024,
+                taken["wall_s"] * tool.step,
+                taken["user_s"] * tool.step,
+                taken["system_s"] * tool.step,
+                taken["peak_bytes"],
                 len(sizes) * tool.step,
                 sum(sizes) * tool.step,
             )
@@ -207,9 +204,9 @@ def _present(tool: _Tool, level: int, files: Path) -> Sequence[TileAddress]:
     cols = tool.pyramid.grid(level).width
     chosen = []
     for address in sample(tool.pyramid, level):
-        # The next one that is there, at most a step away.
+        # The next one that is there.
         first = address.row * cols + address.col
-        for number in range(first, first + tool.step):
+        for number in range(first, first + RUN * tool.step):
             following = TileAddress(level, number % cols, number // cols)
             if _file(files, following).exists():
                 chosen.append(following)

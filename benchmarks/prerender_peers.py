@@ -1,22 +1,23 @@
 """The peers of ``vsv prerender`` that are Python: ``python -m benchmarks.prerender_peers …``.
 
-``dzsave SLIDE OUT`` is libvips, ``deepzoom SLIDE OUT STEP`` openslide-python, rendering every
-STEP-th tile only. Both write beneath ``OUT_files``.
+``dzsave SLIDE OUT`` is libvips, ``deepzoom SLIDE OUT STEP`` openslide-python, rendering one tile in
+STEP only. Both write beneath ``OUT_files``.
 """
 
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["DEEPZOOM_TILE", "QUALITY"]
+__all__ = ["DEEPZOOM_TILE", "QUALITY", "RUN"]
 
 # The quality of vsv prerender. From 90 on, libvips too leaves chroma alone.
 QUALITY: Final = 90
 # Tile size and overlap in pixels: the defaults of openslide-python's deepzoom_tile.py.
 DEEPZOOM_TILE: Final = (254, 1)
+# A part of the tiles is made of runs as long as this: neighbours share what OpenSlide has decoded.
+RUN: Final = 64
 
 _state: dict[str, Any] = {}
 
@@ -48,7 +49,7 @@ def _deepzoom(slide: str, out: str, step: int) -> None:
     ]
     for level in range(tiles.level_count):
         Path(f"{out}_files", str(level)).mkdir(parents=True)
-    jobs = [(out, *each) for each in islice(work, 0, None, step)]
+    jobs = [(out, *each) for number, each in enumerate(work) if number // RUN % step == 0]
     with ProcessPoolExecutor(workers, initializer=_open, initargs=(slide,)) as pool:
         for _ in pool.map(_save, jobs, chunksize=16):
             pass
