@@ -21,6 +21,7 @@ from vsv.deepzoom import DeepZoom, Size, TileAddress
 from vsv.errors import IncompletePyramid
 from vsv.index import SlideIndex, default_pyramid
 from vsv.pyramid import Work, check_complete, levels_to_render
+from vsv.render import Renderer, quick_tile
 from vsv.slides import Slide
 from vsv.storage import Storage
 from vsv.stores import name
@@ -29,7 +30,7 @@ RENDER = """
 import sys
 from pathlib import Path
 from vsv.index import SlideIndex, default_pyramid
-from vsv.render import Renderer, quick_tile
+from vsv.render import Renderer
 from vsv.slides import Slide
 from vsv.storage import Storage
 
