@@ -15,7 +15,7 @@ from rich.table import Table as RichTable
 from benchmarks.places import BENCH
 from local.settings import write_json
 
-__all__ = ["Column", "Report", "Table", "percentile", "ratio", "save", "show"]
+__all__ = ["Column", "NotMeasured", "Report", "Table", "percentile", "ratio", "save", "show"]
 
 # Whose versions matter to the numbers.
 _LIBRARIES: Final = (
@@ -31,6 +31,10 @@ _LIBRARIES: Final = (
 _MODEL: Final = "model name"
 
 Cell = float | str | None
+
+
+class NotMeasured(Exception):
+    """Something cannot be measured on this machine; why."""
 
 
 @dataclass(frozen=True)
