@@ -45,6 +45,14 @@ command -v chromium >/dev/null || need chromium fonts-liberation
 if [ "${2:-}" = bench ]; then
   # libvips with OpenSlide; it brings libtiff, which large_image's tiff source loads.
   command -v vips >/dev/null || need libvips-tools
+  # Storage that is slow like EFS, and what counts the system calls to it.
+  command -v fusermount3 >/dev/null || need fuse3
+  has_header fuse3/fuse_lowlevel.h || need libfuse3-dev
+  command -v strace >/dev/null || need strace
+  # Other tile servers, and what loads them.
+  [ -x /usr/sbin/nginx ] || need nginx-light
+  [ -x /usr/lib/iipimage-server/iipsrv.fcgi ] || need iipimage-server
+  command -v wrk >/dev/null || need wrk
 fi
 
 if [ ${#missing[@]} -eq 0 ]; then
@@ -77,6 +85,13 @@ for i in "${!missing[@]}"; do
     missing[i]=$(apt-cache pkgnames libdmtx0 | sort | tail -n 1)
   fi
 done
+# Servers are installed to be measured: none shall start by itself and take a port.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap '"${as_root[@]}" rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod +x "$policy"
+fi
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
   apt-get install -qy --no-install-recommends "${missing[@]}" >>"$log" 2>&1 || {
   echo "error: apt-get install failed: see $log" >&2
