@@ -17,6 +17,7 @@ __all__ = ["BENCHMARKS", "main"]
 BENCHMARKS: Final = {
     "tile_service": "tiles of a viewer's trace, in one process, beside other libraries",
     "prerender": "a whole pyramid, beside dzsave and openslide-python",
+    "efs": "tiles on storage where each call takes a millisecond, beside other libraries",
 }
 # As wide as the widest table: output that goes to a file has no terminal to ask.
 _WIDTH: Final = 140
