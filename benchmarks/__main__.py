@@ -18,6 +18,7 @@ BENCHMARKS: Final = {
     "tile_service": "tiles of a viewer's trace, in one process, beside other libraries",
     "prerender": "a whole pyramid, beside dzsave and openslide-python",
     "efs": "tiles on storage where each call takes a millisecond, beside other libraries",
+    "http_servers": "vsv serve beside other tile servers, under load",
 }
 # As wide as the widest table: output that goes to a file has no terminal to ask.
 _WIDTH: Final = 140
