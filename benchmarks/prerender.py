@@ -25,7 +25,7 @@ from benchmarks.slides import SIZES, SlideSpec, bench_slide
 from local.settings import ROOT
 from vsv.deepzoom import DeepZoom, Size, TileAddress
 
-__all__ = ["run"]
+__all__ = ["output_folder", "run"]
 
 # The small slide shows that all works; its figures are rough.
 _ROUNDS: Final = {"small": 1, "cmu1": 3}
@@ -76,7 +76,7 @@ def run(size: str) -> Report:
     spec = SlideSpec(SIZES[size])
     path = bench_slide(spec)
     tools = _tools(path, spec)
-    where = _output_folder(path)
+    where = output_folder(path)
     for number in range(_ROUNDS[size]):
         for tool in tools:
             # What is extrapolated is rough in any case.
@@ -136,7 +136,8 @@ def _tools(path: Path, spec: SlideSpec) -> Sequence[_Tool]:
     ]
 
 
-def _output_folder(path: Path) -> Path:
+def output_folder(path: Path) -> Path:
+    """Where to write the slide's pyramid: to memory, if there is room for it."""
     room = shutil.disk_usage(_MEMORY).free if _MEMORY.is_dir() else 0
     return _MEMORY if room > _ROOM * path.stat().st_size else BENCH
 
