@@ -15,7 +15,7 @@ def pins(text: str) -> dict[str, str]:
 
 
 def test_there_are_layers():
-    assert len(LAYERS) >= 4
+    assert len(LAYERS) >= 5
 
 
 @pytest.mark.parametrize("path", LAYERS, ids=lambda path: f"{path.parent.name}/{path.name}")

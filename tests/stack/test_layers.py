@@ -22,12 +22,25 @@ FUNCTIONS = {
     for name, resource in load_template(ROOT / "func.template.yaml")["Resources"].items()
     if resource["Type"] == "AWS::Serverless::Function"
 }
+# What a function imports only once it comes to it.
+LATER = {
+    "ImageRequestFunction": ["openslide"],
+    "ExtractMetadataFunction": ["vsv.imports.steps"],
+    "RenderTilesFunction": ["vsv.imports.steps", "vsv.render"],
+    "FinishImportFunction": ["vsv.imports.steps"],
+    "ImportSlideFunction": ["vsv.imports.decision", "vsv.imports.transfers"],
+}
+MAX_UNZIPPED_BYTES = 250 * 2**20  # Lambda's limit for a function and its layers together
 
 IMPORT = """
+import importlib
 import sys
-sys.path[:0] = sys.argv[1:]
+folders, later = sys.argv[1].split(":"), sys.argv[2:]
+sys.path[:0] = folders
 import app
 import vsv.logs
+for name in later:
+    importlib.import_module(name)
 if "PIL" in sys.modules:
     import PIL
     assert "site-packages" not in PIL.__file__, PIL.__file__
@@ -52,7 +65,11 @@ def test_a_function_starts_on_its_layers_alone(function, runtime):
     build = ROOT / ".local" / "sam" / "build"
     folders = [build / function, *(build / layer / "python" for layer in FUNCTIONS[function])]
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", IMPORT, *folders, runtime],
+        [
+            *(sys.executable, "-I", "-S", "-c", IMPORT),
+            ":".join(map(str, [*folders, runtime])),
+            *LATER.get(function, []),
+        ],
         capture_output=True,
         text=True,
         env={"AWS_DEFAULT_REGION": "us-east-1"},
@@ -97,8 +114,35 @@ def test_jpeg_2000_has_the_same_pixels_in_the_layers(real, tmp_path, color, subs
 
 
 @pytest.mark.usefixtures("stack")
-def test_layers_stay_far_below_lambdas_limit():
-    """250 MB unzipped, all layers and the function together."""
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_and_its_layers_stay_far_below_lambdas_limit(function):
     build = ROOT / ".local" / "sam" / "build"
-    size = sum(path.stat().st_size for path in build.glob("*Layer/**/*") if path.is_file())
-    assert size < 100 * 2**20
+    files = (
+        path for name in [function, *FUNCTIONS[function]] for path in (build / name).rglob("*")
+    )
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    assert size < MAX_UNZIPPED_BYTES / 2
+
+
+CANVAS = """
+import sys
+sys.path[:0] = sys.argv[1:]
+from vsv.canvas import _turbojpeg
+print(_turbojpeg()._name)
+"""
+
+
+@pytest.mark.usefixtures("stack")
+def test_the_renderer_finds_its_own_libturbojpeg():
+    build = ROOT / ".local" / "sam" / "build"
+    folders = [build / layer / "python" for layer in FUNCTIONS["RenderTilesFunction"]]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", CANVAS, *folders], capture_output=True, text=True
+    )
+    assert done.stdout.startswith(str(build / "TurboJpegLayer")), done.stderr
+
+
+def test_only_the_renderer_carries_turbojpeg_and_numpy():
+    assert [name for name, layers in FUNCTIONS.items() if "TurboJpegLayer" in layers] == [
+        "RenderTilesFunction"
+    ]
