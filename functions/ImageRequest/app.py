@@ -1,4 +1,4 @@
-"""GET /DeepZoom/…: descriptor, tiles and associated images of a slide, from EFS."""
+"""GET /DeepZoom/…: descriptor, tiles and associated images of a slide."""
 
 from functools import cache
 from typing import Any
@@ -13,7 +13,8 @@ from vsv.storage import Storage
 @cache
 def images(settings: StorageSettings) -> Images:
     """The slides, kept open from one request to the next."""
-    return Images(Storage(settings.images_path), settings.quality, keeps_index=True)
+    storage = Storage(settings.images_path, settings.pyramid_bucket)
+    return Images(storage, settings.quality, keeps_index=True)
 
 
 def answer(event: Event) -> Response:

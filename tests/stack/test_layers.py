@@ -24,7 +24,7 @@ FUNCTIONS = {
 }
 # What a function imports only once it comes to it.
 LATER = {
-    "ImageRequestFunction": ["openslide"],
+    "ImageRequestFunction": ["openslide", "vsv.bucket"],
     "ExtractMetadataFunction": ["vsv.imports.steps"],
     "RenderTilesFunction": ["vsv.imports.steps", "vsv.render"],
     "FinishImportFunction": ["vsv.imports.steps"],

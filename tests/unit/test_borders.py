@@ -15,6 +15,7 @@ LAYERS = [
     {"deepzoom", "slides", "aws", "label", "logs"},
     {"index", "files", "settings", "catalogue"},
     {"stores"},
+    {"bucket"},
     {"storage"},
     {"tiles", "shelf", "pyramid", "canvas"},
     {"render", "images"},

@@ -9,12 +9,21 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource
+    from mypy_boto3_s3.client import S3Client
 
-__all__ = ["client", "dynamodb", "to_json"]
+__all__ = ["client", "dynamodb", "s3", "to_json"]
 
 # API Gateway gives up after 29 s: a call must have failed, and been tried again, well before.
 _CONFIG = Config(
     connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}
+)
+# S3 answers for a tile within some 20 ms; to ask again beats waiting for an answer that takes
+# seconds. Writers and those who look before they write have 16 threads each (vsv.bucket).
+_S3_CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    max_pool_connections=32,
 )
 
 
@@ -28,6 +37,12 @@ def client(service: str) -> Any:
 def dynamodb() -> "DynamoDBServiceResource":
     """DynamoDB with Python's own types."""
     return boto3.resource("dynamodb", config=_CONFIG)
+
+
+@cache
+def s3() -> "S3Client":
+    """S3, for many small objects. May be used by many threads."""
+    return boto3.client("s3", config=_S3_CONFIG)
 
 
 def to_json(value: Any) -> Any:

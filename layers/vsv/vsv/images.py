@@ -11,7 +11,7 @@ from typing import Final
 
 from vsv import __version__
 from vsv.deepzoom import DeepZoom, Size, TileAddress
-from vsv.errors import NotFound
+from vsv.errors import FileChanged, NotFound
 from vsv.index import default_pyramid
 from vsv.shelf import OpenedSlide, Shelf
 from vsv.slides import ASSOCIATED_IMAGES, Slide
@@ -117,7 +117,13 @@ class Images:
             return None
 
         def load() -> bytes:
-            tile = opened.native_tile(block, address)
+            try:
+                tile = opened.native_tile(block, address)
+            except FileNotFoundError:
+                stored = self._stored(opened.image_id, tile_name(address))
+                if stored is None:
+                    raise FileChanged("the slide file was removed since it was imported") from None
+                return stored.load()
             return tile or self._from_slide(opened.image_id, address, TileOptions()).load()
 
         tag = f"{block.version}-{address.level}-{address.col}-{address.row}"

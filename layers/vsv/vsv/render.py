@@ -13,7 +13,7 @@ from vsv.deepzoom import DeepZoom, TileAddress
 from vsv.index import SlideIndex, default_pyramid, slide_levels
 from vsv.pyramid import Band, Work
 from vsv.slides import Slide, has_subsampled_chroma
-from vsv.stores import ImageStore, name
+from vsv.stores import ImageStore, Write, name
 from vsv.tiles import DEFAULT_QUALITY, read_region, render_tile
 
 __all__ = ["Renderer", "quick_tile"]
@@ -113,6 +113,7 @@ class Renderer:
         self._pyramid = index.pyramid
         self._quality = index.quality
         self._store = store
+        self._put: Write
         self._on_tile = on_tile
         first = slide.jpeg_tile(0, 0, 0)
         self._canvas = canvas_for(
@@ -126,25 +127,28 @@ class Renderer:
         A tile that is there is whole, so this can be repeated and resumes where it was killed.
         Raises UnreadableSlide where the slide cannot be read; what was rendered until then stays.
         """
-        for band, root in self.work.units(start, stop):
-            missing = self._missing(band, root)
-            if missing:
-                self._tile(band, root, missing)
+        with self._store.writing(lambda: self._on_tile(True)) as self._put:
+            for band, root in self.work.units(start, stop):
+                missing = self._missing(band, root)
+                if missing:
+                    self._tile(band, root, missing)
 
     def _missing(self, band: Band, root: TileAddress) -> set[TileAddress]:
         """The unit's tiles that are not there.
 
         Rendering goes from its finest level to its root: where the first and the last are missing,
-        nothing was begun.
+        nothing was begun. (Or next to nothing, in a store that writes many at a time. Then a few
+        tiles are written again, with the same bytes.)
         """
-        tiles = list(self.work.beneath(band, root))
-        first = next(tile for tile in tiles if tile.level == tiles[-1].level)
-        if not self._store.has(name(tiles[0])) and not self._store.has(name(first)):
-            return set(tiles)
-        missing = {tile for tile in tiles if not self._store.has(name(tile))}
+        tiles = {name(tile): tile for tile in self.work.beneath(band, root)}
+        names, levels = list(tiles), [tile.level for tile in tiles.values()]
+        ends = {names[0], names[levels.index(levels[-1])]}
+        if self._store.missing(ends) == ends:
+            return set(tiles.values())
+        missing = self._store.missing(tiles)
         for _ in range(len(tiles) - len(missing)):
             self._on_tile(False)
-        return missing
+        return {tiles[each] for each in missing}
 
     def _tile(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> None:
         """Write what is missing of the tile and of all beneath it."""
@@ -231,5 +235,4 @@ class Renderer:
         self, tile: TileAddress, missing: set[TileAddress], make: Callable[[], bytes]
     ) -> None:
         if tile in missing:
-            self._store.write(name(tile), make())
-            self._on_tile(True)
+            self._put(name(tile), make())

@@ -35,17 +35,27 @@ class StorageSettings:
     """For functions that see EFS. ``images_path`` is where it is mounted.
 
     ``quality`` is the JPEG quality (1..95) of tiles that are rendered rather than passed through.
+    ``pyramid_bucket`` is the S3 bucket of pyramids and associated images; None where they are files
+    on EFS.
     """
 
     images_path: Path
     quality: int
+    pyramid_bucket: str | None
 
     @classmethod
     def read(cls, environment: Environment = os.environ) -> Self:
-        """IMAGES_PATH, JPEG_QUALITY (default 90). Raises ValueError naming what is wrong."""
+        """IMAGES_PATH, JPEG_QUALITY (90), PYRAMID_STORE (efs, or s3 with PYRAMID_BUCKET).
+
+        Raises ValueError naming what is wrong.
+        """
+        store = environment.get("PYRAMID_STORE") or "efs"
+        if store not in ("efs", "s3"):
+            raise ValueError(f"PYRAMID_STORE is {store!r}, not efs or s3")
         return cls(
             Path(_required(environment, "IMAGES_PATH")),
             _number(environment, "JPEG_QUALITY", 90, 1, 95),
+            _required(environment, "PYRAMID_BUCKET") if store == "s3" else None,
         )
 
 

@@ -6,6 +6,7 @@ is one, which is all that a tile of its own needs; by its slide index where more
 walking through its TIFF directories where there is no index that can be used.
 """
 
+import errno
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -127,9 +128,17 @@ class OpenedSlide:
         return block if block and block.passes_through(address.col, address.row) else None
 
     def native_tile(self, block: TileBlock, address: TileAddress) -> bytes | None:
-        """The slide's own tile, read in one call; None where that is not as it was indexed."""
+        """The slide's own tile, read in one call; None where that is not as it was indexed.
+
+        Raises FileNotFoundError where the file was removed since it was opened: NFS notices that.
+        """
         entry = block.entry(address.col, address.row)
-        data = self.file.read(entry.offset, entry.length)
+        try:
+            data = self.file.read(entry.offset, entry.length)
+        except OSError as error:
+            if error.errno == errno.ESTALE:
+                raise FileNotFoundError(error.errno, "the slide file was removed") from error
+            raise
         return block.jpeg(data) if entry.matches(data) else None
 
     @property

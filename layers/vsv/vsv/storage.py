@@ -11,7 +11,8 @@
     <ImageID>_files/{label,thumbnail,macro}.jpeg
 
 The library sees a plain path: EFS today, any file system as well. Files appear whole or not at all:
-they are written under a temporary name and then renamed.
+they are written under a temporary name and then renamed. With a bucket, ``<ImageID>.dzi`` and
+``<ImageID>_files/`` are objects there, and all else stays where it is.
 """
 
 import shutil
@@ -89,10 +90,11 @@ def _wrong_name(name: str) -> str | None:
 
 
 class Storage:
-    """The images path and what lies beneath it."""
+    """The images path and what lies beneath it; images in an S3 bucket, if one is named."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, bucket: str | None = None) -> None:
         self.root = root
+        self._bucket = bucket
 
     def slide(self, filename: str) -> Path:
         """Path of the slide file. Raises InvalidRequest for a name that is not one."""
@@ -104,7 +106,13 @@ class Storage:
 
     def images(self, image_id: str) -> ImageStore:
         """Where the slide's pyramid and associated images lie."""
-        return ImageFolder(self.root, parse_image_id(image_id))
+        parse_image_id(image_id)
+        if self._bucket is None:
+            return ImageFolder(self.root, image_id)
+        # Brings in the AWS SDK, a good part of a cold start: not where files will do.
+        from vsv.bucket import ImageBucket
+
+        return ImageBucket(self._bucket, image_id)
 
     def read_index(self, image_id: str) -> SlideIndex | None:
         """The slide's index, or None where there is none that can be used."""

@@ -1,5 +1,7 @@
 """Where the images that were made of one slide lie: its pyramid's tiles, its label and thumbnail.
 
+As files here, as objects in a bucket in ``vsv.bucket``, which brings in the AWS SDK.
+
 An image's name is ``<level>/<col>_<row>`` for a tile, else ``label``, ``thumbnail`` or ``macro``;
 all are JPEG files. A store is told what to keep and gives it back; it knows neither slide nor
 pyramid.
@@ -8,7 +10,8 @@ pyramid.
 import os
 import shutil
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -16,9 +19,11 @@ from typing import Final, Protocol
 from vsv.deepzoom import TileAddress
 from vsv.files import PARTIAL, write_whole
 
-__all__ = ["ImageFolder", "ImageStore", "StoredImage", "name"]
+__all__ = ["SUFFIX", "ImageFolder", "ImageStore", "StoredImage", "Write", "name"]
 
-_SUFFIX: Final = ".jpeg"
+SUFFIX: Final = ".jpeg"
+
+Write = Callable[[str, bytes], None]
 
 
 def name(tile: TileAddress) -> str:
@@ -40,11 +45,18 @@ class ImageStore(Protocol):
     def find(self, name: str) -> StoredImage | None:
         """The image, or None where there is none."""
 
-    def has(self, name: str) -> bool:
-        """Whether the image is there."""
+    def missing(self, names: Collection[str]) -> set[str]:
+        """Those of the images that are not there."""
 
     def write(self, name: str, data: bytes) -> None:
         """Keep the image."""
+
+    def writing(self, on_written: Callable[[], None]) -> AbstractContextManager[Write]:
+        """Keep many images: what comes is used like ``write``, but may return sooner.
+
+        ``on_written`` is called, in the caller's thread, for each image that is there. Leaving the
+        context waits for all of them; the first error is raised then, or by a call before that.
+        """
 
     def count_tiles(self, level: int) -> int:
         """How many tiles of the level are there. Sweeps up what killed writers left behind."""
@@ -68,7 +80,7 @@ class ImageFolder:
 
     def path(self, name: str) -> str:
         """Where the image lies, if it is there."""
-        return f"{self._files}/{name}{_SUFFIX}"
+        return f"{self._files}/{name}{SUFFIX}"
 
     def find(self, name: str) -> StoredImage | None:
         """The image, opened: one round trip now, one to read it."""
@@ -78,13 +90,23 @@ class ImageFolder:
             return None
         return StoredImage(file.tag, file.read)
 
-    def has(self, name: str) -> bool:
-        """Whether the image is there."""
-        return os.path.exists(self.path(name))
+    def missing(self, names: Collection[str]) -> set[str]:
+        """The images that have no file."""
+        return {name for name in names if not os.path.exists(self.path(name))}
 
     def write(self, name: str, data: bytes) -> None:
         """Write the image's file."""
         write_whole(self.path(name), data)
+
+    @contextmanager
+    def writing(self, on_written: Callable[[], None]) -> Iterator[Write]:
+        """Write files one by one."""
+
+        def write(name: str, data: bytes) -> None:
+            self.write(name, data)
+            on_written()
+
+        yield write
 
     def count_tiles(self, level: int) -> int:
         """Count the level's files, but for the partial ones of killed writers, which go."""

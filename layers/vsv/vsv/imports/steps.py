@@ -14,6 +14,7 @@ from vsv.errors import (
     IncompletePyramid,
     InvalidRequest,
     NotFound,
+    Unavailable,
     UnreadableSlide,
 )
 from vsv.imports.workflow import ImportJob
@@ -46,6 +47,7 @@ _EXPLAINED: Final = frozenset(
         IncompletePyramid,
         InvalidRequest,
         NotFound,
+        Unavailable,
         UnreadableSlide,
     )
 )

@@ -21,8 +21,9 @@ __all__ = ["catalogue", "desk", "importer", "storage"]
 
 @cache
 def storage() -> Storage:
-    """The images path, for functions that see EFS."""
-    return Storage(StorageSettings.read().images_path)
+    """The images path, for functions that see EFS, and the bucket of pyramids if there is one."""
+    settings = StorageSettings.read()
+    return Storage(settings.images_path, settings.pyramid_bucket)
 
 
 @cache
