@@ -27,9 +27,11 @@ _TEMPORARY: Final = STATE / "sam" / "tmp"
 _BUCKET: Final = "vsv-local-artifacts"
 _DEPLOYED: Final = STATE / "deployed.json"
 _FUNC_TEMPLATE: Final = ROOT / "func.template.yaml"
+# In this order: a stack's parameters are the outputs of those before it.
 _STACKS: Final = {
     "vsv-auth": ROOT / "templates" / "auth.template.yaml",
     "vsv-db": ROOT / "templates" / "db.template.yaml",
+    "vsv-pyramids": ROOT / "templates" / "pyramids.template.yaml",
     "vsv-func": _FUNC_TEMPLATE,
 }
 _SOURCES: Final = (
@@ -46,7 +48,7 @@ Outputs = dict[str, str]
 
 
 def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool]:
-    """Bring the three stacks up to date; return their outputs, and whether anything was deployed.
+    """Bring the stacks up to date; return their outputs, and whether anything was deployed.
 
     Nothing is built while sources and parameters are those of the last deployment.
     """
@@ -59,11 +61,17 @@ def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool
         "PythonRuntime": _PYTHON,
         "ImagesPath": str(settings.EFS),
         "DataSyncTaskArn": settings.TASK_ARN,
+        "PyramidStore": settings.pyramid_store(),
+    }
+    stacks = {
+        name: template
+        for name, template in _STACKS.items()
+        if name != "vsv-pyramids" or settings.pyramid_store() == "s3"
     }
     cloudformation = services.session().client("cloudformation", endpoint_url=endpoint_url)
     fingerprint = digest_of(_SOURCES, json.dumps(values, sort_keys=True), sys.version)
     if read_json(_DEPLOYED).get("fingerprint") == fingerprint:
-        states = {name: _describe(cloudformation, name) for name in _STACKS}
+        states = {name: _describe(cloudformation, name) for name in stacks}
         if all(_is_settled(state) for state in states.values()):
             outputs = [_outputs(state) for state in states.values()]
             return {key: value for each in outputs for key, value in each.items()}, False
@@ -71,7 +79,7 @@ def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool
     _build(values, endpoint_url)
     _make_bucket(endpoint_url)
     outputs_so_far: Outputs = {}
-    for name, template in _STACKS.items():
+    for name, template in stacks.items():
         built = _BUILD / "template.yaml" if template == _FUNC_TEMPLATE else template
         known = {**values, **outputs_so_far, "DeletionProtection": _unprotected(template)}
         wanted = _parameters(template)

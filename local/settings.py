@@ -94,6 +94,14 @@ def forget_ports() -> None:
     _PORTS_FILE.unlink(missing_ok=True)
 
 
+def pyramid_store() -> str:
+    """Return where pyramids lie: ``efs``, or ``s3`` if ``VSV_PYRAMID_STORE`` says so."""
+    store = os.environ.get("VSV_PYRAMID_STORE") or "efs"
+    if store not in ("efs", "s3"):
+        raise StackError(f"VSV_PYRAMID_STORE={store} is neither efs nor s3")
+    return store
+
+
 def is_free(port: int) -> bool:
     """Tell whether nobody listens on ``port``."""
     with socket.socket() as probe:

@@ -104,6 +104,7 @@ def _describe(outputs: deploy.Outputs) -> dict[str, str]:
         "aws_endpoint_url": endpoint_url,
         "table_name": outputs["SlideTableName"],
         "images_path": str(settings.EFS),
+        "pyramid_bucket": outputs.get("PyramidBucketName", ""),
         "scanner_path": str(settings.SCANNER),
     }
 

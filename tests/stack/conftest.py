@@ -1,6 +1,7 @@
 """The deployed local stack, started once, and people with tokens."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -68,9 +69,13 @@ class Stack:
         return Path(self.scanner_path)
 
 
-def run_stack(command: str) -> None:
+def run_stack(command: str, **environment: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "local.stack", command], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "local.stack", command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
