@@ -38,7 +38,7 @@ from vsv.tiles import DEFAULT_QUALITY
 __all__ = ["main"]
 
 # Small enough for a lively progress bar, large enough to outweigh its way to another process.
-_TILES_PER_PIECE: Final = 64
+_TILES_PER_PIECE: Final = 256
 _OK, _FAILED, _INTERRUPTED = 0, 1, 130
 
 
