@@ -190,7 +190,7 @@ def test_slides_come_change_and_go(server, real, generated):
     path.with_suffix(".partial").replace(path)
     # within a second, by each of the processes
     wait_for(lambda: all(b'Width="2309"' in server.read(url) for _ in range(8)))
-    assert server.ask(url, If_None_Match=tag).status == 200
+    wait_for(lambda: all(server.ask(url, If_None_Match=tag).status == 200 for _ in range(8)))
     path.unlink()
     assert "new" not in names()
     wait_for(lambda: all(server.ask(url).status == 404 for _ in range(8)))
