@@ -4,12 +4,13 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from rich.console import Console
 
 from benchmarks.report import NotMeasured, libraries, machine, save, show
-from benchmarks.slides import SIZES
+from benchmarks.slides import SPECS
 
 __all__ = ["BENCHMARKS", "main"]
 
@@ -37,13 +38,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all")
     parser.add_argument(
         "--size",
-        choices=SIZES,
+        choices=SPECS,
         default="cmu1",
         help="of the slide: "
-        + ", ".join(f"{name} {width} × {height}" for name, (width, height) in SIZES.items())
+        + ", ".join(f"{name} {spec.size[0]} × {spec.size[1]}" for name, spec in SPECS.items())
         + " (default: cmu1)",
     )
+    parser.add_argument(
+        "--chroma",
+        choices=("4:4:4", "4:2:2", "4:2:0"),
+        default="4:2:2",
+        help="how the slide's chroma is subsampled (default: 4:2:2, as Aperio's mostly is)",
+    )
+    parser.add_argument(
+        "--slide-quality", type=int, default=70, metavar="Q", help="its JPEG quality (default: 70)"
+    )
     options = parser.parse_args(arguments)
+    SPECS[options.size] = replace(
+        SPECS[options.size], chroma=options.chroma, quality=options.slide_quality
+    )
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")

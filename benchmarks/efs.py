@@ -19,7 +19,7 @@ from benchmarks.imports import ELSEWHERE, TILE_ELSEWHERE, imported, in_fresh_pro
 from benchmarks.peers import DeepZoomGenerator256, Handler, Peer, TiffSlide, Unserved, Vips
 from benchmarks.places import BENCH, pyramid_twin
 from benchmarks.report import Cell, Column, Report, Table, percentile
-from benchmarks.slides import SIZES, SlideSpec, bench_slide, make_pyramid
+from benchmarks.slides import SPECS, SlideSpec, bench_slide, make_pyramid
 from benchmarks.slow_fs import DELAY_US, SlowFolder, slow_folder
 from benchmarks.trace import LevelClass, TileRequest, Trace
 
@@ -82,7 +82,7 @@ class Run:
 
 def run(size: str) -> Report:
     """Measure all ways. Raises NotMeasured where the machine allows no such file system."""
-    spec = SlideSpec(SIZES[size])
+    spec = SPECS[size]
     cold = Table(
         f"A cold process on storage with {DELAY_US / 1000:g} ms a call, {spec.name}",
         [

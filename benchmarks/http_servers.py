@@ -21,7 +21,7 @@ from benchmarks.places import BENCH
 from benchmarks.processes import ServerError
 from benchmarks.report import Column, Report, Table, ratio
 from benchmarks.servers import Server, deepzoom_server, iipimage, nginx_files, vsv_serve
-from benchmarks.slides import SIZES, SlideSpec, bench_slide
+from benchmarks.slides import SPECS, bench_slide
 from benchmarks.trace import LevelClass, Trace
 from benchmarks.wrk import CONNECTIONS, Load, replay
 from vsv.deepzoom import TileAddress
@@ -41,7 +41,7 @@ image.tiffsave(sys.argv[2], tile=True, pyramid=True, tile_width=256, tile_height
 
 def run(size: str) -> Report:
     """Load each server with the trace."""
-    spec = SlideSpec(SIZES[size])
+    spec = SPECS[size]
     slide = bench_slide(spec)
     requests = Trace(Handler.grid(spec.size, spec.tile), spec.downsamples).requests()
     trace = [request.address for request in requests]

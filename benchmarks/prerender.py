@@ -21,7 +21,7 @@ from benchmarks.fidelity import Reference, encoder_alone, psnr_db, sample
 from benchmarks.places import BENCH
 from benchmarks.prerender_peers import DEEPZOOM_TILE, QUALITY, RUN
 from benchmarks.report import Column, Report, Table, ratio
-from benchmarks.slides import SIZES, SlideSpec, bench_slide
+from benchmarks.slides import SPECS, SlideSpec, bench_slide
 from local.settings import ROOT
 from vsv.deepzoom import DeepZoom, Size, TileAddress
 
@@ -73,7 +73,7 @@ class _Usage:
 
 def run(size: str) -> Report:
     """Pre-render a slide of that size (``small``, ``cmu1``)."""
-    spec = SlideSpec(SIZES[size])
+    spec = SPECS[size]
     path = bench_slide(spec)
     tools = _tools(path, spec)
     where = output_folder(path)

@@ -21,7 +21,7 @@ from benchmarks.peers import Handler, Original
 from benchmarks.places import BENCH
 from benchmarks.report import Cell, Column, NotMeasured, Report, Table
 from benchmarks.servers import Server, deepzoom_server, nginx_files, vsv_serve
-from benchmarks.slides import SIZES, SlideSpec, bench_slide
+from benchmarks.slides import SPECS, bench_slide
 from benchmarks.slow_fs import DELAY_US, slow_folder
 from benchmarks.slow_s3 import DELAY_MS, slow_bucket
 from benchmarks.trace import LevelClass, TileRequest
@@ -45,7 +45,7 @@ class OriginalLambda(Original):
 
 def run(size: str) -> Report:
     """Measure every row. What cannot be had here is said in the notes."""
-    spec = SlideSpec(SIZES[size])
+    spec = SPECS[size]
     slide = bench_slide(spec)
     on_efs = imported(slide, BENCH)[0]
     twin = efs.finished(slide)

@@ -27,10 +27,8 @@ from benchmarks.places import IMAGES, pyramid_files, pyramid_twin
 from local.samples import real_slide
 from local.settings import CACHE
 
-__all__ = ["SIZES", "SlideSpec", "bench_slide", "make_pyramid", "tissue_share"]
+__all__ = ["SPECS", "SlideSpec", "bench_slide", "make_pyramid", "tissue_share"]
 
-# Width and height in pixels. CMU-1, the slide that the sample was cut from, measures ``cmu1``.
-SIZES: Final = {"small": (8111, 6037), "cmu1": (46000, 32914)}
 
 # Aperio's: each level has a quarter of the pixels along each axis. The last one only if needed.
 _DOWNSAMPLES: Final = (1, 4, 16, 64)
@@ -50,13 +48,14 @@ Pixels = NDArray[np.uint8]
 class SlideSpec:
     """What to generate: sizes in pixels, ``quality`` as libjpeg counts it (1..95).
 
-    ``YCC`` is YCbCr with chroma subsampled 4:2:2, ``RGB`` is RGB 4:4:4; Aperio scanners write both,
-    with the JPEG tables stored once a level.
+    ``YCC`` is YCbCr with chroma subsampled as ``chroma`` says, ``RGB`` is RGB 4:4:4. Aperio's
+    scanners write both, with the JPEG tables stored once a level.
     """
 
     size: tuple[int, int]
     tile: int = 256
     colors: Literal["YCC", "RGB"] = "YCC"
+    chroma: Literal["4:4:4", "4:2:2", "4:2:0"] = "4:2:2"
     quality: int = 70
 
     @property
@@ -69,7 +68,15 @@ class SlideSpec:
     def name(self) -> str:
         """The file's name without its ending: it tells the parameters."""
         width, height = self.size
-        return f"{width}x{height}-{self.tile}-{self.colors}-q{self.quality}"
+        kind = "RGB" if self.colors == "RGB" else f"YCC{self.chroma.replace(':', '')}"
+        return f"{width}x{height}-{self.tile}-{kind}-q{self.quality}"
+
+
+# What the benchmarks' ``--size`` names. CMU-1, the slide that the sample was cut from, measures
+# 46,000 × 32,914.
+SPECS = {"small": SlideSpec((8111, 6037)), "cmu1": SlideSpec((46000, 32914))}
+# How many pixels a sample of chroma is wide and high.
+_FACTORS: Final = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2)}
 
 
 def bench_slide(spec: SlideSpec) -> Path:
@@ -131,7 +138,7 @@ def _write(path: Path, spec: SlideSpec) -> None:
                 dtype=np.uint8,
                 tile=(spec.tile, spec.tile),
                 photometric="rgb",
-                subsampling=(2, 1) if spec.colors == "YCC" else (1, 1),
+                subsampling=(1, 1) if spec.colors == "RGB" else _FACTORS[spec.chroma],
                 compression="jpeg",
                 compressionargs={"outcolorspace": "YCBCR" if spec.colors == "YCC" else "RGB"},
                 jpegtables=level.tables,
@@ -208,7 +215,7 @@ class _Level:
             buffer,
             "JPEG",
             quality=self._spec.quality,
-            subsampling="4:4:4" if rgb else "4:2:2",
+            subsampling="4:4:4" if rgb else self._spec.chroma,
             keep_rgb=rgb,
             streamtype=streamtype,
         )

@@ -25,7 +25,7 @@ from PIL import Image
 from benchmarks.fidelity import Pixels, Reference, encoder_alone, psnr_db, sample
 from benchmarks.peers import PEERS, Handler, HandlerOnPyramid, Peer, PyramidFile, Unserved
 from benchmarks.report import Column, Report, Table, percentile, ratio
-from benchmarks.slides import SIZES, SlideSpec, bench_slide, make_pyramid, tissue_share
+from benchmarks.slides import SPECS, SlideSpec, bench_slide, make_pyramid, tissue_share
 from benchmarks.trace import SCREEN, LevelClass, TileRequest, Trace
 from local.settings import ROOT
 from vsv.deepzoom import DeepZoom, TileAddress
@@ -58,7 +58,7 @@ class _Run:
 
 def run(size: str) -> Report:
     """Measure tile service on a slide of that size (``small``, ``cmu1``)."""
-    spec = SlideSpec(SIZES[size])
+    spec = SPECS[size]
     path = bench_slide(spec)
     _have_equal_pyramid(path, spec)
     runs = [_run_of(make, spec) for make in PEERS]
