@@ -72,6 +72,9 @@ def read_region(slide: Slide, downsample: int, box: Box) -> Image.Image:
     The box is in pixels of that plane, whose size is the slide's divided and rounded up.
     """
     level = _source_level(slide, downsample)
+    factor = downsample // (level.downsample or 1)
+    if box.right <= level.width // factor and box.bottom <= level.height // factor:
+        return _reduced(slide, level, factor, box)
     image = Image.new("RGB", box.size)
     _paint(image, (0, 0), slide, level, downsample, box)
     return image

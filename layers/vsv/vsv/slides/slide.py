@@ -217,15 +217,20 @@ class Slide:
         left, top, right, bottom = box
         tile_width, tile_height = self.images[level].tile_width, self.images[level].tile_height
         size = (-(-(right - left) // shrink), -(-(bottom - top) // shrink))
-        image = Image.new("RGB", size, _BACKGROUND)
+        # Not filled: each of its pixels is painted below.
+        image = Image.new("RGB", size, None)
         cols = range(left // tile_width, -(-right // tile_width))
         for row in range(top // tile_height, -(-bottom // tile_height)):
             read = self._reader(level, cols, row)
             for col in cols:
                 tile = self._tile(level, col, row, shrink, read)
+                x, y = (col * tile_width - left) // shrink, (row * tile_height - top) // shrink
                 if tile is not None:
-                    at = ((col * tile_width - left) // shrink, (row * tile_height - top) // shrink)
-                    image.paste(tile, at)
+                    image.paste(tile, (x, y))
+                else:
+                    image.paste(
+                        _BACKGROUND, (x, y, x + tile_width // shrink, y + tile_height // shrink)
+                    )
         return image
 
     def jpeg_tile(self, level: int, col: int, row: int) -> bytes | None:
