@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import multiprocessing
 import os
 import shutil
@@ -176,7 +177,7 @@ def test_every_tile_is_the_same_by_index_and_by_walking(
     [
         b"",
         b"not an index",
-        b'{"format": 2}',
+        b'{"format": 1}',
         b'{"format": 4, "filename": "x.svs"}',
         b'{"format": 3, "filename": "x.svs"}',
         b'{"format": 3, "images": [1], "levels": []}',
@@ -195,6 +196,23 @@ def test_an_index_that_is_damaged_or_of_another_version_is_rebuilt(
     block.symlink_to(content.decode() or "-")
     assert get(handler(), "seen_files/12/3_2.jpeg") == expected
     assert index.read_bytes() == good
+
+
+def test_a_slide_that_an_older_version_imported_is_shown(handler, storage, imported):
+    """Its index had no levels, and no blocks beside it. Its file is not named like its ID."""
+    expected = get(handler(), f"{imported}_files/12/3_2.jpeg")
+    index = storage.root / f"{imported}.index"
+    fields = json.loads(index.read_bytes())
+    del fields["images"], fields["imported"]
+    index.write_text(json.dumps({**fields, "format": 2}))
+    shutil.rmtree(storage.root / f"{imported}_index")
+    shutil.rmtree(storage.root / f"{imported}_files")
+    fresh = handler()
+    response = fresh({"path": f"/DeepZoom/{imported}.dzi", "headers": {}}, None)
+    assert 'Width="2309"' in response["body"]
+    for one in (fresh, handler()):
+        assert get(one, f"{imported}_files/12/3_2.jpeg") == expected
+        assert get(one, f"{imported}_files/11/1_1.jpeg")
 
 
 @given(

@@ -55,8 +55,9 @@ class SlideIndex:
 
     It binds an ImageID to the bytes of one file: pixels of a file that has taken that name since
     are never shown under this ID. Lengths are in pixels, ``size`` in bytes, ``mtime_ns`` in
-    nanoseconds since 1970; ``levels`` are the DeepZoom levels that are pre-rendered, ``images`` the
-    slide's own levels. ``imported`` is False where no import has vouched for the file.
+    nanoseconds since 1970; ``levels`` are the DeepZoom levels that are pre-rendered. ``images`` are
+    the slide's own levels; there are none where an older version of this library wrote the index.
+    ``imported`` is False where no import has vouched for the file.
     """
 
     filename: str
@@ -74,6 +75,7 @@ class SlideIndex:
     images: tuple[TiledImage, ...]
 
     _FORMAT = 3
+    _FORMAT_WITHOUT_LEVELS = 2
 
     @classmethod
     def of(
@@ -132,7 +134,11 @@ class SlideIndex:
         """Read an index file; None where it is damaged or of another format: rebuild it then."""
         try:
             fields = json.loads(data)
-            if fields.pop("format") != cls._FORMAT:
+            form = fields.pop("format")
+            if form == cls._FORMAT_WITHOUT_LEVELS:
+                # It tells what no file can: which one the ImageID stands for. The rest is in there.
+                fields = {**fields, "imported": True, "images": []}
+            elif form != cls._FORMAT:
                 return None
             images = tuple(
                 TiledImage(**{**image, "jpeg_tables": base64.b64decode(image["jpeg_tables"])})

@@ -112,7 +112,8 @@ class OpenedSlide:
             index = self._index or self._storage.read_index(self.image_id)
             if index and index.version == self.version:
                 self._index = index
-                self._slide = Slide.indexed(self.file, index.images, self._locate)
+            if self._index and self._index.images:
+                self._slide = Slide.indexed(self.file, self._index.images, self._locate)
             else:
                 self._slide = self._walk()
         return self._slide
