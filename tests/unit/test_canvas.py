@@ -1,6 +1,7 @@
 """Pixels while a pyramid is rendered: what is odd is refused, never decoded into other memory."""
 
 import io
+import random
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from vsv.canvas import Planes, Rgb, _turbojpeg
 from vsv.deepzoom import Size
+from vsv.slides import has_subsampled_chroma
 
 TILE = Size(64, 48)
 
@@ -61,6 +63,23 @@ def test_what_is_not_as_it_should_be_is_left_to_others(canvas, odd):
         pixels = canvas.halved(tiles, len(tiles), TILE)
         # Grey can be shown in colour, by the canvas of colours.
         assert pixels is None or (isinstance(canvas, Rgb) and len(odd) and pixels.shape[2] == 3)
+
+
+def test_no_damage_crashes(canvas):
+    """A tile comes from a file that nobody vouches for, and libturbojpeg is not Python."""
+    rng = random.Random(1)
+    whole = [jpeg(subsampling=name) for name in ("4:2:2", "4:2:0", "4:4:4")]
+    shown = 0
+    for _ in range(1500):
+        data = bytearray(rng.choice(whole))
+        for _ in range(rng.randint(1, 8)):
+            data[rng.randrange(rng.choice((700, len(data))) % len(data))] = rng.randrange(256)
+        if rng.random() < 0.2:
+            del data[rng.randrange(len(data)) :]
+        has_subsampled_chroma(bytes(data))
+        pixels = canvas.halved([bytes(data)], 1, TILE)
+        shown += pixels is not None
+    assert shown
 
 
 def test_planes_are_for_one_subsampling_at_a_time():

@@ -22,7 +22,7 @@ def has_subsampled_chroma(data: bytes) -> bool:
 def _sampling_factors(data: bytes) -> list[tuple[int, int]]:
     """Horizontal and vertical sampling factors of each component; none where no frame is found."""
     position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
+    while position + 10 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
         if marker in _FRAMES:
             components = data[position + 10 : position + 10 + 3 * data[position + 9]]
