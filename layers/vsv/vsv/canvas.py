@@ -7,7 +7,8 @@ libturbojpeg. ``Rgb`` takes what is not YCbCr, and everything where that library
 
 import ctypes
 import ctypes.util
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -127,8 +128,7 @@ class Planes:
     """
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._library = library
-        self._handle = ctypes.c_void_p(library.tjInitDecompress())
+        self._decompressor = _Decompressor(library)
         self._buffers: dict[tuple[object, ...], _Buffer] = {}
 
     def blank(self, size: Size) -> Pixels:
@@ -158,9 +158,7 @@ class Planes:
             if number and self._subsampling(data, tile) != subsampling:
                 return None
             planes, strides = buffer.targets[number]
-            if self._library.tjDecompressToYUVPlanes(
-                self._handle, data, ctypes.c_ulong(len(data)), planes, 0, strides, 0, 0
-            ):
+            if not self._decompressor.decode(data, planes, strides):
                 return None
         return buffer.halved()
 
@@ -175,15 +173,40 @@ class Planes:
 
     def _subsampling(self, data: bytes, tile: Size) -> tuple[int, int] | None:
         """By how much chroma is narrower and lower; None if the JPEG is not as is expected."""
-        facts = [ctypes.c_int() for _ in range(4)]
-        if self._library.tjDecompressHeader3(
-            self._handle, data, ctypes.c_ulong(len(data)), *map(ctypes.byref, facts)
-        ):
-            return None
-        width, height, subsampling, color = (fact.value for fact in facts)
+        width, height, subsampling, color = self._decompressor.header(data)
         if (width, height, color) != (*tile, _YCBCR):
             return None
         return _SUBSAMPLINGS.get(subsampling)
+
+
+class _Decompressor:
+    """libturbojpeg's. One that failed is not used again: it may be stuck within a header."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
+        self._renew()
+
+    def header(self, data: bytes) -> tuple[int, int, int, int]:
+        """Width, height, subsampling and colour space in the library's numbers; -1 for no JPEG."""
+        facts = [ctypes.c_int(-1) for _ in range(4)]
+        self._call(self._library.tjDecompressHeader3, data, *map(ctypes.byref, facts))
+        width, height, subsampling, color = (fact.value for fact in facts)
+        return width, height, subsampling, color
+
+    def decode(self, data: bytes, planes: Any, strides: Any) -> bool:
+        """Decode into the planes; whether not the least was wrong."""
+        return self._call(self._library.tjDecompressToYUVPlanes, data, planes, 0, strides, 0, 0)
+
+    def _call(self, function: Callable[..., int], data: bytes, *arguments: Any) -> bool:
+        if function(self._handle, data, ctypes.c_ulong(len(data)), *arguments) == 0:
+            return True
+        self._close()
+        self._renew()
+        return False
+
+    def _renew(self) -> None:
+        self._handle = ctypes.c_void_p(self._library.tjInitDecompress())
+        self._close = weakref.finalize(self, self._library.tjDestroy, self._handle)
 
 
 class _Buffer:
