@@ -1,4 +1,4 @@
-"""The seed's table: where a slide lies and what serves it, and what a tile then takes.
+"""The first version's settings: where a slide lies and what serves it, and what a tile then takes.
 
 This system's first version came with a table of settings, and the words "fast" and "not fast". Here
 are its rows with figures, and beside them the project's own: tiles from the slide itself.
@@ -55,7 +55,7 @@ def run(size: str) -> Report:
         return _in_lambda(efs.Way(peer.name, peer, path), efs.trace_of(peer, spec, size))
 
     table = Table(
-        f"The seed's table with figures: milliseconds a tile over the viewer's trace, {spec.name}",
+        f"The first version's settings: milliseconds a tile over the trace, {spec.name}",
         [
             Column("setting"),
             *(Column("native: median", ".2f"), Column("native: mean", ".2f")),

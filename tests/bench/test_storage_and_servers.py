@@ -1,4 +1,4 @@
-"""EFS-like storage, servers, the seed's table and growth: all that they should is reported."""
+"""EFS-like storage, servers, the settings and growth: all that they should is reported."""
 
 import json
 import subprocess
