@@ -20,7 +20,7 @@ BENCHMARKS: Final = {
     "prerender": "a whole pyramid, beside dzsave and openslide-python",
     "efs": "tiles on storage where each call takes a millisecond, beside other libraries",
     "http_servers": "vsv serve beside other tile servers, under load",
-    "settings_table": "the first version's settings: Lambda or a server, SVS or pyramid, on EFS, S3 or a disk",
+    "settings_table": "Lambda or a server, SVS or pyramid, on EFS, S3 or a disk: every setting",
     "growth": "tiles and imports of slides of 64 megapixels to 8 gigapixels",
 }
 # As wide as the widest table: output that goes to a file has no terminal to ask.

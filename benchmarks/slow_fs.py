@@ -21,7 +21,7 @@ from benchmarks.report import NotMeasured
 
 __all__ = ["DELAY_US", "SlowFolder", "slow_folder"]
 
-# What a round trip to EFS takes is 0.6 to a few milliseconds; the first version's authors saw about one.
+# A round trip to EFS takes 0.6 to a few milliseconds; the first version's authors saw about one.
 DELAY_US: Final = 1000
 
 _SOURCE: Final = Path(__file__).with_suffix(".c")

@@ -112,7 +112,7 @@ def test_every_server_answers_under_load(reports):
 
 
 @needs_fuse
-def test_the_seed_s_table_has_all_its_rows(reports):
+def test_the_settings_have_all_their_rows(reports):
     (table,) = reports["settings_table"]["tables"]
     assert [row[0] for row in table["rows"]] == [
         "Lambda, SVS on EFS (first version)",
