@@ -10,11 +10,11 @@ from fractions import Fraction
 
 from vsv.canvas import Canvas, Pixels, canvas_for
 from vsv.deepzoom import DeepZoom, TileAddress
-from vsv.index import SlideIndex, default_pyramid, slide_levels
+from vsv.index import SlideIndex
 from vsv.pyramid import Band, Work
 from vsv.slides import Slide, has_subsampled_chroma
 from vsv.stores import ImageStore, Write, name
-from vsv.tiles import DEFAULT_QUALITY, read_region, render_tile
+from vsv.tiles import DEFAULT_QUALITY, native_address, read_region, render_tile
 
 __all__ = ["Renderer", "quick_tile"]
 
@@ -29,33 +29,10 @@ def beneath(pyramid: DeepZoom, tile: TileAddress) -> list[TileAddress]:
     ]
 
 
-class NativeTiles:
-    """The tiles of a pyramid on the slide's own grid that are the slide's own."""
-
-    def __init__(self, slide: Slide, pyramid: DeepZoom) -> None:
-        self._slide = slide
-        self._levels = {
-            number: level
-            for level, number in slide_levels(slide).items()
-            if pyramid == default_pyramid(slide)
-            and pyramid.tile == (slide.images[level].tile_width, slide.images[level].tile_height)
-        }
-
-    def tile(self, address: TileAddress) -> bytes | None:
-        """The slide's own tile, where it shows just what DeepZoom's does, as a JPEG file."""
-        level = self._levels.get(address.level)
-        if level is None:
-            return None
-        image = self._slide.images[level]
-        cols, rows = image.width // image.tile_width, image.height // image.tile_height
-        if address.col >= cols or address.row >= rows:
-            return None
-        return self._slide.jpeg_tile(level, address.col, address.row)
-
-    def is_damaged(self, address: TileAddress) -> bool:
-        """Whether the tile was found to be damaged when it was read."""
-        level = self._levels.get(address.level)
-        return level is not None and self._slide.is_damaged(level, address.col, address.row)
+def _own_tile(slide: Slide, pyramid: DeepZoom, tile: TileAddress) -> bytes | None:
+    """The slide's own tile, where it shows just what DeepZoom's does, as a JPEG file."""
+    own = native_address(slide, pyramid, tile)
+    return slide.jpeg_tile(*own) if own else None
 
 
 def quick_tile(
@@ -74,8 +51,8 @@ def quick_tile(
         and not pyramid.tile.width % 2
         and address.level + 1 < pyramid.level_count
     ):
-        native = NativeTiles(slide, pyramid)
-        tiles = [data for data in map(native.tile, beneath(pyramid, address)) if data]
+        parts = beneath(pyramid, address)
+        tiles = [data for data in (_own_tile(slide, pyramid, part) for part in parts) if data]
         if len(tiles) == 4:
             canvas = _canvas(has_subsampled_chroma(tiles[0]))
             pixels = canvas.halved(tiles, 2, pyramid.tile)
@@ -119,7 +96,6 @@ class Renderer:
         self._canvas = canvas_for(
             subsampled_chroma=first is not None and has_subsampled_chroma(first)
         )
-        self._native = NativeTiles(slide, index.pyramid)
 
     def render(self, start: int = 0, stop: int | None = None) -> None:
         """Render the units ``start`` to ``stop`` (default: all), but for tiles that are there.
@@ -176,7 +152,7 @@ class Renderer:
         parts = beneath(self._pyramid, tile)
         if tile.level + 1 != band.finest or not band.is_native or len(parts) < 4:
             return None
-        data = [data for data in map(self._native.tile, parts) if data]
+        data = [data for data in map(self._own_tile, parts) if data]
         pixels = self._canvas.halved(data, 2, self._pyramid.tile) if len(data) == 4 else None
         if pixels is not None:
             for part, own in zip(parts, data, strict=True):
@@ -186,7 +162,7 @@ class Renderer:
     def _half(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Pixels:
         """The same; return the tile's pixels averaged two by two: a quarter of the tile above."""
         if tile.level == band.finest and band.is_native:
-            own = self._native.tile(tile)
+            own = self._own_tile(tile)
             half = self._canvas.halved([own], 1, self._pyramid.tile) if own else None
             if own and half is not None:
                 self._keep(tile, missing, own)
@@ -219,11 +195,15 @@ class Renderer:
 
     def _copied(self, tile: TileAddress, missing: set[TileAddress]) -> bool:
         """Whether the slide's own tile could take the place of a rendered one, and has."""
-        data = self._native.tile(tile)
-        if not data or self._native.is_damaged(tile):
+        own = native_address(self._slide, self._pyramid, tile)
+        data = self._slide.jpeg_tile(*own) if own else None
+        if own is None or data is None or self._slide.is_damaged(*own):
             return False
         self._keep(tile, missing, data)
         return True
+
+    def _own_tile(self, tile: TileAddress) -> bytes | None:
+        return _own_tile(self._slide, self._pyramid, tile)
 
     def _rendered(self, tile: TileAddress) -> bytes:
         return render_tile(self._slide, self._pyramid, tile, "jpeg", self._quality)

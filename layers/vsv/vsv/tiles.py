@@ -7,8 +7,7 @@ column and row come from the next finer level.
 """
 
 import io
-from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import Image
 
@@ -18,6 +17,7 @@ from vsv.slides import Level, Slide
 __all__ = [
     "DEFAULT_QUALITY",
     "encode",
+    "native_address",
     "read_region",
     "render_tile",
 ]
@@ -31,6 +31,15 @@ _MAX_SOURCE_PIXELS: Final = 16 * 2**20
 # Pillow's reduce() divides in 24-bit fixed point: up to this factor it is right to a 16,000th, by
 # 2,048 it darkens by 8 %. Its resize() is slower, and right for any factor.
 _MAX_REDUCE: Final = 32
+
+
+class NativeAddress(NamedTuple):
+    """One of the slide's own tiles: level of the slide, column and row."""
+
+    level: int
+    col: int
+    row: int
+
 
 _FORMATS: Final = {"jpeg": "JPEG", "jpg": "JPEG", "png": "PNG"}
 
@@ -50,7 +59,8 @@ def render_tile(
     box = pyramid.tile_box(address)
     downsample = pyramid.downsample(address.level)
     if _FORMATS[image_format] == "JPEG":
-        native = _native_tile(slide, downsample, box)
+        own = native_address(slide, pyramid, address)
+        native = slide.jpeg_tile(*own) if own else None
         if native is not None:
             return native
     return encode(read_region(slide, downsample, box), image_format, quality)
@@ -71,7 +81,7 @@ def read_region(slide: Slide, downsample: int, box: Box) -> Image.Image:
 
     The box is in pixels of that plane, whose size is the slide's divided and rounded up.
     """
-    level = _source_level(slide, downsample)
+    level = slide.source_level(downsample)
     factor = downsample // (level.downsample or 1)
     if box.right <= level.width // factor and box.bottom <= level.height // factor:
         return _reduced(slide, level, factor, box)
@@ -80,30 +90,17 @@ def read_region(slide: Slide, downsample: int, box: Box) -> Image.Image:
     return image
 
 
-def _native_tile(slide: Slide, downsample: int, box: Box) -> bytes | None:
-    """The slide's own tile, if one shows exactly ``box``."""
-    level = _source_level(slide, downsample)
+def native_address(slide: Slide, pyramid: DeepZoom, address: TileAddress) -> NativeAddress | None:
+    """Which of the slide's own tiles shows exactly what the pyramid's does, if one does."""
+    box, downsample = pyramid.tile_box(address), pyramid.downsample(address.level)
+    level = slide.source_level(downsample)
     inside = box.right <= level.width and box.bottom <= level.height
     if level.downsample != downsample or not inside:
         return None
     tile = Size(level.tile_width, level.tile_height)
     if box.size != tile or box.left % tile.width or box.top % tile.height:
         return None
-    return slide.jpeg_tile(level.index, box.left // tile.width, box.top // tile.height)
-
-
-def _source_level(slide: Slide, downsample: int, finer_than: float = inf) -> Level:
-    """The coarsest level whose pixels fit a whole number of times into those wanted."""
-    return max(
-        (
-            level
-            for level in slide.levels
-            if level.downsample
-            and level.downsample < finer_than
-            and downsample % level.downsample == 0
-        ),
-        key=lambda level: level.downsample or 0,
-    )
+    return NativeAddress(level.index, box.left // tile.width, box.top // tile.height)
 
 
 def _paint(
@@ -125,7 +122,7 @@ def _paint(
     if (right, bottom) == (box.right, box.bottom):
         return
     # The scanner rounded this level down: a finer one has the last column and row.
-    finer = _source_level(slide, downsample, finer_than=level.downsample or 1)
+    finer = slide.source_level(downsample, finer_than=level.downsample or 1)
     for rest in (
         Box(right, box.top, box.right, bottom),
         Box(box.left, bottom, box.right, box.bottom),

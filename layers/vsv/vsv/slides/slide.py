@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import gcd
+from math import gcd, inf
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
@@ -197,6 +197,23 @@ class Slide:
         number = self.images[level].compression
         return _COMPRESSIONS.get(number, f"TIFF compression {number}")
 
+    def source_level(self, downsample: int, finer_than: float = inf) -> Level:
+        """The coarsest level whose pixels fit a whole number of times into those wanted.
+
+        Only levels finer than ``finer_than`` count, of which the finest always is one if that is
+        more than 1.
+        """
+        return max(
+            (
+                level
+                for level in self.levels
+                if level.downsample
+                and level.downsample < finer_than
+                and downsample % level.downsample == 0
+            ),
+            key=lambda level: level.downsample or 0,
+        )
+
     def largest_shrink(self, level: int, factor: int) -> int:
         """The largest divisor of ``factor`` by which ``read`` can shrink the level's pixels."""
         image = self.images[level]
@@ -354,17 +371,9 @@ class Slide:
     def _stand_in(self, level: int, col: int, row: int, shrink: int) -> Image.Image | None:
         """The next finer level's pixels in a tile's place; None on the finest."""
         downsample = self.levels[level].downsample
-        finer = [
-            other
-            for other in self.levels
-            if downsample
-            and other.downsample
-            and other.downsample < downsample
-            and downsample % other.downsample == 0
-        ]
-        if downsample is None or not finer:
+        if downsample is None or downsample == 1:
             return None
-        other = max(finer, key=lambda level: level.downsample or 0)
+        other = self.source_level(downsample, finer_than=downsample)
         image, ratio = self.images[level], downsample // (other.downsample or 1)
         box = (
             col * image.tile_width * ratio,
