@@ -20,7 +20,6 @@ from vsv.slides.index import TiledImage
 __all__ = ["Directory", "read_directories"]
 
 # Tags, by the number that TIFF 6.0 gives them.
-_SUBFILE_TYPE: Final = 254
 _WIDTH: Final = 256
 _HEIGHT: Final = 257
 _COMPRESSION: Final = 259
@@ -72,7 +71,6 @@ class Directory:
     tile_height: int
     compression: int
     photometric: int
-    subfile_type: int
     description: str
     offsets: Sequence[int]
     byte_counts: Sequence[int]
@@ -223,7 +221,6 @@ def _directory(fields: dict[int, Any], file_size: int) -> Directory:
         tile_height=number(_TILE_HEIGHT) if tiled else 0,
         compression=number(_COMPRESSION, 1),
         photometric=number(_PHOTOMETRIC, -1),
-        subfile_type=number(_SUBFILE_TYPE, 0),
         description=_text(raw(_DESCRIPTION)),
         offsets=numbers(_TILE_OFFSETS if tiled else _STRIP_OFFSETS),
         byte_counts=numbers(_TILE_BYTE_COUNTS if tiled else _STRIP_BYTE_COUNTS),
