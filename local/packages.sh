@@ -33,7 +33,7 @@ has_header stdio.h || need libc6-dev
 has_header jpeglib.h || need libjpeg-dev
 has_header zlib.h || need zlib1g-dev
 has_header "openjpeg-2.*/openjpeg.h" || need libopenjp2-7-dev
-# What pre-rendering decodes subsampled chroma with.
+# What tiles between the slide's levels are made with.
 has_library libturbojpeg.so.0 || need libturbojpeg0
 # The second reader of Data Matrix labels.
 has_library libdmtx.so.0 || need libdmtx0

@@ -26,7 +26,7 @@ FUNCTIONS = {
 LATER = {
     "ImageRequestFunction": ["openslide", "vsv.bucket"],
     "ExtractMetadataFunction": ["vsv.imports.steps"],
-    "RenderTilesFunction": ["vsv.imports.steps", "vsv.render"],
+    "RenderTilesFunction": ["vsv.imports.steps"],
     "FinishImportFunction": ["vsv.imports.steps"],
     "ImportSlideFunction": ["vsv.imports.decision", "vsv.imports.transfers"],
 }
@@ -127,22 +127,17 @@ def test_a_function_and_its_layers_stay_far_below_lambdas_limit(function):
 CANVAS = """
 import sys
 sys.path[:0] = sys.argv[1:]
-from vsv.canvas import _turbojpeg
-print(_turbojpeg()._name)
+from vsv.canvas import _library
+print(_library()._name)
 """
 
 
 @pytest.mark.usefixtures("stack")
-def test_the_renderer_finds_its_own_libturbojpeg():
+@pytest.mark.parametrize("function", ["ImageRequestFunction", "RenderTilesFunction"])
+def test_tiles_are_made_by_the_layers_own_libturbojpeg(function):
     build = ROOT / ".local" / "sam" / "build"
-    folders = [build / layer / "python" for layer in FUNCTIONS["RenderTilesFunction"]]
+    folders = [build / layer / "python" for layer in FUNCTIONS[function]]
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", CANVAS, *folders], capture_output=True, text=True
     )
-    assert done.stdout.startswith(str(build / "TurboJpegLayer")), done.stderr
-
-
-def test_only_the_renderer_carries_turbojpeg_and_numpy():
-    assert [name for name, layers in FUNCTIONS.items() if "TurboJpegLayer" in layers] == [
-        "RenderTilesFunction"
-    ]
+    assert done.stdout.startswith(str(build / "PillowSimdLayer")), done.stderr

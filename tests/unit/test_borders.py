@@ -13,11 +13,11 @@ LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 LAYERS = [
     {"errors"},
     {"deepzoom", "slides", "aws", "label", "logs"},
-    {"index", "files", "settings", "catalogue"},
+    {"index", "files", "settings", "catalogue", "canvas"},
     {"stores"},
     {"bucket"},
     {"storage"},
-    {"tiles", "shelf", "pyramid", "canvas"},
+    {"tiles", "shelf", "pyramid"},
     {"render", "images"},
     {"http", "imports"},
     {"serve"},

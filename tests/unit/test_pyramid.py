@@ -15,16 +15,17 @@ from PIL import Image
 
 from local.samples import generated_slide
 from tests.pixels import block_means, decoded, psnr
-from vsv import canvas
-from vsv.canvas import Planes, Rgb
+from vsv import canvas, render
+from vsv.canvas import Canvas
 from vsv.deepzoom import DeepZoom, Size, TileAddress
 from vsv.errors import IncompletePyramid
 from vsv.index import SlideIndex, default_pyramid
 from vsv.pyramid import Work, check_complete, levels_to_render
-from vsv.render import Renderer, quick_tile
+from vsv.render import Renderer
 from vsv.slides import Slide
 from vsv.storage import Storage
 from vsv.stores import name
+from vsv.tiles import render_tile
 
 RENDER = """
 import sys
@@ -127,11 +128,11 @@ def test_native_tiles_are_copied_and_each_source_tile_is_decoded_once(real, tmp_
     """Here no level was rounded, so that no border needs pixels of another level."""
     path = generated_slide(tmp_path / "even.svs", real, size=(4096, 4096), label_text=None)
     decodes, encodes = Counter(), Counter()
-    halved, encode = Rgb.halved, Rgb.encode
+    halved, encode = render.halved, Canvas.encode
     monkeypatch.setattr(
-        Rgb, "halved", lambda self, tiles, *a: decodes.update(tiles) or halved(self, tiles, *a)
+        render, "halved", lambda tiles, *a: decodes.update(tiles) or halved(tiles, *a)
     )
-    monkeypatch.setattr(Rgb, "encode", lambda *a: encodes.update(["x"]) or encode(*a))
+    monkeypatch.setattr(Canvas, "encode", lambda *a: encodes.update(["x"]) or encode(*a))
     monkeypatch.setattr(Slide, "_decode", None)
     with Slide(path) as slide:
         index = index_of(slide)
@@ -146,7 +147,7 @@ def test_native_tiles_are_copied_and_each_source_tile_is_decoded_once(real, tmp_
         assert encodes["x"] == index.pyramid.tile_count - copied
 
 
-@pytest.mark.parametrize("library", [True, False], ids=["libturbojpeg", "simplejpeg alone"])
+@pytest.mark.parametrize("library", [True, False], ids=["libturbojpeg", "Pillow"])
 @pytest.mark.parametrize(
     "jpeg",
     [
@@ -163,13 +164,11 @@ def test_rendered_levels_lose_next_to_nothing_but_to_the_encoder(
 ):
     """However chroma is subsampled, between the native levels and above the smallest of them."""
     if not library:
-        monkeypatch.setattr(canvas, "_turbojpeg", lambda: None)
+        monkeypatch.setattr(canvas, "_library", lambda: None)
     path = generated_slide(
         tmp_path / "s.svs", real, size=(4100, 3300), label_text=None, downsamples=(1, 4), **jpeg
     )
     with Slide(path) as slide:
-        renders_planes = isinstance(Renderer(slide, index_of(slide), None)._canvas, Planes)
-        assert renders_planes == (library and "subsampling" in jpeg)
         index = index_of(slide)
         folder = rendered(slide, index, tmp_path / "out")
         native = {
@@ -193,15 +192,15 @@ def test_rendered_levels_lose_next_to_nothing_but_to_the_encoder(
             assert psnr(tile[:rows, :cols], expected) > alone - 0.5, downsample
 
 
-def test_a_quick_tile_is_the_rendered_one(banded, tmp_path):
-    """To the byte where it is made of four of the slide's own, else the tile path's."""
+def test_a_tile_on_request_is_the_rendered_one(banded, tmp_path):
+    """To the byte where it is the slide's own or made of four of those."""
     slide, index, _ = banded
     folder = rendered(slide, index, tmp_path)
     for address in index.pyramid.tiles():
-        quick = quick_tile(slide, index.pyramid, address, "jpeg", 90)
+        live = render_tile(slide, index.pyramid, address, "jpeg", 90)
         stored = folder / f"{name(address)}.jpeg"
-        assert quick == stored.read_bytes() or psnr(decoded(quick), decoded(stored)) > 26
-    png = decoded(quick_tile(slide, index.pyramid, TileAddress(9, 0, 0), "png"))
+        assert live == stored.read_bytes() or psnr(decoded(live), decoded(stored)) > 26
+    png = decoded(render_tile(slide, index.pyramid, TileAddress(9, 0, 0), "png"))
     assert psnr(png, decoded(folder / "9" / "0_0.jpeg")) > 28
 
 

@@ -18,7 +18,6 @@ from tests.conftest import ROOT
 from tests.serving import VSV_SERVE, accepts, served, wait_for
 from vsv.deepzoom import TileAddress
 from vsv.images import Images, TileOptions
-from vsv.render import quick_tile
 from vsv.serve import OpenSeadragon
 from vsv.storage import Storage
 
@@ -40,7 +39,10 @@ def server(real, generated, tmp_path_factory):
 @pytest.fixture
 def library(server):
     """What the server should be no different from."""
-    return Images(Storage(server.folder), 90, render=quick_tile)
+    return Images(
+        Storage(server.folder),
+        90,
+    )
 
 
 def problem(response, status) -> str:

@@ -31,6 +31,7 @@ from vsv.deepzoom import DeepZoom, Size
 from vsv.errors import FileChanged, InvalidRequest, NotFound, Unavailable, VsvError
 from vsv.index import SlideIndex, default_pyramid
 from vsv.pyramid import Work, check_complete
+from vsv.render import Renderer
 from vsv.slides import ASSOCIATED_IMAGES, Damage, Slide
 from vsv.storage import Storage, parse_image_id
 from vsv.tiles import DEFAULT_QUALITY
@@ -288,8 +289,6 @@ def _ignore_ctrl_c() -> None:
 def _render_piece(
     path: Path, outdir: Path, name: str, index: SlideIndex, start: int, stop: int
 ) -> _Rendered:
-    from vsv.render import Renderer
-
     slide, damages = _opened(path)
     if slide.version != index.version:
         raise FileChanged("the slide file was replaced while it was rendered")

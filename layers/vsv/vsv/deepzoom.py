@@ -133,6 +133,16 @@ class DeepZoom:
             min((row + 1) * self.tile.height + self.overlap, z_size.height),
         )
 
+    def beneath(self, address: TileAddress) -> list[TileAddress]:
+        """The tiles of the next finer level that show the same, by rows. (Without an overlap.)"""
+        level, col, row = address
+        cols, rows = self.grid(level + 1)
+        return [
+            TileAddress(level + 1, part_col, part_row)
+            for part_row in range(2 * row, min(2 * row + 2, rows))
+            for part_col in range(2 * col, min(2 * col + 2, cols))
+        ]
+
     @cached_property
     def levels(self) -> tuple[int, ...]:
         """All levels, the finest first."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vsv import __version__
+from vsv.canvas import encode
 from vsv.deepzoom import DeepZoom, Size, TileAddress
 from vsv.errors import FileChanged, NotFound
 from vsv.index import default_pyramid
@@ -17,7 +18,7 @@ from vsv.shelf import OpenedSlide, Shelf
 from vsv.slides import ASSOCIATED_IMAGES, Slide
 from vsv.storage import Storage
 from vsv.stores import name as tile_name
-from vsv.tiles import encode, render_tile
+from vsv.tiles import render_tile
 
 __all__ = ["Images", "Resource", "TileOptions"]
 
@@ -52,20 +53,11 @@ class Images:
     """The slides beneath one images path, as a viewer sees them.
 
     ``quality`` is the JPEG quality (1..95) of what is rendered. With ``keeps_index`` an index that
-    was missing is written, where the file system lets it be. ``render`` makes the tiles that are
-    not the slide's own (see ``vsv.tiles.render_tile``).
+    was missing is written, where the file system lets it be.
     """
 
-    def __init__(
-        self,
-        storage: Storage,
-        quality: int,
-        *,
-        keeps_index: bool = False,
-        render: Callable[[Slide, DeepZoom, TileAddress, str, int], bytes] = render_tile,
-    ) -> None:
+    def __init__(self, storage: Storage, quality: int, *, keeps_index: bool = False) -> None:
         self._storage = storage
-        self._render = render
         self._quality = quality
         self._shelf = Shelf(storage, keeps_index=keeps_index)
 
@@ -153,7 +145,7 @@ class Images:
             slide,
             f"{pyramid} {address}",
             options.image_format,
-            lambda: self._render(slide, pyramid, address, options.image_format, self._quality),
+            lambda: render_tile(slide, pyramid, address, options.image_format, self._quality),
         )
 
     def _made_of(

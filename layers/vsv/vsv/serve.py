@@ -40,7 +40,6 @@ from granian.log import LogLevels
 from vsv.errors import Forbidden, InvalidRequest, NotFound, UnreadableSlide
 from vsv.http import Answer, ImageRequest, problem, problem_of, show
 from vsv.images import Images, Resource
-from vsv.render import quick_tile
 from vsv.slides import FileVersion, Slide
 from vsv.storage import Storage, parse_image_id
 
@@ -223,7 +222,7 @@ class Application:
 
     def __init__(self, settings: ServeSettings, *, is_public: bool = False) -> None:
         self._storage = Storage(settings.folder)
-        self._images = Images(self._storage, settings.quality, render=quick_tile)
+        self._images = Images(self._storage, settings.quality)
         # A site that a viewer visits may point its own name at this machine (DNS rebinding) and
         # read slides as if it were one of ours: on the loopback, other names are not answered.
         self._hosts = None if is_public else {*_LOOPBACK_NAMES, settings.host}

@@ -1,23 +1,24 @@
 """One DeepZoom tile from a slide.
 
-A tile that is one of the SVS's own JPEG tiles is passed through byte for byte. Any other is made
+A tile that is one of the SVS's own JPEG tiles is passed through byte for byte, one that shows four
+of them is made of those. Any other is made
 from the coarsest level of the slide that is not coarser than the tile's, by a box filter over whole
 pixels. Sizes are DeepZoom's (rounded up) always: where the scanner rounded a level down, the last
 column and row come from the next finer level.
 """
 
-import io
 from typing import Final, NamedTuple
 
 from PIL import Image
 
+from vsv.canvas import encode, halved
 from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
 from vsv.slides import Level, Slide
 
 __all__ = [
     "DEFAULT_QUALITY",
-    "encode",
     "native_address",
+    "native_quarters",
     "read_region",
     "render_tile",
 ]
@@ -41,9 +42,6 @@ class NativeAddress(NamedTuple):
     row: int
 
 
-_FORMATS: Final = {"jpeg": "JPEG", "jpg": "JPEG", "png": "PNG"}
-
-
 def render_tile(
     slide: Slide,
     pyramid: DeepZoom,
@@ -58,22 +56,16 @@ def render_tile(
     """
     box = pyramid.tile_box(address)
     downsample = pyramid.downsample(address.level)
-    if _FORMATS[image_format] == "JPEG":
+    if image_format != "png":
         own = native_address(slide, pyramid, address)
         native = slide.jpeg_tile(*own) if own else None
         if native is not None:
             return native
+        quarters = native_quarters(slide, pyramid, address)
+        canvas = halved(quarters, 2, pyramid.tile) if quarters else None
+        if canvas is not None:
+            return canvas.encode(quality)
     return encode(read_region(slide, downsample, box), image_format, quality)
-
-
-def encode(image: Image.Image, image_format: str, quality: int = DEFAULT_QUALITY) -> bytes:
-    """Return the image as a JPEG or PNG file."""
-    buffer = io.BytesIO()
-    if _FORMATS[image_format] == "JPEG":
-        image.save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
-    else:
-        image.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 def read_region(slide: Slide, downsample: int, box: Box) -> Image.Image:
@@ -101,6 +93,32 @@ def native_address(slide: Slide, pyramid: DeepZoom, address: TileAddress) -> Nat
     if box.size != tile or box.left % tile.width or box.top % tile.height:
         return None
     return NativeAddress(level.index, box.left // tile.width, box.top // tile.height)
+
+
+def native_quarters(slide: Slide, pyramid: DeepZoom, address: TileAddress) -> list[bytes] | None:
+    """The four of the slide's own tiles that show what the pyramid's does, as JPEG files, by rows.
+
+    None where there are no such four. They are at twice the resolution, and of an even size.
+    """
+    if (
+        pyramid.tile.width % 2
+        or pyramid.tile.height % 2
+        or address.level + 1 >= pyramid.level_count
+    ):
+        return None
+    parts = pyramid.beneath(address)
+    first = native_address(slide, pyramid, parts[0])
+    if len(parts) < 4 or first is None or native_address(slide, pyramid, parts[3]) is None:
+        return None
+    level, col, row = first
+    cols = range(col, col + 2)
+    tiles = [
+        tile
+        for each in (row, row + 1)
+        for tile in slide.jpeg_tiles(level, cols, each)
+        if tile is not None
+    ]
+    return tiles if len(tiles) == 4 else None
 
 
 def _paint(

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from PIL import Image
 
+from vsv.canvas import encode
 from vsv.catalogue import Catalogue
 from vsv.errors import (
     ChecksumMismatch,
@@ -28,10 +29,10 @@ from vsv.index import (
 )
 from vsv.label import Barcode, read_barcode
 from vsv.pyramid import Work, check_complete, levels_to_render
+from vsv.render import Renderer
 from vsv.settings import StepSettings
 from vsv.slides import ASSOCIATED_IMAGES, Damage, Slide, log_damage, parse_description
 from vsv.storage import Storage
-from vsv.tiles import encode
 
 __all__ = ["Importer", "explain", "fail_import"]
 
@@ -134,9 +135,6 @@ class Importer:
 
         Raises UnreadableSlide or FileChanged.
         """
-        # Brings in numpy and TurboJPEG, which the other steps do not need.
-        from vsv.render import Renderer
-
         index = _index(job, self._storage)
         unreported = rendered = 0
 

@@ -3,7 +3,7 @@
 from vsv.slides.aperio import Metadata, parse_description
 from vsv.slides.file import FileVersion, SlideFile
 from vsv.slides.index import BLOCK_TILES, TileBlock, TiledImage, TileEntry
-from vsv.slides.jpeg import has_subsampled_chroma
+from vsv.slides.jpeg import Frame, read_frame
 from vsv.slides.slide import ASSOCIATED_IMAGES, Damage, Level, Slide, log_damage
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "BLOCK_TILES",
     "Damage",
     "FileVersion",
+    "Frame",
     "Level",
     "Metadata",
     "Slide",
@@ -18,7 +19,7 @@ __all__ = [
     "TileBlock",
     "TileEntry",
     "TiledImage",
-    "has_subsampled_chroma",
     "log_damage",
     "parse_description",
+    "read_frame",
 ]

@@ -22,7 +22,7 @@ from vsv.errors import UnreadableSlide
 from vsv.slides.aperio import Metadata, parse_description
 from vsv.slides.file import FileVersion, SlideFile
 from vsv.slides.index import TiledImage, TileEntry
-from vsv.slides.jpeg import has_subsampled_chroma
+from vsv.slides.jpeg import read_frame
 from vsv.slides.tiff import Directory, read_directories
 
 if TYPE_CHECKING:
@@ -238,9 +238,9 @@ class Slide:
         image = Image.new("RGB", size, None)
         cols = range(left // tile_width, -(-right // tile_width))
         for row in range(top // tile_height, -(-bottom // tile_height)):
-            read = self._reader(level, cols, row)
+            data_of = self._row(level, cols, row)
             for col in cols:
-                tile = self._tile(level, col, row, shrink, read)
+                tile = self._tile(level, col, row, shrink, data_of)
                 x, y = (col * tile_width - left) // shrink, (row * tile_height - top) // shrink
                 if tile is not None:
                     image.paste(tile, (x, y))
@@ -255,15 +255,25 @@ class Slide:
 
         ``None`` where the level is not JPEG-compressed, or the tile is empty or damaged.
         """
+        (tile,) = self.jpeg_tiles(level, range(col, col + 1), row)
+        return tile
+
+    def jpeg_tiles(self, level: int, cols: range, row: int) -> list[bytes | None]:
+        """The same of neighbours in a row, read in one call where they lie back to back."""
         image = self.images[level]
         if not image.is_jpeg:
-            return None
-        try:
-            data = self._data(level, col, row, self.file.read)
-        except _DamagedTile as damage:
-            self._tell(level, col, row, str(damage))
-            return None
-        return data and image.jpeg_prefix + data[2:]
+            return [None] * len(cols)
+        data_of = self._row(level, cols, row)
+        prefix = image.jpeg_prefix
+        tiles = []
+        for col in cols:
+            try:
+                data = data_of(col)
+            except _DamagedTile as damage:
+                self._tell(level, col, row, str(damage))
+                data = None
+            tiles.append(data and prefix + data[2:])
+        return tiles
 
     def is_damaged(self, level: int, col: int, row: int) -> bool:
         """Whether the tile was found to be damaged when it was read."""
@@ -277,7 +287,7 @@ class Slide:
         return self._fallback().associated_image(name)
 
     def _tile(
-        self, level: int, col: int, row: int, shrink: int, read: Callable[[int, int], bytes]
+        self, level: int, col: int, row: int, shrink: int, data_of: Callable[[int], bytes | None]
     ) -> Image.Image | None:
         """What of the tile lies within the level, in blocks of ``shrink`` pixels.
 
@@ -287,7 +297,7 @@ class Slide:
         width = min(image.tile_width, image.width - col * image.tile_width)
         height = min(image.tile_height, image.height - row * image.tile_height)
         try:
-            data = self._data(level, col, row, read)
+            data = data_of(col)
             if data is None:
                 if level > 0:
                     self._tell(level, col, row, "is empty")
@@ -304,35 +314,42 @@ class Slide:
             self._tell(level, col, row, str(damage))
             return self._stand_in(level, col, row, shrink)
 
-    def _reader(self, level: int, cols: range, row: int) -> Callable[[int, int], bytes]:
-        """How the data of neighbours in a row are read: in one call where they lie back to back.
+    def _row(self, level: int, cols: range, row: int) -> Callable[[int], bytes | None]:
+        """What gives the compressed data of neighbours in a row, by their column.
 
-        They do in what scanners write. On EFS each call saved is a millisecond.
+        None for an empty tile; raises _DamagedTile. They are read in one call where they lie back
+        to back, as in what scanners write. On EFS each call saved is a millisecond.
         """
+        image = self.images[level]
         entries = [self.locate(level, col, row) for col in cols]
         start = entries[0].offset
         length = sum(entry.length for entry in entries)
         follow = all(one.offset + one.length == other.offset for one, other in pairwise(entries))
-        if not follow or len(entries) == 1 or length > _MAX_READ_BYTES:
-            return self.file.read
-        data = self.file.read(start, length)
-        return lambda offset, length: data[offset - start : offset - start + length]
+        together = (
+            self.file.read(start, length)
+            if follow and len(entries) > 1 and length <= _MAX_READ_BYTES
+            else None
+        )
 
-    def _data(
-        self, level: int, col: int, row: int, read: Callable[[int, int], bytes]
-    ) -> bytes | None:
-        """The tile's compressed data; None where it is empty. Raises _DamagedTile."""
-        entry = self.locate(level, col, row)
-        if entry.length == 0:
-            return None
-        data = read(entry.offset, entry.length)
-        if not entry.matches(data):
-            # Other data than those that were indexed: perhaps another file's?
-            self.file.check_unchanged()
-            raise _DamagedTile("is damaged: it is not as it was imported")
-        if self.images[level].is_jpeg and not TiledImage.is_jpeg_data(data):
-            raise _DamagedTile("is damaged: it is no JPEG")
-        return data
+        def data_of(col: int) -> bytes | None:
+            entry = entries[col - cols.start]
+            if entry.length == 0:
+                return None
+            offset = entry.offset - start
+            data = (
+                self.file.read(entry.offset, entry.length)
+                if together is None
+                else together[offset : offset + entry.length]
+            )
+            if not entry.matches(data):
+                # Other data than those that were indexed: perhaps another file's?
+                self.file.check_unchanged()
+                raise _DamagedTile("is damaged: it is not as it was imported")
+            if image.is_jpeg and not TiledImage.is_jpeg_data(data):
+                raise _DamagedTile("is damaged: it is no JPEG")
+            return data
+
+        return data_of
 
     def _decode(self, image: TiledImage, data: bytes, shrink: int = 1) -> Image.Image:
         """The tile, decoded at the full size or at a half, a quarter, an eighth.
@@ -344,7 +361,8 @@ class Slide:
             from vsv.slides import jpeg2000
 
             return jpeg2000.decode(data, size, image.jpeg2000_color, shrink.bit_length() - 1)
-        scale = shrink // 2 if shrink > 1 and has_subsampled_chroma(data) else shrink
+        frame = read_frame(data) if shrink > 1 else None
+        scale = shrink // 2 if frame and frame.has_subsampled_chroma else shrink
         try:
             # What Image.open would bring is not needed, and takes a quarter of the time.
             tile = Image.frombytes(
