@@ -47,7 +47,7 @@ reset: down ## Forget the local stack's state: slides, tables, accounts, address
 test: lint test-web test-quick test-stack test-bench ## Run all checks and tests
 
 test-quick: setup ## Run the tests that need no running stack
-	$(BIN)/python -m pytest -m "not stack and not bench"
+	$(BIN)/python -m pytest -m "not stack and not bench" --numprocesses auto --dist loadscope
 
 test-stack: setup ## Run the tests of the deployed local stack
 	$(BIN)/python -m pytest -m stack
