@@ -45,17 +45,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         + " (default: cmu1)",
     )
     parser.add_argument(
-        "--chroma",
-        choices=("4:4:4", "4:2:2", "4:2:0"),
-        default="4:2:2",
-        help="how the slide's chroma is subsampled (default: 4:2:2, as Aperio's mostly is)",
+        "--coding",
+        choices=("RGB", "4:4:4", "4:2:2", "4:2:0"),
+        default="RGB",
+        help="of the slide's tiles: RGB, as the real sample's, or YCbCr by its chroma subsampling",
     )
     parser.add_argument(
-        "--slide-quality", type=int, default=70, metavar="Q", help="its JPEG quality (default: 70)"
+        "--slide-quality",
+        type=int,
+        metavar="Q",
+        help="JPEG quality of the slide's tiles (default: 30 with RGB, as the sample's; else 70)",
     )
     options = parser.parse_args(arguments)
     SPECS[options.size] = replace(
-        SPECS[options.size], chroma=options.chroma, quality=options.slide_quality
+        SPECS[options.size],
+        coding=options.coding,
+        quality=options.slide_quality or (30 if options.coding == "RGB" else 70),
     )
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:

@@ -4,7 +4,6 @@ This system's first version came with a table of settings, and the words "fast" 
 are its rows with figures, and beside them the project's own: tiles from the slide itself.
 """
 
-import base64
 import http.client
 import os
 import tempfile
@@ -13,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
 
 from benchmarks import efs
 from benchmarks.imports import imported, in_fresh_process
@@ -29,18 +27,6 @@ from benchmarks.trace import LevelClass, TileRequest
 __all__ = ["run"]
 
 Times = dict[LevelClass, list[float]]
-
-
-class OriginalLambda(Original):
-    """The first version as a Lambda function: what it answered was base64."""
-
-    def answer(self, request: Any) -> Any:
-        """The tile in base64."""
-        return base64.b64encode(super().answer(request))
-
-    def jpeg(self, answer: Any) -> bytes:
-        """The tile."""
-        return base64.b64decode(answer)
 
 
 def run(size: str) -> Report:
@@ -76,7 +62,7 @@ def run(size: str) -> Report:
         ],
     )
     rows: dict[str, Callable[[], Times]] = {
-        "Lambda, SVS on EFS (first version)": lambda: in_lambda(OriginalLambda, slide),
+        "Lambda, SVS on EFS (first version)": lambda: in_lambda(Original, slide),
         "Lambda, SVS on EFS (vsv)": lambda: in_lambda(Handler, on_efs),
         "Lambda, pyramid on S3 (vsv)": lambda: _from_s3(twin, requests),
         "Lambda, pyramid on EFS (vsv)": lambda: in_lambda(Handler, twin),

@@ -48,15 +48,14 @@ Pixels = NDArray[np.uint8]
 class SlideSpec:
     """What to generate: sizes in pixels, ``quality`` as libjpeg counts it (1..95).
 
-    ``YCC`` is YCbCr with chroma subsampled as ``chroma`` says, ``RGB`` is RGB 4:4:4. Aperio's
-    scanners write both, with the JPEG tables stored once a level.
+    ``coding`` is RGB, or how YCbCr's chroma is subsampled. Aperio's scanners write both, with the
+    JPEG tables stored once a level. The real sample's tiles are RGB, by the tables of quality 30.
     """
 
     size: tuple[int, int]
     tile: int = 256
-    colors: Literal["YCC", "RGB"] = "YCC"
-    chroma: Literal["4:4:4", "4:2:2", "4:2:0"] = "4:2:2"
-    quality: int = 70
+    coding: Literal["RGB", "4:4:4", "4:2:2", "4:2:0"] = "RGB"
+    quality: int = 30
 
     @property
     def downsamples(self) -> Sequence[int]:
@@ -68,7 +67,7 @@ class SlideSpec:
     def name(self) -> str:
         """The file's name without its ending: it tells the parameters."""
         width, height = self.size
-        kind = "RGB" if self.colors == "RGB" else f"YCC{self.chroma.replace(':', '')}"
+        kind = "RGB" if self.coding == "RGB" else f"YCC{self.coding.replace(':', '')}"
         return f"{width}x{height}-{self.tile}-{kind}-q{self.quality}"
 
 
@@ -76,7 +75,7 @@ class SlideSpec:
 # 46,000 × 32,914.
 SPECS = {"small": SlideSpec((8111, 6037)), "cmu1": SlideSpec((46000, 32914))}
 # How many pixels a sample of chroma is wide and high.
-_FACTORS: Final = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2)}
+_FACTORS: Final = {"RGB": (1, 1), "4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2)}
 
 
 def bench_slide(spec: SlideSpec) -> Path:
@@ -122,7 +121,7 @@ def _write(path: Path, spec: SlideSpec) -> None:
     width, height = spec.size
     head = f"Aperio Image Library v12.0.16 \r\n{width}x{height}"
     facts = (
-        f"({spec.tile}x{spec.tile}) JPEG/{spec.colors} Q={spec.quality}"
+        f"({spec.tile}x{spec.tile}) JPEG/{_colors(spec)} Q={spec.quality}"
         "|AppMag = 40|MPP = 0.2520|Date = 03/14/2026|Time = 09:26:53|Time Zone = GMT-05:00"
         "|ScanScope ID = SS1302|ImageID = 204711"
     )
@@ -138,9 +137,9 @@ def _write(path: Path, spec: SlideSpec) -> None:
                 dtype=np.uint8,
                 tile=(spec.tile, spec.tile),
                 photometric="rgb",
-                subsampling=(1, 1) if spec.colors == "RGB" else _FACTORS[spec.chroma],
+                subsampling=_FACTORS[spec.coding],
                 compression="jpeg",
-                compressionargs={"outcolorspace": "YCBCR" if spec.colors == "YCC" else "RGB"},
+                compressionargs={"outcolorspace": "YCBCR" if _colors(spec) == "YCC" else "RGB"},
                 jpegtables=level.tables,
                 iccprofile=_profile(),
                 description=f"{head} {of} {facts}".encode(),
@@ -152,6 +151,11 @@ def _write(path: Path, spec: SlideSpec) -> None:
                 text = f"{head} -> {cols}x{rows} - "
                 _write_strip(writer, overview, 0, text, common)
         _write_strip(writer, levels[-1].overview(1280), 9, f"{head}\r\nmacro 1280x431", common)
+
+
+def _colors(spec: SlideSpec) -> str:
+    """The colours as Aperio's description names them."""
+    return "RGB" if spec.coding == "RGB" else "YCC"
 
 
 def _write_strip(
@@ -209,13 +213,13 @@ class _Level:
 
     def _jpeg(self, image: Image.Image, streamtype: int) -> bytes:
         """A JPEG stream: 1 only the tables, 2 all but the tables."""
-        rgb = self._spec.colors == "RGB"
+        rgb = self._spec.coding == "RGB"
         buffer = BytesIO()
         image.save(
             buffer,
             "JPEG",
             quality=self._spec.quality,
-            subsampling="4:4:4" if rgb else self._spec.chroma,
+            subsampling="4:4:4" if rgb else self._spec.coding,
             keep_rgb=rgb,
             streamtype=streamtype,
         )
