@@ -33,6 +33,7 @@ __all__ = ["SPECS", "SlideSpec", "bench_slide", "make_pyramid", "tissue_share"]
 # Aperio's: each level has a quarter of the pixels along each axis. The last one only if needed.
 _DOWNSAMPLES: Final = (1, 4, 16, 64)
 _MIRRORED: Final = 2
+_JPEG_BLOCK: Final = 8
 # A scanner adds a level for as long as the last one is too large to be shown at once.
 _LARGEST_TOP: Final = 8000
 # Classic TIFF has offsets of 32 bits; the rest is for directories and associated images.
@@ -234,8 +235,9 @@ def _pattern(tile: int) -> Pixels:
     with openslide.OpenSlide(real_slide(CACHE)) as slide:
         unit = tile * _DOWNSAMPLES[1] // _MIRRORED
         width, height = (length // unit * unit for length in slide.dimensions)
-        # From the lower left: less empty glass there.
-        corner = (0, slide.dimensions[1] - height)
+        # From the lower left: less empty glass there. On the grid of JPEG's blocks, so that the
+        # sample's quality gives back the scanner's own coefficients.
+        corner = (0, (slide.dimensions[1] - height) // _JPEG_BLOCK * _JPEG_BLOCK)
         scan = np.asarray(slide.read_region(corner, 0, (width, height)).convert("RGB"))
     scan = np.concatenate([scan, scan[:, ::-1]], axis=1)
     return np.concatenate([scan, scan[::-1]], axis=0)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from math import isfinite
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from time import perf_counter
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from PIL import Image
 
 from benchmarks.fidelity import Pixels, Reference, encoder_alone, psnr_db, sample
 from benchmarks.peers import PEERS, Handler, HandlerOnPyramid, Peer, PyramidFile, Unserved
-from benchmarks.report import Column, Report, Table, percentile, ratio
+from benchmarks.report import Cell, Column, Report, Table, percentile, ratio
 from benchmarks.slides import SPECS, SlideSpec, bench_slide, make_pyramid, tissue_share
 from benchmarks.trace import SCREEN, LevelClass, TileRequest, Trace
 from local.settings import ROOT
@@ -199,28 +199,24 @@ def _class_table(runs: Sequence[_Run], kind: LevelClass) -> Table:
             Column("peer"),
             Column("tiles", "d"),
             Column("median ms", ".4f"),
+            Column("median: × ours", ",.2f"),
+            Column("mean ms", ".4f"),
+            Column("mean: × ours", ",.2f"),
             Column("p95 ms", ".4f"),
-            Column("× ours", ",.2f"),
         ],
     )
-    base = _median(runs[0].times[kind])
+    ours = runs[0].times[kind]
     for run in runs:
         times = run.times[kind]
-        middle = _median(times)
-        table.rows.append(
-            (
-                run.make.name,
-                len(times) // len(run.pass_times),
-                middle and middle * 1e3,
-                percentile(times, 0.95) * 1e3 if times else None,
-                ratio(middle, base),
-            )
-        )
+        row: list[Cell] = [run.make.name, len(times) // len(run.pass_times)]
+        for average in (median, mean):
+            if times and ours:
+                row += [average(times) * 1e3, average(times) / average(ours)]
+            else:
+                row += [None, None]
+        row.append(percentile(times, 0.95) * 1e3 if times else None)
+        table.rows.append(row)
     return table
-
-
-def _median(values: Sequence[float]) -> float | None:
-    return median(values) if values else None
 
 
 # Cold
