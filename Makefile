@@ -13,6 +13,8 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
 TYPED := layers/vsv/vsv functions local scanscope benchmarks
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# The library is installed as it stands here, but for what has to be compiled.
+LIBRARY_C := $(wildcard layers/vsv/c/*)
 # The peers of the benchmarks bring dependencies that the project has no business with.
 BENCH_VENV := .venv-bench
 BENCH_PIP := $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check -qq
@@ -90,7 +92,7 @@ setup-bench: setup $(BENCH_VENV)/.installed
 	@local/packages.sh "$(PYTHON)" bench
 
 # pylibtiff and pyvips have no wheels: they are built here.
-$(BENCH_VENV)/.installed: requirements/bench.txt layers/vsv/pyproject.toml | packages
+$(BENCH_VENV)/.installed: requirements/bench.txt layers/vsv/pyproject.toml $(LIBRARY_C) | packages
 	@echo "Setting up $(BENCH_VENV) (a minute the first time)"
 	@if ! $(BENCH_VENV)/bin/python -c '' 2>/dev/null; then \
 	  "$(or $(PYTHON),python3)" -m venv --clear $(BENCH_VENV); fi
@@ -109,7 +111,7 @@ packages:
 	@local/packages.sh "$(PYTHON)"
 
 # A package that is in nobody's pins is a mistake: --no-deps, and then a check.
-$(VENV)/.installed: requirements/dev.txt layers/vsv/pyproject.toml | packages
+$(VENV)/.installed: requirements/dev.txt layers/vsv/pyproject.toml $(LIBRARY_C) | packages
 	@echo "Setting up $(VENV) (a minute the first time)"
 	@if ! $(BIN)/python -c '' 2>/dev/null; then "$(or $(PYTHON),python3)" -m venv --clear $(VENV); fi
 	@$(PIP) install --no-deps --require-hashes --only-binary :all: -r requirements/dev.txt

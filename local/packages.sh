@@ -26,14 +26,14 @@ assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))
 PYTHON
 }
 
-# Python, and what compiles Pillow-SIMD for it.
+# Python, and what compiles the library's C and Pillow-SIMD for it.
 python_is_complete || need python3 python3-venv python3-dev
 command -v cc >/dev/null || need gcc
 has_header stdio.h || need libc6-dev
 has_header jpeglib.h || need libjpeg-dev
 has_header zlib.h || need zlib1g-dev
 has_header "openjpeg-2.*/openjpeg.h" || need libopenjp2-7-dev
-# What tiles between the slide's levels are made with.
+# What encodes the tiles between the slide's levels.
 has_library libturbojpeg.so.0 || need libturbojpeg0
 # The second reader of Data Matrix labels.
 has_library libdmtx.so.0 || need libdmtx0

@@ -124,10 +124,10 @@ def test_a_function_and_its_layers_stay_far_below_lambdas_limit(function):
     assert size < MAX_UNZIPPED_BYTES / 2
 
 
-CANVAS = """
+PIXELS = """
 import sys
 sys.path[:0] = sys.argv[1:]
-from vsv.canvas import _library
+from vsv.pixels import _library
 print(_library()._name)
 """
 
@@ -138,6 +138,6 @@ def test_tiles_are_made_by_the_layers_own_libturbojpeg(function):
     build = ROOT / ".local" / "sam" / "build"
     folders = [build / layer / "python" for layer in FUNCTIONS[function]]
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", CANVAS, *folders], capture_output=True, text=True
+        [sys.executable, "-I", "-S", "-c", PIXELS, *folders], capture_output=True, text=True
     )
     assert done.stdout.startswith(str(build / "PillowSimdLayer")), done.stderr

@@ -11,9 +11,9 @@ LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 
 # Each may import those before it. What stands in one set does not know the others in it.
 LAYERS = [
-    {"errors"},
+    {"errors", "_halving"},
     {"deepzoom", "slides", "aws", "label", "logs"},
-    {"index", "files", "settings", "catalogue", "canvas"},
+    {"index", "files", "settings", "catalogue", "pixels"},
     {"stores"},
     {"bucket"},
     {"storage"},

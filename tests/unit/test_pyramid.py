@@ -15,11 +15,11 @@ from PIL import Image
 
 from local.samples import generated_slide
 from tests.pixels import block_means, decoded, psnr
-from vsv import canvas, render
-from vsv.canvas import Canvas
+from vsv import pixels, render
 from vsv.deepzoom import DeepZoom, Size, TileAddress
 from vsv.errors import IncompletePyramid
 from vsv.index import SlideIndex, default_pyramid
+from vsv.pixels import Pixels
 from vsv.pyramid import Work, check_complete, levels_to_render
 from vsv.render import Renderer
 from vsv.slides import Slide
@@ -128,11 +128,16 @@ def test_native_tiles_are_copied_and_each_source_tile_is_decoded_once(real, tmp_
     """Here no level was rounded, so that no border needs pixels of another level."""
     path = generated_slide(tmp_path / "even.svs", real, size=(4096, 4096), label_text=None)
     decodes, encodes = Counter(), Counter()
-    halved, encode = render.halved, Canvas.encode
+    halved = render.halved
+
+    def count(encode):
+        return lambda *arguments: encodes.update(["x"]) or encode(*arguments)
+
     monkeypatch.setattr(
         render, "halved", lambda tiles, *a: decodes.update(tiles) or halved(tiles, *a)
     )
-    monkeypatch.setattr(Canvas, "encode", lambda *a: encodes.update(["x"]) or encode(*a))
+    monkeypatch.setattr(pixels._Planes, "encode", count(pixels._Planes.encode))
+    monkeypatch.setattr(Pixels, "encode", count(Pixels.encode))
     monkeypatch.setattr(Slide, "_decode", None)
     with Slide(path) as slide:
         index = index_of(slide)
@@ -164,7 +169,7 @@ def test_rendered_levels_lose_next_to_nothing_but_to_the_encoder(
 ):
     """However chroma is subsampled, between the native levels and above the smallest of them."""
     if not library:
-        monkeypatch.setattr(canvas, "_library", lambda: None)
+        monkeypatch.setattr(pixels, "_library", lambda: None)
     path = generated_slide(
         tmp_path / "s.svs", real, size=(4100, 3300), label_text=None, downsamples=(1, 4), **jpeg
     )

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from vsv import __version__
-from vsv.canvas import encode
 from vsv.deepzoom import DeepZoom, Size, TileAddress
 from vsv.errors import FileChanged, NotFound
 from vsv.index import default_pyramid
+from vsv.pixels import encode
 from vsv.shelf import OpenedSlide, Shelf
 from vsv.slides import ASSOCIATED_IMAGES, Slide
 from vsv.storage import Storage

@@ -5,9 +5,9 @@ from fractions import Fraction
 
 from PIL import Image
 
-from vsv.canvas import Canvas, averaged, halved
 from vsv.deepzoom import TileAddress
 from vsv.index import SlideIndex
+from vsv.pixels import Pixels, averaged, halved
 from vsv.pyramid import Band, Work
 from vsv.slides import Slide
 from vsv.stores import ImageStore, Write, name
@@ -73,30 +73,31 @@ class Renderer:
         elif not (band.is_native and self._copied(tile, missing)):
             self._write(tile, missing, lambda: self._rendered(tile))
 
-    def _pixels(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Image.Image:
-        """The same; return the tile's pixels. They are good until the next ones are asked for."""
+    def _pixels(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Pixels:
+        """The same; return the tile's pixels."""
         if tile.level == band.finest:
             return self._finest_pixels(band, tile, missing)
-        canvas = self._of_four(band, tile, missing)
-        if canvas is None:
-            canvas = Canvas(self._pyramid.tile_box(tile).size)
+        pixels = self._of_four(band, tile, missing)
+        if pixels is None:
+            image = Image.new("RGB", self._pyramid.tile_box(tile).size)
             for part in self._pyramid.beneath(tile):
                 left = (part.col & 1) * self._pyramid.tile.width // 2
                 top = (part.row & 1) * self._pyramid.tile.height // 2
-                canvas.paste(self._half(band, part, missing), left, top)
-        self._write(tile, missing, lambda: canvas.encode(self._quality))
-        return canvas.image
+                image.paste(self._half(band, part, missing), (left, top))
+            pixels = Pixels(image)
+        self._write(tile, missing, lambda: pixels.encode(self._quality))
+        return pixels
 
-    def _of_four(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Canvas | None:
+    def _of_four(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Pixels | None:
         """The pixels of a tile over four of the slide's own that are as they should be."""
         if tile.level + 1 != band.finest or not band.is_native:
             return None
         quarters = native_quarters(self._slide, self._pyramid, tile)
-        canvas = halved(quarters, 2, self._pyramid.tile) if quarters else None
-        if quarters and canvas is not None:
+        pixels = halved(quarters, 2, self._pyramid.tile) if quarters else None
+        if quarters and pixels is not None:
             for part, data in zip(self._pyramid.beneath(tile), quarters, strict=True):
                 self._keep(part, missing, data)
-        return canvas
+        return pixels
 
     def _half(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Image.Image:
         """The same; return the tile's pixels averaged two by two: a quarter of the tile above."""
@@ -107,18 +108,16 @@ class Renderer:
             if data and half is not None:
                 self._keep(tile, missing, data)
                 return half.image
-        return averaged(self._pixels(band, tile, missing), *self._last_shares(tile))
+        return averaged(self._pixels(band, tile, missing).image, *self._last_shares(tile))
 
-    def _finest_pixels(
-        self, band: Band, tile: TileAddress, missing: set[TileAddress]
-    ) -> Image.Image:
+    def _finest_pixels(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Pixels:
         """Write a tile that comes from the slide, if it is missing; return its pixels."""
         box, downsample = self._pyramid.tile_box(tile), self._pyramid.downsample(tile.level)
-        canvas = Canvas.of(read_region(self._slide, downsample, box))
+        pixels = Pixels(read_region(self._slide, downsample, box))
         # Now that all of it was decoded it is known whether it may be copied.
         if not (band.is_native and self._copied(tile, missing)):
-            self._write(tile, missing, lambda: canvas.encode(self._quality))
-        return canvas.image
+            self._write(tile, missing, lambda: pixels.encode(self._quality))
+        return pixels
 
     def _last_shares(self, tile: TileAddress) -> tuple[Fraction, Fraction]:
         """How much of a pixel the tile's last column and its last row stand for.

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from PIL import Image
 
-from vsv.canvas import encode, halved
 from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
+from vsv.pixels import encode, halved
 from vsv.slides import Level, Slide
 
 __all__ = [
@@ -62,9 +62,9 @@ def render_tile(
         if native is not None:
             return native
         quarters = native_quarters(slide, pyramid, address)
-        canvas = halved(quarters, 2, pyramid.tile) if quarters else None
-        if canvas is not None:
-            return canvas.encode(quality)
+        pixels = halved(quarters, 2, pyramid.tile) if quarters else None
+        if pixels is not None:
+            return pixels.encode(quality)
     return encode(read_region(slide, downsample, box), image_format, quality)
 
 

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from PIL import Image
 
-from vsv.canvas import encode
 from vsv.catalogue import Catalogue
 from vsv.errors import (
     ChecksumMismatch,
@@ -28,6 +27,7 @@ from vsv.index import (
     slide_levels,
 )
 from vsv.label import Barcode, read_barcode
+from vsv.pixels import encode
 from vsv.pyramid import Work, check_complete, levels_to_render
 from vsv.render import Renderer
 from vsv.settings import StepSettings
