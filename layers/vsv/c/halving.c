@@ -35,7 +35,8 @@ enum {
   /* A block's codes have at most 64 times 27 bits, a file's last MCU at most six blocks. What is
    * read beyond the data is zeros, and noticed after an MCU. */
   PADDING = 2048,
-  END_OF_BLOCK = SAMPLES, /* as an advance */
+  /* As advances, so far beyond a block that they are known there from a run that is too long. */
+  END_OF_BLOCK = 2 * SAMPLES,
   NO_CODE = 3 * SAMPLES
 };
 
@@ -360,7 +361,7 @@ static inline int read_block(struct reader *out, const struct component *compone
           block[SAMPLES - 1] = scaled_up(entry->value, factors[SAMPLES - 1]);
         }
         *out = reader;
-        return k < NO_CODE ? 0 : -1;
+        return k == SAMPLES - 1 || (k >= END_OF_BLOCK && k < NO_CODE) ? 0 : -1;
       }
       block[ZIGZAG[k]] = scaled_up(entry->value, factors[k]);
     }
@@ -709,8 +710,9 @@ int halve_tiles(const struct tile *tiles, int count, int cols, int width, int he
                 uint8_t *output) {
   size_t longest = 0, start = 0;
   int failed = 0;
-  if (count < 1 || cols < 1 || count % cols || width < 16 || height < 16 || width > HALVING_MOST_SIDE ||
-      height > HALVING_MOST_SIDE || width % 16 || height % 16) {
+  int fits = width >= 16 && height >= 16 && width <= HALVING_MOST_SIDE &&
+             height <= HALVING_MOST_SIDE && width % 16 == 0 && height % 16 == 0;
+  if (!fits || count < 1 || cols < 1 || count % cols) {
     return -1;
   }
   for (int i = 0; i < count; i++) {

@@ -7,24 +7,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
 
 from vsv import __version__
 from vsv.deepzoom import DeepZoom, Size
@@ -38,8 +25,9 @@ from vsv.tiles import DEFAULT_QUALITY
 
 __all__ = ["main"]
 
-# Small enough for a lively progress bar, large enough to outweigh its way to another process.
-_TILES_PER_PIECE: Final = 256
+# A fraction of a second's work: little enough for a lively progress bar and an even end, enough to
+# outweigh its way to another process.
+_TILES_PER_PIECE: Final = 1024
 _OK, _FAILED, _INTERRUPTED = 0, 1, 130
 
 
@@ -155,14 +143,19 @@ def _info(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(facts, ensure_ascii=False, indent=2))
         return
-    console = Console()
-    table = Table("level", "size", "downsample", "tile", "compression", box=None)
-    for level in facts.pop("levels"):
-        table.add_row(*map(str, level.values()))
-    for name, value in facts.items():
-        text = ", ".join(value) if isinstance(value, list) else value
-        console.print(f"{name:20} {'-' if text in (None, '') else text}", highlight=False)
-    console.print(table)
+    from vsv.terminal import show
+
+    levels = facts.pop("levels")
+    show(
+        {name: _in_words(value) for name, value in facts.items()},
+        levels[0],
+        [map(str, level.values()) for level in levels],
+    )
+
+
+def _in_words(value: Any) -> str:
+    text = ", ".join(value) if isinstance(value, list) else value
+    return "-" if text in (None, "") else str(text)
 
 
 def _facts(slide: Slide) -> dict[str, Any]:
@@ -209,13 +202,6 @@ def _has(slide: Slide, name: str) -> bool:
 _Rendered = tuple[int, list[Damage]]
 
 
-class _Speed(ProgressColumn):
-    """Tiles a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:.0f} tiles/s")
-
-
 def _prerender(options: argparse.Namespace) -> None:
     name = parse_image_id(options.slide.stem)
     storage = Storage(options.outdir)
@@ -225,22 +211,14 @@ def _prerender(options: argparse.Namespace) -> None:
     options.outdir.mkdir(parents=True, exist_ok=True)
     storage.claim_pyramid(name, index)
     damages: list[Damage] = []
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Speed(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-    with progress, ProcessPoolExecutor(options.workers, initializer=_ignore_ctrl_c) as pool:
-        bar = progress.add_task(options.slide.name, total=index.pyramid.tile_count)
+    with (
+        _progress(options.slide.name, index.pyramid.tile_count) as advance,
+        ProcessPoolExecutor(options.workers, initializer=_ignore_ctrl_c) as pool,
+    ):
         try:
             piece = partial(_render_piece, options.slide, options.outdir, name, index)
             for tiles, found in _run(pool, piece, pieces, 2 * options.workers):
-                progress.advance(bar, tiles)
+                advance(tiles)
                 damages += found
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -250,6 +228,18 @@ def _prerender(options: argparse.Namespace) -> None:
     store.write_descriptor(index.pyramid.descriptor().encode())
     for damage in damages:
         print(f"vsv: {options.slide.name}: {damage}: something else stands in", file=sys.stderr)
+
+
+@contextmanager
+def _progress(title: str, tiles: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar, where somebody looks at it; call it with the number of tiles done."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from vsv.terminal import progress_bar
+
+    with progress_bar(title, tiles) as advance:
+        yield advance
 
 
 def _index_of(slide: Slide, options: argparse.Namespace) -> SlideIndex:

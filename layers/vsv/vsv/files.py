@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 __all__ = ["PARTIAL", "read_note", "read_whole", "write_note", "write_whole"]
 
@@ -21,10 +21,12 @@ _READ_BYTES: Final = 2**16
 
 _numbers = count()
 
+_Content = TypeVar("_Content", bytes, str)
+
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Write the file so that readers see the old one or the new one, never a part."""
-    _appear(path, lambda partial: _write(partial, data))
+    _appear(path, _write, data)
 
 
 def read_whole(path: str | os.PathLike[str]) -> bytes:
@@ -48,7 +50,7 @@ def write_note(path: str | os.PathLike[str], text: str) -> None:
     data = text.encode()
     if len(data) <= _MAX_LINK_BYTES:
         try:
-            _appear(path, lambda partial: os.symlink(text, partial))
+            _appear(path, _link, text)
             return
         except OSError as error:
             if error.errno not in _NO_LINKS_HERE:
@@ -68,16 +70,18 @@ def read_note(path: str | os.PathLike[str]) -> str | None:
     return read_whole(path).decode()
 
 
-def _appear(path: str | os.PathLike[str], create: Callable[[str], None]) -> None:
+def _appear(
+    path: str | os.PathLike[str], create: Callable[[str, _Content], None], content: _Content
+) -> None:
     """Have a file created under a temporary name beside its own, then give it its own."""
     folder = os.fspath(path).rpartition("/")[0] or "."
     partial = f"{folder}/.{_writer(os.getpid())}-{next(_numbers)}{PARTIAL}"
     try:
         try:
-            create(partial)
+            create(partial, content)
         except FileNotFoundError:
             os.makedirs(folder, exist_ok=True)
-            create(partial)
+            create(partial, content)
         os.replace(partial, path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)
@@ -90,11 +94,15 @@ def _writer(process: int) -> str:
     return secrets.token_hex(8)
 
 
+def _link(path: str, target: str) -> None:
+    os.symlink(target, path)
+
+
 def _write(path: str, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        written = os.write(descriptor, data)
+        while written < len(data):
+            written += os.write(descriptor, memoryview(data)[written:])
     finally:
         os.close(descriptor)

@@ -92,7 +92,7 @@ class ImageFolder:
 
     def missing(self, names: Collection[str]) -> set[str]:
         """The images that have no file."""
-        return {name for name in names if not os.path.exists(self.path(name))}
+        return {name for name in names if not os.access(self.path(name), os.F_OK)}
 
     def write(self, name: str, data: bytes) -> None:
         """Write the image's file."""

@@ -145,6 +145,7 @@ class Slide:
         self.locate = locate
         self.width, self.height = images[0].width, images[0].height
         self.levels = tuple(_level(index, image, images[0]) for index, image in enumerate(images))
+        self._sources: dict[tuple[int, float], Level] = {}
         self._on_damage = on_damage
         self._told: set[tuple[object, ...]] = set()
         self._openslide: OpenSlideReader | None = None
@@ -203,16 +204,19 @@ class Slide:
         Only levels finer than ``finer_than`` count, of which the finest always is one if that is
         more than 1.
         """
-        return max(
-            (
-                level
-                for level in self.levels
-                if level.downsample
-                and level.downsample < finer_than
-                and downsample % level.downsample == 0
-            ),
-            key=lambda level: level.downsample or 0,
-        )
+        key = (downsample, finer_than)
+        if key not in self._sources:
+            self._sources[key] = max(
+                (
+                    level
+                    for level in self.levels
+                    if level.downsample
+                    and level.downsample < finer_than
+                    and downsample % level.downsample == 0
+                ),
+                key=lambda level: level.downsample or 0,
+            )
+        return self._sources[key]
 
     def largest_shrink(self, level: int, factor: int) -> int:
         """The largest divisor of ``factor`` by which ``read`` can shrink the level's pixels."""
