@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 import yaml
 from moto import mock_aws
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from local.samples import generated_slide, real_slide
 from local.settings import CACHE
@@ -20,6 +20,7 @@ from vsv.storage import Storage
 # Timings are never assertions: the machine may be busy.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+expect.set_options(timeout=30_000)
 
 ROOT = Path(__file__).parents[1]
 

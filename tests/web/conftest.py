@@ -8,7 +8,7 @@ from playwright.sync_api import Browser
 def page(browser: Browser):
     """A fresh page, which must neither throw nor break its own content security policy."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on(

@@ -189,7 +189,7 @@ def test_lost_tiles_are_counted_and_tried_again(page: Page, backend: Backend):
     open_slide(page, backend, "1001")
     backend.mishap("break-tiles")
     set_magnification(page, "10×", "10.0×")
-    expect(page.locator("#tile-notice")).to_be_visible(timeout=10_000)
+    expect(page.locator("#tile-notice")).to_be_visible()
     expect(page.locator("#tile-count")).to_have_text(re.compile(r"^\d+ tiles? could not be loaded"))
     backend.mishap("mend-tiles")
     page.click("[data-action=retry-tiles]")
