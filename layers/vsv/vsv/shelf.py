@@ -102,7 +102,11 @@ class OpenedSlide:
 
     @property
     def slide(self) -> Slide:
-        """The slide with its levels.
+        """The slide with its levels. Raises as ``open_levels`` does."""
+        return self.open_levels()
+
+    def open_levels(self) -> Slide:
+        """Read what the slide's levels are, if that is not known yet; return the slide.
 
         Raises UnreadableSlide, or FileChanged where the file is not the one that is stood for.
         """
@@ -251,12 +255,12 @@ class Shelf:
         opened = self._known(image_id)
         if opened:
             try:
-                opened.slide  # noqa: B018  opens what it needs
+                opened.open_levels()
                 return opened
             except FileChanged:
                 self._drop(image_id)
         opened = OpenedSlide.by_index(self._storage, image_id, keeps_index=self._keeps_index)
-        opened.slide  # noqa: B018
+        opened.open_levels()
         self._put(image_id, opened)
         return opened
 

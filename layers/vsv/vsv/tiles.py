@@ -13,7 +13,7 @@ from PIL import Image
 
 from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
 from vsv.pixels import encode, halved
-from vsv.slides import Level, Slide
+from vsv.slides import MAX_REDUCE, Level, Slide
 
 __all__ = [
     "DEFAULT_QUALITY",
@@ -28,10 +28,6 @@ DEFAULT_QUALITY: Final = 90
 
 # Pixels of the slide that may be in memory at once (3 bytes each): 48 MB.
 _MAX_SOURCE_PIXELS: Final = 16 * 2**20
-
-# Pillow's reduce() divides in 24-bit fixed point: up to this factor it is right to a 16,000th, by
-# 2,048 it darkens by 8 %. Its resize() is slower, and right for any factor.
-_MAX_REDUCE: Final = 32
 
 
 class NativeAddress(NamedTuple):
@@ -154,7 +150,8 @@ def _box_filtered(pixels: Image.Image, factor: int) -> Image.Image:
     """Average blocks of ``factor`` by ``factor`` pixels, and what there is of them at the edges."""
     if factor == 1:
         return pixels
-    if factor <= _MAX_REDUCE:
+    # Beyond, resize() is slower, and right for any factor.
+    if factor <= MAX_REDUCE:
         return pixels.reduce(factor)
     width, height = pixels.size
     image = Image.new("RGB", (-(-width // factor), -(-height // factor)))

@@ -4,11 +4,19 @@ from vsv.slides.aperio import Metadata, parse_description
 from vsv.slides.file import FileVersion, SlideFile
 from vsv.slides.index import BLOCK_TILES, TileBlock, TiledImage, TileEntry
 from vsv.slides.jpeg import Frame, read_frame
-from vsv.slides.slide import ASSOCIATED_IMAGES, Damage, Level, Slide, log_damage
+from vsv.slides.slide import (
+    ASSOCIATED_IMAGES,
+    MAX_REDUCE,
+    Damage,
+    Level,
+    Slide,
+    log_damage,
+)
 
 __all__ = [
     "ASSOCIATED_IMAGES",
     "BLOCK_TILES",
+    "MAX_REDUCE",
     "Damage",
     "FileVersion",
     "Frame",
