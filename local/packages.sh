@@ -37,6 +37,8 @@ has_header "openjpeg-2.*/openjpeg.h" || need libopenjp2-7-dev
 has_library libturbojpeg.so.0 || need libturbojpeg0
 # The second reader of Data Matrix labels.
 has_library libdmtx.so.0 || need libdmtx0
+# What counts system calls in tests and benchmarks.
+command -v strace >/dev/null || need strace
 # The pages, and the browser that tests them.
 command -v node >/dev/null || need nodejs
 command -v npm >/dev/null || need npm
@@ -45,10 +47,9 @@ command -v chromium >/dev/null || need chromium fonts-liberation
 if [ "${2:-}" = bench ]; then
   # libvips with OpenSlide; it brings libtiff, which large_image's tiff source loads.
   command -v vips >/dev/null || need libvips-tools
-  # Storage that is slow like EFS, and what counts the system calls to it.
+  # Storage that is slow like EFS.
   command -v fusermount3 >/dev/null || need fuse3
   has_header fuse3/fuse_lowlevel.h || need libfuse3-dev
-  command -v strace >/dev/null || need strace
   # Other tile servers, and what loads them.
   [ -x /usr/sbin/nginx ] || need nginx-light
   [ -x /usr/lib/iipimage-server/iipsrv.fcgi ] || need iipimage-server
