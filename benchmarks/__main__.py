@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 
 from benchmarks.report import NotMeasured, libraries, machine, save, show
-from benchmarks.slides import SPECS
+from benchmarks.slides import CODINGS, SPECS
 
 __all__ = ["BENCHMARKS", "main"]
 
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--coding",
-        choices=("RGB", "4:4:4", "4:2:2", "4:2:0"),
+        choices=CODINGS,
         default="RGB",
         help="of the slide's tiles: RGB, as the real sample's, or YCbCr by its chroma subsampling",
     )

@@ -27,7 +27,7 @@ from benchmarks.places import IMAGES, pyramid_files, pyramid_twin
 from local.samples import real_slide
 from local.settings import CACHE
 
-__all__ = ["SPECS", "SlideSpec", "bench_slide", "make_pyramid", "tissue_share"]
+__all__ = ["CODINGS", "SPECS", "SlideSpec", "bench_slide", "make_pyramid", "tissue_share"]
 
 
 # Aperio's: each level has a quarter of the pixels along each axis. The last one only if needed.
@@ -75,8 +75,8 @@ class SlideSpec:
 # What the benchmarks' ``--size`` names. CMU-1, the slide that the sample was cut from, measures
 # 46,000 × 32,914.
 SPECS = {"small": SlideSpec((8111, 6037)), "cmu1": SlideSpec((46000, 32914))}
-# How many pixels a sample of chroma is wide and high.
-_FACTORS: Final = {"RGB": (1, 1), "4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2)}
+# How tiles are coded, and how many pixels a sample of chroma then is wide and high.
+CODINGS: Final = {"RGB": (1, 1), "4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2)}
 
 
 def bench_slide(spec: SlideSpec) -> Path:
@@ -138,7 +138,7 @@ def _write(path: Path, spec: SlideSpec) -> None:
                 dtype=np.uint8,
                 tile=(spec.tile, spec.tile),
                 photometric="rgb",
-                subsampling=_FACTORS[spec.coding],
+                subsampling=CODINGS[spec.coding],
                 compression="jpeg",
                 compressionargs={"outcolorspace": "YCBCR" if _colors(spec) == "YCC" else "RGB"},
                 jpegtables=level.tables,

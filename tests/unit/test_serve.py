@@ -39,10 +39,7 @@ def server(real, generated, tmp_path_factory):
 @pytest.fixture
 def library(server):
     """What the server should be no different from."""
-    return Images(
-        Storage(server.folder),
-        90,
-    )
+    return Images(Storage(server.folder), 90)
 
 
 def problem(response, status) -> str:

@@ -77,7 +77,7 @@ class Renderer:
         """The same; return the tile's pixels."""
         if tile.level == band.finest:
             return self._finest_pixels(band, tile, missing)
-        pixels = self._of_four(band, tile, missing)
+        pixels = self._of_four(tile, missing)
         if pixels is None:
             image = Image.new("RGB", self._pyramid.tile_box(tile).size)
             for part in self._pyramid.beneath(tile):
@@ -88,10 +88,8 @@ class Renderer:
         self._write(tile, missing, lambda: pixels.encode(self._quality))
         return pixels
 
-    def _of_four(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Pixels | None:
+    def _of_four(self, tile: TileAddress, missing: set[TileAddress]) -> Pixels | None:
         """The pixels of a tile over four of the slide's own that are as they should be."""
-        if tile.level + 1 != band.finest or not band.is_native:
-            return None
         quarters = native_quarters(self._slide, self._pyramid, tile)
         pixels = halved(quarters, 2, self._pyramid.tile) if quarters else None
         if quarters and pixels is not None:

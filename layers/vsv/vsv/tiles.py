@@ -1,10 +1,9 @@
 """One DeepZoom tile from a slide.
 
 A tile that is one of the SVS's own JPEG tiles is passed through byte for byte, one that shows four
-of them is made of those. Any other is made
-from the coarsest level of the slide that is not coarser than the tile's, by a box filter over whole
-pixels. Sizes are DeepZoom's (rounded up) always: where the scanner rounded a level down, the last
-column and row come from the next finer level.
+of them is made of those. Any other is made from the coarsest level of the slide that is not coarser
+than the tile's, by a box filter over whole pixels. Sizes are DeepZoom's (rounded up) always: where
+the scanner rounded a level down, the last column and row come from the next finer level.
 """
 
 from typing import Final, NamedTuple

@@ -3,7 +3,6 @@
 from vsv.slides.aperio import Metadata, parse_description
 from vsv.slides.file import FileVersion, SlideFile
 from vsv.slides.index import BLOCK_TILES, TileBlock, TiledImage, TileEntry
-from vsv.slides.jpeg import Frame, read_frame
 from vsv.slides.slide import (
     ASSOCIATED_IMAGES,
     MAX_REDUCE,
@@ -19,7 +18,6 @@ __all__ = [
     "MAX_REDUCE",
     "Damage",
     "FileVersion",
-    "Frame",
     "Level",
     "Metadata",
     "Slide",
@@ -29,5 +27,4 @@ __all__ = [
     "TiledImage",
     "log_damage",
     "parse_description",
-    "read_frame",
 ]

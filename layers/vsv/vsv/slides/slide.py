@@ -22,7 +22,7 @@ from vsv.errors import UnreadableSlide
 from vsv.slides.aperio import Metadata, parse_description
 from vsv.slides.file import FileVersion, SlideFile
 from vsv.slides.index import TiledImage, TileEntry
-from vsv.slides.jpeg import read_frame
+from vsv.slides.jpeg import has_subsampled_chroma
 from vsv.slides.tiff import Directory, read_directories
 
 if TYPE_CHECKING:
@@ -366,8 +366,7 @@ class Slide:
             from vsv.slides import jpeg2000
 
             return jpeg2000.decode(data, size, image.jpeg2000_color, shrink.bit_length() - 1)
-        frame = read_frame(data) if shrink > 1 else None
-        scale = shrink // 2 if frame and frame.has_subsampled_chroma else shrink
+        scale = shrink // 2 if shrink > 1 and has_subsampled_chroma(data) else shrink
         try:
             # What Image.open would bring is not needed, and takes a quarter of the time.
             tile = Image.frombytes(
