@@ -1,10 +1,13 @@
 """Powertools' logging, metrics and tracing around a handler, in one place.
 
-Logs carry request IDs and error types. Slide and case IDs, labels and file names are patients':
-they are not logged.
+Logs carry request IDs, error types and where in the code they were raised. Slide and case IDs,
+labels and file names are patients': they are not logged, and neither is what an error of others'
+code says, for it may quote them (a path, a key, a value that was refused).
 """
 
+import errno
 import os
+import traceback
 import warnings
 from collections.abc import Callable
 from functools import cache, wraps
@@ -12,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+
+from vsv.errors import VsvError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Tracer
@@ -30,14 +35,25 @@ Handler = Callable[[Any, Any], Any]
 def observed(handler: Handler) -> Handler:
     """Log with the invocation's context, trace without payloads, count cold starts.
 
-    Without Lambda's context (a handler called by hand) the handler runs bare.
+    What Lambda would log of an error that is raised is that it was: its name stays, by which the
+    workflow's states choose, and what it says only where this library said it. Without Lambda's
+    context (a handler called by hand) the handler runs bare.
     """
+
+    def discreet(event: Any, context: Any) -> Any:
+        try:
+            return handler(event, context)
+        except VsvError:
+            raise
+        except Exception as error:  # noqa: BLE001  raised again, without what it says
+            log_unexpected(error)
+            raise _silent(error) from None
 
     def traced(event: Any, context: Any) -> Any:
         if not _is_sampled():
-            return handler(event, context)
+            return discreet(event, context)
         capture = _tracer().capture_lambda_handler(
-            handler, capture_response=False, capture_error=False
+            discreet, capture_response=False, capture_error=False
         )
         return capture(event, context)
 
@@ -76,6 +92,26 @@ def count(name: str) -> None:
 
 
 def log_unexpected(error: Exception) -> None:
-    """Log an error that nobody foresaw, with its stack trace."""
+    """Log an error that nobody foresaw: its type and its trace, but not what it says."""
     count("UnexpectedError")
-    logger.exception("unexpected %s", type(error).__name__, exc_info=error)
+    trace = [
+        f"{frame.filename}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    logger.error("unexpected %s", type(error).__name__, trace=trace, cause=_code(error))
+
+
+def _code(error: Exception) -> str | None:
+    """What AWS calls the error, or the system."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return errno.errorcode.get(error.errno)
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    return code if isinstance(code, str) else None
+
+
+def _silent(error: Exception) -> Exception:
+    """An error of the same name that says no more."""
+    kind = type(type(error).__name__, (Exception,), {})
+    silent: Exception = kind("the log has where it was raised")
+    return silent
