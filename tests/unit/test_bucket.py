@@ -100,6 +100,19 @@ def test_clearing_leaves_nothing_of_this_slide_and_all_of_others(store, tmp_path
     assert other.count_tiles(2) == 3
 
 
+def test_without_its_tiles_a_slide_keeps_its_label(store):
+    for each in ("2/0_0", "2/1_0", "11/0_0", "label", "macro"):
+        store.write(each, b"x")
+    store.write_descriptor(b"<Image/>")
+    for _ in range(2):
+        store.clear_tiles()
+        assert not store.has_descriptor()
+        assert store.missing(["2/0_0", "2/1_0", "11/0_0"]) == {"2/0_0", "2/1_0", "11/0_0"}
+        assert store.missing(["label", "macro"]) == set()
+    store.clear()
+    store.clear_tiles()
+
+
 def test_many_images_are_there_once_they_are_reported(store):
     written, reported = [f"5/{col}_0" for col in range(100)], []
     caller = threading.get_ident()
@@ -231,6 +244,7 @@ def test_what_may_pass_is_unavailable_and_what_may_not_is_not(s3, monkeypatch, e
         lambda: store.write("1/0_0", b"x"),
         store.has_descriptor,
         store.clear,
+        store.clear_tiles,
     ):
         with pytest.raises(expected):
             call()

@@ -1,17 +1,22 @@
 """AWS clients, made once and when first needed, with bounds on how long they may take."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError
+
+from vsv.errors import Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource
     from mypy_boto3_s3.client import S3Client
 
-__all__ = ["client", "dynamodb", "s3", "to_json"]
+__all__ = ["answering", "client", "dynamodb", "s3", "s3_archive", "to_json"]
 
 # API Gateway gives up after 29 s: a call must have failed, and been tried again, well before.
 _CONFIG = Config(
@@ -24,6 +29,11 @@ _S3_CONFIG = Config(
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 4},
     max_pool_connections=32,
+)
+# A part of a slide takes a second to be sent; S3 may take minutes to put many of them together,
+# and sends a blank now and then meanwhile.
+_S3_ARCHIVE_CONFIG = Config(
+    connect_timeout=3, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5}
 )
 
 
@@ -43,6 +53,28 @@ def dynamodb() -> "DynamoDBServiceResource":
 def s3() -> "S3Client":
     """S3, for many small objects. May be used by many threads."""
     return boto3.client("s3", config=_S3_CONFIG)
+
+
+@cache
+def s3_archive() -> "S3Client":
+    """S3, for few large objects. May be used by many threads."""
+    return boto3.client("s3", config=_S3_ARCHIVE_CONFIG)
+
+
+@contextmanager
+def answering(service: str) -> Iterator[None]:
+    """Raise Unavailable where S3 fails in a way that may pass; boto3 has tried again by then.
+
+    ``service`` names for people what fails.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+            raise
+        raise Unavailable(f"{service} is too busy") from error
+    except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
+        raise Unavailable(f"{service} does not answer") from error
 
 
 def to_json(value: Any) -> Any:

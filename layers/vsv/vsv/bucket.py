@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ClientError
 
 from vsv import aws
 from vsv.errors import Unavailable
@@ -24,6 +24,8 @@ __all__ = ["ImageBucket"]
 # as many images are held in memory, at some 20 KB each.
 _THREADS: Final = 16
 _MAX_PENDING: Final = 2 * _THREADS
+# How people call it.
+_SERVICE: Final = "the store of images"
 
 
 class ImageBucket:
@@ -44,7 +46,7 @@ class ImageBucket:
 
         To ask for the tag alone would cost as much time as to ask for all of it.
         """
-        with _answering():
+        with aws.answering(_SERVICE):
             try:
                 answer = self._s3.get_object(Bucket=self._bucket, Key=self._key(name))
             except self._s3.exceptions.NoSuchKey:
@@ -102,11 +104,22 @@ class ImageBucket:
 
     def clear(self) -> None:
         """Remove the ``.dzi`` object, then all others: two requests for each thousand."""
-        with _answering():
+        self._remove(lambda name: True)
+
+    def clear_tiles(self) -> None:
+        """Remove the ``.dzi`` object, then the tiles, as ``clear`` does."""
+        self._remove(lambda name: "/" in name)
+
+    def _remove(self, chosen: Callable[[str], bool]) -> None:
+        """Remove the ``.dzi`` object, then the images that are chosen by name."""
+        folder = f"{self._files}/"
+        with aws.answering(_SERVICE):
             self._s3.delete_object(Bucket=self._bucket, Key=self._descriptor)
-            for page in self._pages(f"{self._files}/"):
+            for page in self._pages(folder):
                 keys: list[ObjectIdentifierTypeDef] = [
-                    {"Key": found["Key"]} for found in page.get("Contents", [])
+                    {"Key": found["Key"]}
+                    for found in page.get("Contents", [])
+                    if chosen(found["Key"].removeprefix(folder))
                 ]
                 if keys:
                     answer = self._s3.delete_objects(
@@ -119,11 +132,11 @@ class ImageBucket:
         return f"{self._files}/{name}{SUFFIX}"
 
     def _put(self, key: str, data: bytes, media_type: str) -> None:
-        with _answering():
+        with aws.answering(_SERVICE):
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=media_type)
 
     def _has(self, key: str) -> bool:
-        with _answering():
+        with aws.answering(_SERVICE):
             try:
                 self._s3.head_object(Bucket=self._bucket, Key=key)
             except ClientError as error:
@@ -134,19 +147,6 @@ class ImageBucket:
         return True
 
     def _pages(self, prefix: str) -> "Iterator[ListObjectsV2OutputTypeDef]":
-        with _answering():
+        with aws.answering(_SERVICE):
             pages = self._s3.get_paginator("list_objects_v2")
             yield from pages.paginate(Bucket=self._bucket, Prefix=prefix)
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """Raise Unavailable where S3 fails in a way that may pass; boto3 has tried again by then."""
-    try:
-        yield
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
-            raise
-        raise Unavailable("the store of images is too busy") from error
-    except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
-        raise Unavailable("the store of images does not answer") from error

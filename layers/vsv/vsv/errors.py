@@ -4,7 +4,12 @@ A message carries the values that matter ("level 19 of 0..17"). It is shown to t
 never holds a path of the server's, nor a stack trace.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 __all__ = [
+    "ArchiveNotReady",
+    "Archived",
     "ChecksumMismatch",
     "Conflict",
     "FileChanged",
@@ -13,6 +18,7 @@ __all__ = [
     "IncompletePyramid",
     "InvalidRequest",
     "NotFound",
+    "StaleVersion",
     "Unavailable",
     "UnreadableSlide",
     "VsvError",
@@ -43,6 +49,14 @@ class Conflict(VsvError):
     """What the caller wants contradicts what is there."""
 
 
+class StaleVersion(Conflict):
+    """An edit of a record that has changed since it was seen; ``record`` is what it is now."""
+
+    def __init__(self, message: str, record: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.record = record
+
+
 class ChecksumMismatch(Conflict):
     """The bytes on EFS are not those that the workstation described."""
 
@@ -55,8 +69,22 @@ class FileChanged(Conflict):
     """The file is no longer the one that was described, imported or opened."""
 
 
+class Archived(Conflict):
+    """The slide has left EFS, and what is wanted is made of it."""
+
+    def __init__(self) -> None:
+        super().__init__("the slide is archived; a technician can restore it")
+
+
 class Unavailable(VsvError):
     """A service that is needed refuses just now: the same call may go through later."""
+
+
+class ArchiveNotReady(Unavailable):
+    """The archive has been asked for the file, and has it ready in some hours."""
+
+    def __init__(self) -> None:
+        super().__init__("the archive brings the file out of deep storage; that takes hours")
 
 
 class IncompletePyramid(VsvError):

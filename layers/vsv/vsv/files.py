@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, TypeVar
 
-__all__ = ["PARTIAL", "read_note", "read_whole", "write_note", "write_whole"]
+__all__ = ["PARTIAL", "give_name", "read_note", "read_whole", "write_note", "write_whole"]
 
 # The ending of files that are being written. Killed writers leave them behind.
 PARTIAL: Final = ".partial"
@@ -17,6 +17,7 @@ PARTIAL: Final = ".partial"
 # What EFS takes as a symbolic link's target is 4,080 bytes long at most.
 _MAX_LINK_BYTES: Final = 4000
 _NO_LINKS_HERE: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
+_NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 _READ_BYTES: Final = 2**16
 
 _numbers = count()
@@ -68,6 +69,26 @@ def read_note(path: str | os.PathLike[str]) -> str | None:
         if error.errno != errno.EINVAL:  # no link, but a file
             raise
     return read_whole(path).decode()
+
+
+def give_name(file: Path, name: Path) -> None:
+    """Rename the file, but never over another one.
+
+    May be repeated. Raises FileExistsError where the name is another file's, FileNotFoundError
+    where there is no file.
+    """
+    try:
+        os.link(file, name)
+    except FileExistsError:
+        if not name.samefile(file):
+            raise
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        if name.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(name)) from error
+        file.rename(name)
+    file.unlink(missing_ok=True)
 
 
 def _appear(

@@ -5,14 +5,17 @@ by a tag before any pixel is read, so that a viewer that has it already costs no
 """
 
 import hashlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from PIL import Image
+
 from vsv import __version__
 from vsv.deepzoom import DeepZoom, Size, TileAddress
-from vsv.errors import FileChanged, NotFound
-from vsv.index import default_pyramid
+from vsv.errors import Archived, FileChanged, NotFound
+from vsv.index import SlideIndex, default_pyramid
 from vsv.pixels import encode
 from vsv.shelf import OpenedSlide, Shelf
 from vsv.slides import ASSOCIATED_IMAGES, Slide
@@ -62,15 +65,23 @@ class Images:
         self._shelf = Shelf(storage, keeps_index=keeps_index)
 
     def descriptor(self, image_id: str, options: TileOptions) -> Resource:
-        """The ``.dzi`` document. Raises NotFound for an unknown slide."""
+        """The ``.dzi`` document. Raises NotFound for an unknown slide.
+
+        Raises Archived where the slide has left EFS, unless the pyramid that is wanted has not.
+        """
         index = self._storage.read_index(image_id)
         imported = index if index and index.imported else None
+        if index and index.archived and not (index.levels and _fits(index, options)):
+            raise Archived
         native = imported.pyramid if imported else default_pyramid(self._slide(image_id))
         document = _with(native, options).descriptor(options.image_format).encode()
         return Resource(_digest(document.decode()), "application/xml", lambda: document)
 
     def tile(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
-        """One tile. Raises NotFound for an unknown slide, level, column or row."""
+        """One tile. Raises NotFound for an unknown slide, level, column or row.
+
+        Raises Archived where the tile would have to be made of a slide that has left EFS.
+        """
         if options not in _DEFAULT_OPTIONS:
             return self._rendered_as_asked(image_id, address, options)
         opened = self._shelf.look(image_id, address)
@@ -93,7 +104,10 @@ class Images:
             extracted = self._stored(image_id, name)
             if extracted:
                 return extracted
-        slide = self._slide(image_id)
+        try:
+            slide = self._slide(image_id)
+        except Archived:
+            return self._converted(image_id, name, image_format)
         image = slide.associated_image(name)
         return self._made_of(
             slide, name, image_format, lambda: encode(image, image_format, self._quality)
@@ -114,6 +128,9 @@ class Images:
             except FileNotFoundError:
                 stored = self._stored(opened.image_id, tile_name(address))
                 if stored is None:
+                    index = self._storage.read_index(opened.image_id)
+                    if index and index.archived:
+                        raise Archived from None
                     raise FileChanged("the slide file was removed since it was imported") from None
                 return stored.load()
             return tile or self._from_slide(opened.image_id, address, TileOptions()).load()
@@ -126,13 +143,28 @@ class Images:
         found = self._storage.images(image_id).find(name)
         return Resource(found.tag, "image/jpeg", found.read) if found else None
 
+    def _converted(self, image_id: str, name: str, image_format: str) -> Resource:
+        """The associated image of an archived slide, in another format than the one it is kept in.
+
+        All that the slide has were kept when it was imported.
+        """
+        kept = self._stored(image_id, name)
+        if kept is None:
+            raise NotFound(f"the slide has no {name} image")
+
+        def load() -> bytes:
+            with Image.open(io.BytesIO(kept.load())) as image:
+                return encode(image, image_format, self._quality)
+
+        return Resource(f"{kept.tag}-{image_format}", f"image/{image_format}", load)
+
     def _rendered_as_asked(
         self, image_id: str, address: TileAddress, options: TileOptions
     ) -> Resource:
         """The tile by the viewer's own tile size, overlap or format: the pyramid's, if it fits."""
         if options.image_format in _JPEG_NAMES:
             index = self._storage.read_index(image_id)
-            if index and _with(index.pyramid, options) == index.pyramid:
+            if index and _fits(index, options):
                 return self.tile(image_id, address, TileOptions(image_format=options.image_format))
         return self._from_slide(image_id, address, options)
 
@@ -153,6 +185,11 @@ class Images:
     ) -> Resource:
         tag = _digest(f"{slide.version} {what} {image_format} {self._quality} {__version__}")
         return Resource(tag, f"image/{'png' if image_format == 'png' else 'jpeg'}", load)
+
+
+def _fits(index: SlideIndex, options: TileOptions) -> bool:
+    """Whether the slide's pyramid is what the viewer wants."""
+    return options.image_format in _JPEG_NAMES and _with(index.pyramid, options) == index.pyramid
 
 
 def _with(native: DeepZoom, options: TileOptions) -> DeepZoom:

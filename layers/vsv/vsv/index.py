@@ -57,7 +57,8 @@ class SlideIndex:
     are never shown under this ID. Lengths are in pixels, ``size`` in bytes, ``mtime_ns`` in
     nanoseconds since 1970; ``levels`` are the DeepZoom levels that are pre-rendered. ``images`` are
     the slide's own levels; there are none where an older version of this library wrote the index.
-    ``imported`` is False where no import has vouched for the file.
+    ``imported`` is False where no import has vouched for the file. ``archived`` is True where the
+    file has left EFS, so that what is not in ``levels`` cannot be shown.
     """
 
     filename: str
@@ -73,6 +74,7 @@ class SlideIndex:
     overlap: int
     imported: bool
     images: tuple[TiledImage, ...]
+    archived: bool = False
 
     _FORMAT = 3
     _FORMAT_WITHOUT_LEVELS = 2
@@ -127,7 +129,10 @@ class SlideIndex:
             {**asdict(image), "jpeg_tables": base64.b64encode(image.jpeg_tables).decode()}
             for image in self.images
         ]
-        return json.dumps({"format": self._FORMAT, **asdict(self), "images": images}).encode()
+        fields = {"format": self._FORMAT, **asdict(self), "images": images}
+        if not self.archived:
+            del fields["archived"]  # versions of this library that do not know it read the rest
+        return json.dumps(fields).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self | None:

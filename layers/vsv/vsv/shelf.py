@@ -15,7 +15,7 @@ from threading import RLock
 from typing import Final, Self
 
 from vsv.deepzoom import TileAddress
-from vsv.errors import FileChanged, NotFound
+from vsv.errors import Archived, FileChanged, NotFound
 from vsv.index import BlockAddress, SlideIndex, block_of, slide_levels
 from vsv.slides import FileVersion, Slide, SlideFile, TileBlock, TileEntry
 from vsv.storage import Storage
@@ -85,9 +85,11 @@ class OpenedSlide:
         """Open the slide that was imported under this ID; without an import, one named like it.
 
         With ``keeps_index`` what has to be found out about the latter is kept. Raises NotFound,
-        or FileChanged where the file is no longer the one that was imported.
+        Archived, or FileChanged where the file is no longer the one that was imported.
         """
         index = storage.read_index(image_id)
+        if index and index.archived:
+            raise Archived
         if index and index.imported:
             file = storage.open(index.filename, index.version)
             return cls(storage, image_id, file, (index.filename, index.version, True), index)
@@ -165,7 +167,9 @@ class OpenedSlide:
         """Whether the ImageID still stands for the bytes that are open here."""
         index = self._storage.read_index(self.image_id)
         if self.imported or (index and index.imported):
-            return self.imported and index is not None and index.version == self.version
+            return bool(
+                self.imported and index and index.version == self.version and not index.archived
+            )
         try:
             return FileVersion.of(self.file.path) == self.version
         except FileNotFoundError:
@@ -251,7 +255,7 @@ class Shelf:
         return opened
 
     def open(self, image_id: str) -> OpenedSlide:
-        """The slide with its levels. Raises NotFound, FileChanged or UnreadableSlide."""
+        """The slide with its levels. Raises NotFound, Archived, FileChanged or UnreadableSlide."""
         opened = self._known(image_id)
         if opened:
             try:

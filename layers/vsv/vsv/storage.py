@@ -4,6 +4,7 @@
 
     <name>.svs                                  as DataSync left it; sub-folders allowed
     <name>.<version>.svs                        the same, once another file needed its name
+    .<digest>.<random>.removing                 a slide file that is being removed
     <ImageID>.dzi                               written last: the pyramid is complete
     <ImageID>.index                             which file, which bytes, which pyramid
     <ImageID>_index/<level>_<col>_<row>         where tiles lie in the slide file, block by block
@@ -15,21 +16,26 @@ they are written under a temporary name and then renamed. With a bucket, ``<Imag
 ``<ImageID>_files/`` are objects there, and all else stays where it is.
 """
 
+import hashlib
+import secrets
 import shutil
 import unicodedata
+from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from vsv.errors import FileChanged, InvalidRequest
-from vsv.files import read_note, read_whole, write_note, write_whole
+from vsv.files import give_name, read_note, read_whole, write_note, write_whole
 from vsv.index import BlockAddress, SlideIndex
 from vsv.slides import FileVersion, SlideFile, TileBlock
-from vsv.stores import ImageFolder, ImageStore
+from vsv.stores import ImageFolder, ImageStore, remove_folder
 
 __all__ = ["Storage", "parse_filename", "parse_image_id"]
 
 _SLIDE_SUFFIX: Final = ".svs"
+_REMOVING: Final = ".removing"
 # Bytes that a name may have on EFS and on every file system that it may be copied to.
 _MAX_NAME_BYTES: Final = 255
 # An ImageID gets suffixes ("_files", ".index", a temporary name's) and must fit a DynamoDB key.
@@ -146,6 +152,67 @@ class Storage:
         self._index(image_id).unlink(missing_ok=True)
         shutil.rmtree(self._blocks(image_id), ignore_errors=True)
 
+    def archive_images(self, image_id: str, version: FileVersion) -> None:
+        """Free what was made of a slide file that is safe in the archive.
+
+        Label, thumbnail and macro stay, and the index: it says that the slide is archived, and is
+        the first to say so. A complete pyramid in a bucket stays as well, for it takes no room on
+        EFS and the slide can be viewed from it. May be repeated. Raises FileChanged where the index
+        is of other bytes, or missing.
+        """
+        index = self.read_index(image_id)
+        if index is None or index.version != version:
+            raise FileChanged("the slide's index is of another file, or missing")
+        store = self.images(image_id)
+        keeps = (
+            self._bucket is not None
+            and len(index.levels) == index.pyramid.level_count
+            and store.has_descriptor()
+        )
+        levels = index.levels if keeps else ()
+        self.write_index(image_id, replace(index, archived=True, levels=levels))
+        if not keeps:
+            store.clear_tiles()
+        remove_folder(self._blocks(image_id))
+
+    def remove_slide(self, filename: str, version: FileVersion) -> None:
+        """Remove the slide file of that version, wherever it lies (see ``locate``).
+
+        Other bytes stay, even if they get the name at this very moment. May be repeated: what a
+        killed call left half done is done then.
+        """
+        source = self.slide(filename)
+        digest = _digest(f"{source.name} {version}")
+        for path in (source, self._aside(source, version)):
+            if _version_or_none(path) == version:
+                # Under a name that no other file ever gets, it is looked at again.
+                with suppress(FileNotFoundError):
+                    path.rename(source.with_name(f".{digest}.{secrets.token_hex(8)}{_REMOVING}"))
+        for doomed in source.parent.glob(f".{digest}.*{_REMOVING}"):
+            with suppress(FileNotFoundError):  # another call was faster
+                self._remove(doomed, source, version)
+
+    def _remove(self, doomed: Path, source: Path, version: FileVersion) -> None:
+        """Remove the file if it is of that version, else give it a name that it is found by."""
+        found = FileVersion.of(doomed)
+        if found == version:
+            doomed.unlink()
+            return
+        try:
+            give_name(doomed, source)
+        except FileExistsError:
+            doomed.rename(self._aside(source, found))
+
+    def place(self, filename: str, version: FileVersion) -> Path:
+        """Path where a file of that version may be put, to be found by ``locate``.
+
+        That is its name, or where another file has that, the one that tells its version.
+        """
+        source = self.slide(filename)
+        return (
+            source if _version_or_none(source) in (None, version) else self._aside(source, version)
+        )
+
     def set_aside(self, filename: str, version: FileVersion) -> None:
         """Free the name: a slide file of that version gets a name that tells its version.
 
@@ -191,7 +258,14 @@ class Storage:
 
     @staticmethod
     def _aside(source: Path, version: FileVersion) -> Path:
-        return source.with_name(f"{source.stem}.{version}{source.suffix}")
+        stem, tail = source.stem, f".{version}{source.suffix}"
+        if len((stem + tail).encode()) > _MAX_NAME_BYTES:
+            stem = _digest(stem)
+        return source.with_name(stem + tail)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _version_or_none(path: Path) -> FileVersion | None:

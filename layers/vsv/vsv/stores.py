@@ -19,7 +19,15 @@ from typing import Final, Protocol
 from vsv.deepzoom import TileAddress
 from vsv.files import PARTIAL, write_whole
 
-__all__ = ["SUFFIX", "ImageFolder", "ImageStore", "StoredImage", "Write", "name"]
+__all__ = [
+    "SUFFIX",
+    "ImageFolder",
+    "ImageStore",
+    "StoredImage",
+    "Write",
+    "name",
+    "remove_folder",
+]
 
 SUFFIX: Final = ".jpeg"
 
@@ -29,6 +37,16 @@ Write = Callable[[str, bytes], None]
 def name(tile: TileAddress) -> str:
     """The name that a tile is kept by."""
     return f"{tile.level}/{tile.col}_{tile.row}"
+
+
+def remove_folder(path: str | os.PathLike[str]) -> None:
+    """Remove the folder with all that is in it; what others removed meanwhile is no error."""
+
+    def on_error(_call: object, _path: str, error: tuple[type, BaseException, object]) -> None:
+        if not isinstance(error[1], FileNotFoundError):
+            raise error[1]
+
+    shutil.rmtree(path, onerror=on_error)
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,9 @@ class ImageStore(Protocol):
 
     def clear(self) -> None:
         """Remove the descriptor, then all images."""
+
+    def clear_tiles(self) -> None:
+        """Remove the descriptor, then all tiles; the associated images stay."""
 
 
 class ImageFolder:
@@ -134,6 +155,17 @@ class ImageFolder:
         """Remove the ``.dzi`` file, then all others."""
         Path(self._descriptor).unlink(missing_ok=True)
         shutil.rmtree(self._files, ignore_errors=True)
+
+    def clear_tiles(self) -> None:
+        """Remove the ``.dzi`` file, then the levels' folders."""
+        Path(self._descriptor).unlink(missing_ok=True)
+        try:
+            with os.scandir(self._files) as entries:
+                levels = [entry.path for entry in entries if entry.is_dir()]
+        except FileNotFoundError:
+            return
+        for level in levels:
+            remove_folder(level)
 
 
 class _OpenFile:
