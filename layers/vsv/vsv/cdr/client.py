@@ -1,0 +1,191 @@
+"""The CDR's HTTPS endpoint: credentials, tries, and answers that nobody vouches for."""
+
+import base64
+import json
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import urllib3
+from aws_lambda_powertools.utilities.parameters import GetParameterError, SecretsProvider
+from urllib3.exceptions import HTTPError
+
+from vsv.errors import Unavailable, VsvError
+
+if TYPE_CHECKING:
+    from urllib3.response import BaseHTTPResponse  # Lambda may bring a version that has none
+
+__all__ = ["CdrClient", "Credentials", "Refused"]
+
+# Ten slides at their slowest (all the patience, a try that begins just before its end, and one more
+# with credentials read anew) take some ten minutes: SendToCdr has fifteen.
+_TIMEOUT: Final = urllib3.Timeout(connect=3, read=8)
+_ANSWER_S: Final = 5.0
+_TRIES: Final = 3
+_PATIENCE_S: Final = 25.0
+_FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 10.0
+# Statuses below 500 that may be others a moment later.
+_PASSING: Final = frozenset({408, 425, 429})
+_SECRET_AGE_S: Final = 300
+# Of an answer no more is read, and of its texts no more is kept.
+_MAX_ANSWER_BYTES: Final = 16 * 1024
+_MAX_TEXT_CHARS: Final = 200
+
+
+class Refused(VsvError):
+    """The slide will not be taken as it is: to try again is of no use.
+
+    ``title`` is the CDR's own word for it: for the record, not for the log.
+    """
+
+    def __init__(self, reason: str, title: str | None = None) -> None:
+        super().__init__(reason)
+        self.title = title
+
+
+class Credentials:
+    """The CDR's credentials, in Secrets Manager: kept for minutes, and read anew when asked to.
+
+    The secret is JSON: ``{"username": …, "password": …}`` or ``{"token": …}``.
+    """
+
+    def __init__(self, secrets: SecretsProvider, arn: str) -> None:
+        self._secrets = secrets
+        self._arn = arn
+
+    def header(self, *, anew: bool = False) -> str:
+        """The Authorization header. Raises Unavailable where the secret cannot be read or used."""
+        try:
+            text = self._secrets.get(self._arn, max_age=_SECRET_AGE_S, force_fetch=anew)
+            secret = json.loads(str(text))
+        except (GetParameterError, ValueError) as error:
+            raise Unavailable("the CDR's credentials cannot be read") from error
+        match secret:
+            case {"username": str(name), "password": str(password)}:
+                return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+            case {"token": str(token)} if token.isascii() and token.isprintable():
+                return f"Bearer {token}"
+        raise Unavailable("the CDR's secret has neither username and password nor a token")
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the CDR says, as far as it matters. Its texts are bounded and fit to be shown."""
+
+    status: int
+    receipt: str | None
+    title: str | None
+    retry_after_s: float | None
+
+    @classmethod
+    def read(cls, response: "BaseHTTPResponse", body: bytes) -> Self:
+        try:
+            fields = json.loads(body)
+        except (ValueError, RecursionError):
+            fields = None
+        fields = fields if isinstance(fields, dict) else {}
+        try:
+            retry_after_s = urllib3.Retry().get_retry_after(response)
+        except (HTTPError, ValueError, OverflowError):
+            retry_after_s = None
+        receipt = _text(fields.get("receipt")) or _text(response.headers.get("Receipt"))
+        return cls(response.status, receipt, _text(fields.get("title")), retry_after_s)
+
+    @property
+    def has_it(self) -> bool:
+        """The CDR has the slide: from just now, or, as a duplicate, from an earlier try."""
+        return 200 <= self.status < 300 or (self.status == 409 and self.receipt is not None)
+
+    @property
+    def passes(self) -> bool:
+        """Another try may fare better."""
+        return self.status in _PASSING or self.status >= 500
+
+
+class CdrClient:
+    """Hands payloads over.
+
+    The loop over tries is its own: urllib3's reads what it discards to the end, however long that
+    is, knows no bound for the whole, and has no jitter in the version that Lambda may bring.
+    """
+
+    def __init__(
+        self, url: str, credentials: Credentials, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._url = url
+        self._credentials = credentials
+        self._sleep = sleep
+        self._http = urllib3.PoolManager(
+            timeout=_TIMEOUT, retries=False, cert_reqs="CERT_REQUIRED", maxsize=1
+        )
+
+    def deliver(self, content: Mapping[str, Any], key: str) -> str | None:
+        """Hand one payload over; return the CDR's receipt, if it gives one.
+
+        Raises Refused, or Unavailable where the same may go through later.
+        """
+        body = json.dumps(content).encode()
+        end = time.monotonic() + _PATIENCE_S
+        answer = self._insist(body, key, self._credentials.header(), end)
+        if answer.status == 401:  # they may have been replaced
+            answer = self._insist(body, key, self._credentials.header(anew=True), end)
+        if answer.has_it:
+            return answer.receipt
+        reason = f"the CDR refused the slide with status {answer.status}"
+        raise Refused(reason, _without_ids(answer.title, content))
+
+    def _insist(self, body: bytes, key: str, authorization: str, end: float) -> _Answer:
+        """The first answer that is more than a passing trouble. Raises Unavailable."""
+        for tried in count(1):
+            pause_s = random.uniform(0.5, 1) * _FIRST_PAUSE_S * 2 ** (tried - 1)  # noqa: S311
+            try:
+                answer = self._ask(body, key, authorization)
+            except HTTPError as error:
+                trouble = f"the CDR cannot be reached ({type(error).__name__})"
+            else:
+                if not answer.passes:
+                    return answer
+                trouble = f"the CDR answers with status {answer.status}"
+                pause_s = min(answer.retry_after_s or pause_s, _LONGEST_PAUSE_S)
+            if tried == _TRIES or time.monotonic() + pause_s > end:
+                break
+            self._sleep(pause_s)
+        raise Unavailable(trouble)
+
+    def _ask(self, body: bytes, key: str, authorization: str) -> _Answer:
+        headers = {
+            "Authorization": authorization,
+            "Content-Type": "application/json",
+            "Idempotency-Key": key,
+        }
+        response = self._http.request(
+            "POST", self._url, body=body, headers=headers, redirect=False, preload_content=False
+        )
+        read, end = bytearray(), time.monotonic() + _ANSWER_S
+        try:
+            # A byte at a time: to ask for more is to wait until it is there, however it trickles.
+            while len(read) < _MAX_ANSWER_BYTES and (byte := response.read(1)):
+                read += byte
+                if time.monotonic() > end:
+                    raise Unavailable("the CDR's answer takes too long")
+            return _Answer.read(response, bytes(read))
+        finally:
+            response.close()
+
+
+def _text(value: Any) -> str | None:
+    """A foreign text or number as one may keep and show it; None where nothing is left of it."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    shown = "".join(char for char in str(value) if char.isprintable()).strip()
+    return shown[:_MAX_TEXT_CHARS] or None
+
+
+def _without_ids(title: str | None, content: Mapping[str, Any]) -> str | None:
+    """The title, unless it repeats what the CDR was told of whose slide it is."""
+    ids = (str(content[name]).casefold() for name in ("ImageID", "SlideID", "CaseID"))
+    return None if title is None or any(each in title.casefold() for each in ids) else title

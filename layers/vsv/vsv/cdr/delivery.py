@@ -1,0 +1,159 @@
+"""SendToCdr: every slide that is due goes to the CDR, and what came of it onto its record.
+
+Due is a slide whose Status is SEND. The slide table's stream tells so, at least once; what there is
+to do stands on the record alone, so that a word that is late or repeated does no harm. The CDR
+knows a repetition by its key. Slides are nameless in the log: a key stands for each.
+"""
+
+import json
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+from vsv import aws
+from vsv.catalogue import Catalogue, Record
+from vsv.catalogue.record import instant
+from vsv.cdr.client import CdrClient, Credentials, Refused
+from vsv.cdr.content import REQUIRED, digest, idempotency_key, payload, version_of
+from vsv.errors import Unavailable
+from vsv.logs import count, logger
+from vsv.settings import CdrSettings
+
+__all__ = ["Sender", "sender"]
+
+
+class Sender:
+    """Sends what is due.
+
+    ``dead_letters`` takes what is given up: what could not be sent ``give_up_s`` seconds after it
+    was asked for.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        client: CdrClient,
+        dead_letters: Callable[[Mapping[str, Any]], None],
+        give_up_s: int,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._catalogue = catalogue
+        self._client = client
+        self._dead_letters = dead_letters
+        self._give_up_s = give_up_s
+        self._now = now
+
+    def send(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """See to the slides of these records of the table's stream.
+
+        Raises Unavailable, once all were seen to, if some have to wait: the stream then brings all
+        of them again, and those that are done are known by their Status.
+        """
+        changes = [record["dynamodb"] for record in records]
+        told = {each["Keys"]["ImageID"]["S"]: each for each in changes}
+        waiting = 0
+        for image_id, change in told.items():
+            try:
+                self._send_if_due(image_id, change["ApproximateCreationDateTime"])
+            except Unavailable as error:
+                waiting += 1
+                logger.warning("a slide waits for the CDR: %s", error)
+            except Exception as error:  # noqa: BLE001  the others shall not wait for this one
+                waiting += 1
+                # Where it happened, without its message: that may hold anything.
+                where = traceback.format_tb(error.__traceback__)
+                logger.error("unexpected %s", type(error).__name__, extra={"where": where})
+        if waiting:
+            raise Unavailable(f"{waiting} of {len(told)} slides wait for the CDR")
+
+    def _send_if_due(self, image_id: str, told_at: float) -> None:
+        record = self._catalogue.get(image_id)
+        if record is None or record.get("Status") != "SEND":
+            return
+        version = version_of(record)
+        key = idempotency_key(image_id, version)
+        requested_at = instant(str(record.get("SendRequestedAt"))) or _iso(
+            datetime.fromtimestamp(told_at, UTC)
+        )
+        try:
+            receipt = self._deliver(record, requested_at, key)
+        except Refused as error:
+            logger.warning("%s", error, extra={"idempotency_key": key})
+            self._fail(image_id, version, f"{error}: {error.title}" if error.title else str(error))
+        except Unavailable as error:
+            age = self._now() - datetime.fromisoformat(requested_at)
+            if age.total_seconds() < self._give_up_s:
+                raise
+            logger.error("given up: %s", error, extra={"idempotency_key": key})
+            self._dead_letters(
+                {
+                    "ImageID": image_id,
+                    "Version": version,
+                    "IdempotencyKey": key,
+                    "Reason": str(error),
+                    "At": _iso(self._now()),
+                }
+            )
+            self._fail(image_id, version, f"given up after {self._give_up_s} s: {error}")
+        else:
+            logger.info("sent to the CDR", extra={"idempotency_key": key})
+            count("SlideSent")
+            sent = {
+                "At": _iso(self._now()),
+                "Version": version,
+                "Receipt": receipt,
+                "Digest": digest(record),
+            }
+            self._note(image_id, version, "SENT", {"Sent": sent, "SendError": None})
+
+    def _deliver(self, record: Record, requested_at: str, key: str) -> str | None:
+        if missing := [name for name in REQUIRED if record.get(name) is None]:
+            raise Refused(f"the slide has no {' and no '.join(missing)}; it cannot be sent")
+        return self._client.deliver(payload(record, requested_at), key)
+
+    def _fail(self, image_id: str, version: int, why: str) -> None:
+        count("SlideSendFailed")
+        self._note(image_id, version, "SEND_FAILED", {"SendError": why})
+
+    def _note(self, image_id: str, version: int, status: str, outcome: Mapping[str, Any]) -> None:
+        """Write the outcome onto the record, as far as that is still about what was sent."""
+
+        def decide(old: Record | None) -> Record | None:
+            if old is None:
+                return None
+            if old.get("Status") == "SEND" and version_of(old) == version:
+                return {**old, "Status": status, **outcome}
+            if old.get("Status") in ("TRANSFERRED", "DELETED"):
+                return {**old, **outcome}
+            # Due anew, since it was edited: the stream has another word for that. Or another run
+            # has noted what came of it.
+            return old
+
+        self._catalogue.change(image_id, "cdr", "SEND", decide)
+
+
+@cache
+def sender() -> Sender:
+    """What SendToCdr works with. Raises ValueError naming what is wrong with its settings."""
+    settings = CdrSettings.read()
+    secrets = SecretsProvider(boto3_client=aws.client("secretsmanager"))
+
+    def dead_letters(message: Mapping[str, Any]) -> None:
+        aws.client("sqs").send_message(
+            QueueUrl=settings.dead_letter_queue_url, MessageBody=json.dumps(message)
+        )
+
+    return Sender(
+        Catalogue(aws.dynamodb(), settings.slide_table, settings.history_table),
+        CdrClient(settings.cdr_url, Credentials(secrets, settings.cdr_secret_arn)),
+        dead_letters,
+        settings.cdr_give_up_s,
+    )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
