@@ -3,6 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import boto3
@@ -67,6 +68,12 @@ def aws() -> Iterator[None]:
             yield
 
 
+@cache
+def dynamodb():
+    """Moto's tables, as boto3 sees them: a client takes longer to make than most tests take."""
+    return boto3.resource("dynamodb")
+
+
 class _Loader(yaml.SafeLoader):
     """Reads CloudFormation's short intrinsic functions as what stands behind them."""
 
@@ -101,8 +108,7 @@ def tables(aws) -> dict[str, str]:
         if resource["Type"] != "AWS::DynamoDB::Table":
             continue
         wanted = resource["Properties"]
-        client = boto3.client("dynamodb")
-        client.create_table(
+        dynamodb().meta.client.create_table(
             TableName=logical_id,
             BillingMode="PAY_PER_REQUEST",
             **{
@@ -117,7 +123,7 @@ def tables(aws) -> dict[str, str]:
 
 @pytest.fixture
 def catalogue(tables) -> Catalogue:
-    return Catalogue(boto3.resource("dynamodb"), tables["SlideTable"])
+    return Catalogue(dynamodb(), tables["SlideTable"], tables["HistoryTable"])
 
 
 CHROMIUM = "/usr/bin/chromium"

@@ -3,9 +3,9 @@
 from typing import Any
 
 from vsv.imports.files import check_file
-from vsv.imports.wiring import storage
 from vsv.logs import observed
 from vsv.slides import FileVersion
+from vsv.wiring import storage
 
 
 @observed

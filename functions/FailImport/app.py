@@ -3,9 +3,9 @@
 from typing import Any
 
 from vsv.imports.steps import fail_import
-from vsv.imports.wiring import catalogue
 from vsv.imports.workflow import ImportJob
 from vsv.logs import count, observed
+from vsv.wiring import catalogue
 
 
 @observed

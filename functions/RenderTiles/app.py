@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from vsv.imports.wiring import importer
 from vsv.imports.workflow import ImportJob
 from vsv.logs import observed
+from vsv.wiring import importer
 
 
 @observed

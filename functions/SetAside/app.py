@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from vsv.imports.wiring import storage
 from vsv.logs import observed
 from vsv.slides import FileVersion
+from vsv.wiring import storage
 
 
 @observed

@@ -1,53 +1,133 @@
 """SlideCatalogue: every field of the GraphQL API, resolved from the slide table."""
 
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.event_handler import AppSyncResolver
 
-from vsv import aws
-from vsv.catalogue import Record
-from vsv.imports.wiring import catalogue
-from vsv.logs import observed
+from vsv import catalogue as records
+from vsv import graphql
+from vsv.catalogue import Listings, Record, Search, SlideFilter
+from vsv.logs import log_unexpected, observed
+from vsv.review import Edit, IdPatterns
+from vsv.settings import ReviewSettings
+from vsv.wiring import catalogue
+
+# Arguments have the schema's names.
+# ruff: noqa: N803
 
 app = AppSyncResolver()  # type: ignore[no-untyped-call]
 
 
-def _page(records: list[Record], token: str | None) -> dict[str, Any]:
-    return {"items": records, "nextToken": token}
+@cache
+def _listings() -> Listings:
+    return Listings(catalogue())
+
+
+@cache
+def _patterns() -> IdPatterns:
+    settings = ReviewSettings.read()
+    return IdPatterns(settings.slide_id_pattern, settings.case_id_pattern)
 
 
 @app.resolver(type_name="Query", field_name="getSlide")
-def get_slide(ImageID: str) -> Record | None:  # noqa: N803  the schema's name
+def get_slide(ImageID: str) -> Record | None:
     """One slide, or null."""
-    return catalogue().get(ImageID)
+    return graphql.slide(catalogue().get(ImageID))
 
 
 @app.resolver(type_name="Query", field_name="getSlides")
-def get_slides(ImageIDs: list[str]) -> list[Record | None]:  # noqa: N803  the schema's name
+def get_slides(ImageIDs: list[str] | None = None) -> list[Record | None]:
     """The slides in the order asked for, null for each unknown one."""
-    return catalogue().get_many(ImageIDs)
+    return [graphql.slide(record) for record in catalogue().get_many(ImageIDs or [])]
 
 
 @app.resolver(type_name="Query", field_name="querySlidesByStatus")
 def query_slides_by_status(
-    Status: str,  # noqa: N803  the schema's name
-    limit: int | None = None,
-    nextToken: str | None = None,  # noqa: N803  the schema's name
+    Status: str, limit: int | None = None, nextToken: str | None = None
 ) -> dict[str, Any]:
     """A page of the slides of one review status, by slide ID."""
-    return _page(*catalogue().by_status(Status, limit, nextToken))
+    return graphql.slides_page(_listings().by_status(Status, limit, nextToken))
+
+
+@app.resolver(type_name="Query", field_name="querySlidesByCase")
+def query_slides_by_case(
+    CaseID: str, limit: int | None = None, nextToken: str | None = None
+) -> dict[str, Any]:
+    """A page of the slides of one case."""
+    return graphql.slides_page(_listings().by_case(CaseID, limit, nextToken))
 
 
 @app.resolver(type_name="Query", field_name="listSlides")
 def list_slides(
+    filter: dict[str, Any] | None = None,
     limit: int | None = None,
-    nextToken: str | None = None,  # noqa: N803  the schema's name
+    nextToken: str | None = None,
 ) -> dict[str, Any]:
-    """A page of all slides."""
-    return _page(*catalogue().all_slides(limit, nextToken))
+    """A page of all slides that pass the filter."""
+    return graphql.slides_page(_listings().all_slides(SlideFilter.parse(filter), limit, nextToken))
+
+
+@app.resolver(type_name="Query", field_name="searchSlides")
+def search_slides(
+    SlideIDPrefix: str | None = None,
+    CaseIDPrefix: str | None = None,
+    Scanner: str | None = None,
+    ScannedFrom: str | None = None,
+    ScannedTo: str | None = None,
+    limit: int | None = None,
+    nextToken: str | None = None,
+) -> dict[str, Any]:
+    """A page of the slides that are looked for."""
+    search = Search.parse(SlideIDPrefix, CaseIDPrefix, Scanner, ScannedFrom, ScannedTo)
+    return graphql.slides_page(_listings().search(search, limit, nextToken))
+
+
+@app.resolver(type_name="Query", field_name="listUnsentSlides")
+def list_unsent_slides(limit: int | None = None, nextToken: str | None = None) -> dict[str, Any]:
+    """A page of the slides that technicians have yet to do something about."""
+    return graphql.slides_page(_listings().unsent(limit, nextToken))
+
+
+@app.resolver(type_name="Query", field_name="listImportFailures")
+def list_import_failures(limit: int | None = None, nextToken: str | None = None) -> dict[str, Any]:
+    """A page of the slides whose import failed."""
+    return graphql.slides_page(_listings().failed(limit, nextToken))
+
+
+@app.resolver(type_name="Query", field_name="listCaseIDs")
+def list_case_ids(limit: int | None = None, nextToken: str | None = None) -> dict[str, Any]:
+    """A page of all slides' image and case IDs."""
+    page = _listings().case_ids(limit, nextToken)
+    return {"items": page.items, "nextToken": page.token}
+
+
+@app.resolver(type_name="Query", field_name="slideHistory")
+def slide_history(
+    ImageID: str, limit: int | None = None, nextToken: str | None = None
+) -> dict[str, Any]:
+    """A page of the changes of a slide's record."""
+    return graphql.changes_page(_listings().history(ImageID, limit, nextToken))
+
+
+@app.resolver(type_name="Mutation", field_name="updateSlide")
+def update_slide(input: dict[str, Any]) -> Record | None:
+    """A technician's edit."""
+    technician = graphql.caller(app.current_event).technician()
+    edit = Edit.parse(input, _patterns())
+    return graphql.slide(
+        catalogue().change(
+            edit.image_id, technician, "EDIT", lambda old: edit.apply(old, records.now())
+        )
+    )
 
 
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> Any:
-    """Resolve one field for AppSync."""
-    return aws.to_json(app.resolve(event, context))
+    """Resolve one field for AppSync. All are for people, whichever they are."""
+
+    def resolve() -> Any:
+        graphql.caller(event).person()
+        return app.resolve(event, context)
+
+    return graphql.resolved(resolve, log_unexpected)

@@ -3,12 +3,17 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import boto3
 import pytest
+from moto.s3 import models
+from moto.s3.exceptions import NoSuchUpload
 
+from tests.conftest import dynamodb
+from tests.s3 import BUCKET, PYRAMIDS, S3
+from vsv import aws as clients
 from vsv.imports.decision import ImportDesk
 from vsv.imports.files import FileState, check_file
 from vsv.imports.request import Answer, ImportRequest
@@ -82,6 +87,7 @@ class FakeWorkflow:
     catalogue: object
     running: dict[str, object] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
+    before: Callable[[object], object] = lambda _: None
 
     def ensure(self, job, is_settled):
         if job.name in self.running:
@@ -99,6 +105,7 @@ class FakeWorkflow:
 
     def run(self, job):
         try:
+            self.before(job)
             plan = self.importer.extract_metadata(job)
             for piece in plan["pieces"]:
                 self.importer.render_tiles(job, piece["start"], piece["stop"])
@@ -126,7 +133,7 @@ class World:
         self.files = LocalFiles(storage)
         self.clock = 1_800_000_000.0
         self.transfers = Transfers(
-            boto3.resource("dynamodb").Table(tables["TransferTable"]),
+            dynamodb().Table(tables["TransferTable"]),
             self.datasync,
             TASK_ARN,
             now=lambda: self.clock,
@@ -161,3 +168,27 @@ def short_search(monkeypatch):
 @pytest.fixture
 def world(tmp_path, storage, catalogue, tables) -> World:
     return World(tmp_path, storage, catalogue, tables)
+
+
+@pytest.fixture
+def s3(aws, monkeypatch):
+    """The bucket as the template makes it, and small parts."""
+    monkeypatch.setattr(models, "S3_UPLOAD_PART_MIN_SIZE", 1)
+    upload_part = models.S3Backend.upload_part
+
+    def upload_part_if_any(self, bucket, upload, *part):
+        try:
+            return upload_part(self, bucket, upload, *part)
+        except KeyError:
+            raise NoSuchUpload(upload_id=upload) from None
+
+    monkeypatch.setattr(models.S3Backend, "upload_part", upload_part_if_any)
+    client = clients.s3_archive()
+    for name in (BUCKET, PYRAMIDS):
+        client.create_bucket(
+            Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+    client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    watched = S3(client)
+    yield watched
+    watched.close()

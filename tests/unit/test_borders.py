@@ -12,16 +12,19 @@ LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 # Each may import those before it. What stands in one set does not know the others in it.
 LAYERS = [
     {"errors", "_halving", "terminal"},
-    {"deepzoom", "slides", "aws", "label", "logs"},
+    {"deepzoom", "slides", "aws", "label", "logs", "people", "review"},
     {"index", "files", "settings", "catalogue", "pixels"},
-    {"stores"},
+    {"stores", "cdr"},
     {"bucket"},
     {"storage"},
-    {"tiles", "shelf", "pyramid"},
+    {"tiles", "shelf", "pyramid", "archive"},
     {"render", "images"},
-    {"http", "imports"},
+    {"verify"},
+    {"imports"},
+    {"removal"},
+    {"http", "graphql", "wiring"},
     {"serve"},
-    {"cli"},
+    {"cli", "admin"},
 ]
 
 

@@ -1,98 +1,409 @@
-"""The catalogue's reads, through the function that AppSync calls."""
+"""The catalogue through the function that AppSync calls: questions, what they cost, and edits."""
 
 import json
+import random
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from threading import Lock, Thread
 
+import boto3
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto.dynamodb.models import DynamoDBBackend
 
 from tests.conftest import load_handler
+from vsv import wiring
+from vsv.catalogue import SlideFilter, record
+from vsv.settings import CatalogueSettings
+
+
+class Refused(Exception):
+    """A field that resolved to an error, as graphql/resolver.js passes it on."""
+
+    def __init__(self, error):
+        super().__init__(f"{error['type']}: {error['message']}")
+        self.error = error
 
 
 @pytest.fixture
 def ask(tables, monkeypatch):
-    """Resolve one GraphQL field as AppSync's direct Lambda resolver does."""
+    """Resolve one GraphQL field as AppSync's resolver does, for a technician."""
     monkeypatch.setenv("SLIDE_TABLE", tables["SlideTable"])
-    from vsv import aws
-    from vsv.imports import wiring
-
-    for cached in (aws.dynamodb, aws.client, wiring.catalogue):
-        cached.cache_clear()
+    monkeypatch.setenv("HISTORY_TABLE", tables["HistoryTable"])
+    monkeypatch.setenv("SLIDE_ID_PATTERN", r".{1,30}")
+    wiring.catalogue.cache_clear()
     handler = load_handler("SlideCatalogue")
 
-    def ask(field, **arguments):
+    def ask(field, *, groups=("Technicians",), claims=None, **arguments):
+        claims = {"cognito:username": "ann", "cognito:groups": list(groups)} | (claims or {})
         event = {
             "arguments": arguments,
-            "identity": None,
+            "identity": {"claims": claims},
             "source": None,
             "request": {"headers": {}},
             "info": {
                 "fieldName": field,
-                "parentTypeName": "Query",
+                "parentTypeName": "Mutation" if field == "updateSlide" else "Query",
                 "variables": {},
                 "selectionSetList": ["items"],
             },
         }
-        return json.loads(json.dumps(handler(event, None)))
+        answer = json.loads(json.dumps(handler(event, None)))
+        if isinstance(answer, dict) and "__error" in answer:
+            raise Refused(answer["__error"])
+        return answer
 
     yield ask
-    for cached in (aws.dynamodb, aws.client, wiring.catalogue):
-        cached.cache_clear()
+    wiring.catalogue.cache_clear()
+
+
+BEGIN = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+
+
+def slide(number, **fields):
+    status = ("NEW", "GOOD", "BAD", "SENT", "SEND_FAILED")[number % 5]
+    return record.derived(
+        {
+            "ImageID": f"i{number:05}",
+            "Filename": f"{number:05}.svs",
+            "SlideID": f"S-{99999 - number}-A",
+            "CaseID": f"S-{99999 - number // 2 * 2}",
+            "Status": status,
+            "ImportStatus": "FAILED" if number % 10 == 7 else "IMPORTED",
+            "ScanDate": (BEGIN + timedelta(seconds=number)).isoformat(),
+            "Scanner": f"SS{number % 3}",
+            "MPP": Decimal("0.25") if number % 2 else None,
+            "AppMag": 40 if number % 2 else 20,
+            "Version": 1,
+        }
+        | fields
+    )
+
+
+def fill(catalogue, count):
+    with catalogue.slides.batch_writer() as batch:
+        for number in range(count):
+            batch.put_item(Item={k: v for k, v in slide(number).items() if v is not None})
+        gone = slide(count, Status="DELETED", ImageID="gone", CaseID="S-99999")
+        batch.put_item(Item={k: v for k, v in gone.items() if v is not None})
+
+
+def pages(ask, field, limit=None, **arguments):
+    """All items of a query, page by page."""
+    found, token = [], None
+    while True:
+        page = ask(field, limit=limit, nextToken=token, **arguments)
+        assert limit is None or len(page["items"]) <= limit
+        found += page["items"]
+        token = page["nextToken"]
+        if token is None:
+            return found
+
+
+def ids(slides):
+    return [slide["ImageID"] for slide in slides]
 
 
 @pytest.fixture
 def slides(catalogue):
-    """25 slides, the odd ones GOOD and the even ones NEW, and a deleted one."""
-    with catalogue._table.batch_writer() as batch:
-        for number in range(25):
-            batch.put_item(
-                Item={
-                    "ImageID": f"i{number:02}",
-                    "Filename": f"{number:02}.svs",
-                    "SlideID": f"S-{99 - number:02}",
-                    "Status": "GOOD" if number % 2 else "NEW",
-                    "ImportStatus": "IMPORTED",
-                }
-            )
-        batch.put_item(Item={"ImageID": "gone", "SlideID": "S-00", "Status": "DELETED"})
+    fill(catalogue, 40)
 
 
 @pytest.mark.usefixtures("slides")
 def test_one_slide_many_slides_and_unknown_ones(ask):
-    assert ask("getSlide", ImageID="i07")["SlideID"] == "S-92"
+    assert ask("getSlide", ImageID="i00007")["SlideID"] == "S-99992-A"
     assert ask("getSlide", ImageID="nobody") is None
-    many = ask("getSlides", ImageIDs=["i03", "nobody", "i01", "i03"])
-    assert [slide and slide["ImageID"] for slide in many] == ["i03", None, "i01", "i03"]
-    assert len(ask("getSlides", ImageIDs=[f"x{n}" for n in range(250)] + ["i01"])) == 251
+    many = ask("getSlides", ImageIDs=["i00003", "nobody", "i00001", "i00003"])
+    assert [slide and slide["ImageID"] for slide in many] == ["i00003", None, "i00001", "i00003"]
+    assert len(ask("getSlides", ImageIDs=[f"x{n}" for n in range(250)] + ["i00001"])) == 251
+    assert ask("getSlides") == []
+
+
+ALL = set(range(40))
 
 
 @pytest.mark.usefixtures("slides")
-@pytest.mark.parametrize("limit", [1, 4, 13, 100])
-def test_pages_hold_every_slide_once(ask, limit):
-    for field, arguments, expected in (
-        ("listSlides", {}, {f"i{n:02}" for n in range(25)}),
-        ("querySlidesByStatus", {"Status": "GOOD"}, {f"i{n:02}" for n in range(1, 25, 2)}),
-    ):
-        found, token = [], None
-        while True:
-            page = ask(field, **arguments, limit=limit, nextToken=token)
-            assert len(page["items"]) <= limit
-            found += page["items"]
-            token = page["nextToken"]
-            if token is None:
-                break
-        assert len(found) == len(expected)
-        assert {slide["ImageID"] for slide in found} == expected
-
-
-@pytest.mark.usefixtures("slides")
-def test_slides_of_a_status_come_by_slide_id(ask):
-    ids = [slide["SlideID"] for slide in ask("querySlidesByStatus", Status="NEW")["items"]]
-    assert ids == sorted(ids)
-    assert len(ids) == 13
-
-
+@pytest.mark.parametrize("limit", [1, 7, 13, 1000])
 @pytest.mark.parametrize(
-    "arguments", [{"limit": 0}, {"limit": 10_000}, {"nextToken": "x"}, {"nextToken": "W10="}]
+    ("field", "arguments", "expected"),
+    [
+        ("listSlides", {}, ALL),
+        ("querySlidesByStatus", {"Status": "GOOD"}, {n for n in ALL if n % 5 == 1}),
+        ("querySlidesByCase", {"CaseID": "S-99999"}, {0, 1}),
+        ("searchSlides", {"SlideIDPrefix": "S-9998"}, set(range(10, 20))),
+        ("searchSlides", {"CaseIDPrefix": "S-9997", "Scanner": "SS1"}, {22, 25, 28}),
+        ("searchSlides", {"Scanner": "SS2"}, {n for n in ALL if n % 3 == 2}),
+        (
+            "searchSlides",
+            # The zone of the question need not be the scanner's.
+            {"ScannedFrom": "2025-12-31T23:00:05Z", "ScannedTo": "2026-01-01T01:00:09+02:00"},
+            {5, 6, 7, 8, 9},
+        ),
+        ("listUnsentSlides", {}, {n for n in ALL if n % 5 != 3}),
+        ("listImportFailures", {}, {7, 17, 27, 37}),
+        ("listCaseIDs", {}, ALL),
+    ],
+)
+def test_pages_hold_every_slide_once(ask, field, arguments, expected, limit):
+    found = ids(pages(ask, field, limit, **arguments))
+    assert len(found) == len(expected)
+    assert set(found) == {f"i{number:05}" for number in expected}
+
+
+@pytest.mark.usefixtures("slides")
+def test_the_order_is_what_one_looks_for(ask):
+    by_id = [slide["SlideID"] for slide in pages(ask, "querySlidesByStatus", Status="NEW")]
+    assert by_id == sorted(by_id)
+    by_time = ids(pages(ask, "searchSlides", 3, Scanner="SS0"))
+    assert by_time == sorted(by_time, reverse=True)
+    cases = [slide["CaseID"] for slide in pages(ask, "listCaseIDs", 7)]
+    assert cases == sorted(cases)
+
+
+@pytest.mark.usefixtures("slides")
+def test_a_slide_without_ids_is_seen_wherever_it_is_not_looked_for_by_them(ask):
+    ask("updateSlide", input={"ImageID": "i00000", "SlideID": None, "CaseID": None})
+    assert "SlideID" not in ask("getSlide", ImageID="i00000")
+    assert ids(pages(ask, "querySlidesByStatus", 2, Status="NEW"))[-1] == "i00000"
+    assert "i00000" in ids(pages(ask, "listSlides", 9))
+    assert "i00000" in ids(pages(ask, "listUnsentSlides"))
+    assert "i00000" not in ids(pages(ask, "listCaseIDs"))
+    ask("updateSlide", input={"ImageID": "i00000", "SlideID": "S-7"})
+    assert ids(pages(ask, "querySlidesByStatus", 2, Status="NEW")).count("i00000") == 1
+
+
+@pytest.mark.usefixtures("slides")
+def test_deleted_slides_are_seen_by_their_status_only(ask, catalogue):
+    catalogue.change("i00007", "ann", "DELETE", lambda old: {**old, "Status": "DELETED"})
+    assert ids(pages(ask, "querySlidesByStatus", Status="DELETED")) == ["gone", "i00007"]
+    for field, arguments in (
+        ("listSlides", {}),
+        ("querySlidesByCase", {"CaseID": "S-99993"}),
+        ("searchSlides", {"SlideIDPrefix": "S-"}),
+        ("searchSlides", {"Scanner": "SS1"}),
+        ("listImportFailures", {}),
+        ("listCaseIDs", {}),
+    ):
+        assert "i00007" not in ids(pages(ask, field, **arguments)), field
+
+
+# Questions by index, each with what it may look at: the slides that it returns and no others.
+QUESTIONS = [
+    ("getSlide", {"ImageID": "i00005"}),
+    ("getSlides", {"ImageIDs": ["i00001", "i00005", "nobody"]}),
+    ("querySlidesByStatus", {"Status": "GOOD", "limit": 2}),
+    ("querySlidesByCase", {"CaseID": "S-99999"}),
+    ("searchSlides", {"SlideIDPrefix": "S-99995"}),
+    ("searchSlides", {"CaseIDPrefix": "S-99995"}),
+    ("searchSlides", {"Scanner": "SS1", "limit": 2}),
+    ("searchSlides", {"ScannedTo": "2025-12-31T23:00:03Z"}),
+    ("listUnsentSlides", {"limit": 2}),
+    ("listImportFailures", {"limit": 1}),
+    ("listCaseIDs", {"limit": 2}),
+    ("listSlides", {"limit": 3}),
+    ("listSlides", {"filter": {"CaseID": {"eq": "S-99999"}}}),
+    ("listSlides", {"filter": {"SlideID": {"beginsWith": "S-99995"}}}),
+    ("listSlides", {"filter": {"Filename": {"contains": "5"}}, "limit": 3}),
+    ("slideHistory", {"ImageID": "i00005"}),
+]
+
+
+class Meter:
+    """Counts the calls to DynamoDB, and the items that they looked at."""
+
+    def __init__(self, client):
+        self.calls, self.items = Counter(), 0
+        client.meta.events.register("after-call.dynamodb", self._count)
+
+    def _count(self, model, parsed, **_):
+        self.calls[model.name] += 1
+        self.items += parsed.get("ScannedCount", 0)
+        self.items += sum(map(len, parsed.get("Responses", {}).values()))
+        self.items += "Item" in parsed
+
+
+@pytest.mark.timeout(280)
+def test_what_a_question_costs_does_not_grow_with_the_catalogue(ask, catalogue):
+    def costs():
+        found = {}
+        for field, arguments in QUESTIONS:
+            meter = Meter(wiring.catalogue().slides.meta.client)
+            ask(field, **arguments)
+            found[f"{field} {arguments}"] = (dict(meter.calls), meter.items)
+        return found
+
+    fill(catalogue, 10)
+    few = costs()
+    fill(catalogue, 10_000)
+    for question, (calls, items) in costs().items():
+        assert "Scan" not in calls, question
+        assert items <= few[question][1], question
+        assert sum(calls.values()) <= sum(few[question][0].values()), question
+
+
+@pytest.mark.usefixtures("slides")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"limit": 0},
+        {"limit": 10_000},
+        {"nextToken": "x"},
+        {"nextToken": "W10="},
+        {"nextToken": "eyJsZWciOiAiOTkifQ=="},
+        {"nextToken": "eyJsZWciOiAiMCIsICJhIjogImIifQ=="},
+        {"filter": {"MPP": {"between": [1]}}},
+    ],
 )
 def test_nonsense_is_refused(ask, arguments):
-    with pytest.raises(Exception, match="limit|nextToken"):
+    with pytest.raises(Refused, match=r"BadRequest: .*(limit|nextToken|between)"):
         ask("listSlides", **arguments)
+    with pytest.raises(Refused, match="BadRequest: say what to look for"):
+        ask("searchSlides", SlideIDPrefix=" ")
+    with pytest.raises(Refused, match="BadRequest: '2026-01-01' is no time with a zone"):
+        ask("searchSlides", ScannedFrom="2026-01-01")
+
+
+# Filters
+
+
+@pytest.mark.usefixtures("slides")
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"CaseID": {"eq": "S-99999"}}, {0, 1}),
+        ({"SlideID": {"beginsWith": "S-9998"}, "MPP": {"lt": 0.3}}, set(range(11, 20, 2))),
+        ({"AppMag": {"eq": "40"}}, set(range(1, 40, 2))),
+        ({"AppMag": {"between": ["10", "30"]}}, set(range(0, 40, 2))),
+        ({"MPP": {"ne": 0.25}}, set(range(0, 40, 2))),
+        ({"Filename": {"contains": "3"}, "ImageID": {"lt": "i00024"}}, {3, 13, 23}),
+        ({"Filename": {"notContains": "0000"}, "ImageID": {"le": "i00011"}}, {10, 11}),
+        ({"ScanDate": {"ge": "2026-01-01T00:00:38+01:00"}}, {38, 39}),
+        ({"ScanDate": {"between": ["2025-12-31T23:00:01Z", "2025-12-31T23:00:02Z"]}}, {1, 2}),
+        ({"ScanDate": {"beginsWith": "2026-01-01T00:00:3"}}, set(range(30, 40))),
+        ({"Status": {"eq": "BAD"}, "Scanner": {"gt": "SS1"}}, {2, 17, 32}),
+        ({"CaseID": None, "ImageID": {"eq": "i00004", "ne": None}}, {4}),
+    ],
+)
+def test_filters_of_existing_clients(ask, wanted, expected):
+    found = ids(pages(ask, "listSlides", 9, filter=wanted))
+    assert len(found) == len(set(found))
+    assert set(found) == {f"i{number:05}" for number in expected}
+
+
+VALUES = st.sampled_from(["", "a", "ab", "b", "ba", "c"])
+OPERATORS = st.sampled_from(["eq", "ne", "lt", "le", "gt", "ge", "contains", "notContains"])
+
+
+@given(value=st.none() | VALUES.filter(bool), operator=OPERATORS, operand=VALUES.filter(bool))
+def test_a_filter_holds_where_dynamodbs_does(value, operator, operand):
+    expected = {
+        "eq": value is not None and value == operand,
+        "ne": value != operand,
+        "lt": value is not None and value < operand,
+        "le": value is not None and value <= operand,
+        "gt": value is not None and value > operand,
+        "ge": value is not None and value >= operand,
+        "contains": value is not None and operand in value,
+        "notContains": value is None or operand not in value,
+    }[operator]
+    record = {} if value is None else {"SlideID": value}
+    assert SlideFilter.parse({"SlideID": {operator: operand}}).passes(record) is expected
+
+
+# Edits
+
+
+@pytest.mark.usefixtures("slides")
+def test_every_change_leaves_one_line_and_no_change_leaves_none(ask):
+    first = ask("updateSlide", input={"ImageID": "i00000", "SlideID": " S-1 ", "Status": "GOOD"})
+    again = ask("updateSlide", input={"ImageID": "i00000", "SlideID": "S-1", "Status": "GOOD"})
+    assert (first["SlideID"], first["Version"]) == ("S-1", 2)
+    assert again == first
+    ask("updateSlide", input={"ImageID": "i00000", "CaseID": None, "Version": 2})
+    newest, edit = pages(ask, "slideHistory", 1, ImageID="i00000")
+    assert newest["Changes"] == [{"Field": "CaseID", "From": "S-99999", "To": None}]
+    assert (edit["By"], edit["Action"], edit["Version"]) == ("ann", "EDIT", 2)
+    assert edit["At"] == first["lastModified"]
+    assert edit["Changes"] == [
+        {"Field": "SlideID", "From": "S-99999-A", "To": "S-1"},
+        {"Field": "Status", "From": "NEW", "To": "GOOD"},
+    ]
+
+
+@pytest.mark.usefixtures("slides")
+def test_a_stale_edit_is_refused_with_the_current_record(ask):
+    ask("updateSlide", input={"ImageID": "i00000", "SlideID": "S-1", "Version": 1})
+    with pytest.raises(Refused, match="Conflict: .* 2 now, not 1") as refused:
+        ask("updateSlide", input={"ImageID": "i00000", "SlideID": "S-2", "Version": 1})
+    current = ask("getSlide", ImageID="i00000")
+    assert refused.value.error["data"] == refused.value.error["info"] == current
+    assert current["SlideID"] == "S-1"
+
+
+@pytest.mark.usefixtures("slides")
+def test_who_may_edit_and_who_may_see(ask):
+    change = {"ImageID": "i00000", "SlideID": "S-1"}
+    for groups in ((), ("Pathologists",), ("technicians", "xTechnicians")):
+        with pytest.raises(Refused, match="Unauthorized: .*Technicians"):
+            ask("updateSlide", groups=groups, input=change)
+        assert ask("getSlide", groups=groups, ImageID="i00000")["SlideID"] == "S-99999-A"
+    machine = {"cognito:username": None, "scope": "vsv/import", "client_id": "scanner"}
+    for field, arguments in (("updateSlide", {"input": change}), ("listSlides", {})):
+        with pytest.raises(Refused, match="Unauthorized: .*machine"):
+            ask(field, claims=machine, **arguments)
+    assert len(pages(ask, "slideHistory", ImageID="i00000")) == 0
+
+
+def test_edits_of_what_is_not_there_or_makes_no_sense(ask):
+    with pytest.raises(Refused, match="NotFound"):
+        ask("updateSlide", input={"ImageID": "nobody", "SlideID": "S-1"})
+    with pytest.raises(Refused, match=r"BadRequest: SlideID .* pattern"):
+        ask("updateSlide", input={"ImageID": "i00000", "SlideID": "x" * 31})
+
+
+@pytest.mark.usefixtures("slides")
+def test_of_many_edits_at_once_none_is_lost(ask, catalogue, tables, monkeypatch):
+    """Each appends a letter to what it finds, so that a lost one would be missing."""
+    lock, transact = Lock(), DynamoDBBackend.transact_write_items
+
+    def isolated(*arguments):
+        # DynamoDB's transactions are; those of moto are not.
+        with lock:
+            return transact(*arguments)
+
+    monkeypatch.setattr(DynamoDBBackend, "transact_write_items", isolated)
+
+    def append(letter):
+        own = type(catalogue)(boto3.resource("dynamodb"), *tables_of(tables))
+        own.change(
+            "i00000", letter, "EDIT", lambda old: {**old, "Note": old.get("Note", "") + letter}
+        )
+
+    letters = [chr(ord("A") + n) for n in range(20)]
+    random.shuffle(letters)
+    threads = [Thread(target=append, args=(letter,)) for letter in letters]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    note = catalogue.get("i00000")["Note"]
+    assert sorted(note) == sorted(letters)
+    lines = pages(ask, "slideHistory", ImageID="i00000")
+    assert [line["By"] for line in reversed(lines)] == list(note)
+    assert [line["Version"] for line in lines] == list(range(21, 1, -1))
+
+
+def tables_of(tables):
+    return CatalogueSettings(tables["SlideTable"], tables["HistoryTable"]).__dict__.values()
+
+
+@pytest.mark.usefixtures("slides")
+def test_a_record_from_an_older_backup_goes_on_where_the_history_ended(ask, catalogue):
+    before = catalogue.get("i00000")
+    for text in ("S-1", "S-2", "S-3"):
+        ask("updateSlide", input={"ImageID": "i00000", "SlideID": text})
+    catalogue.slides.put_item(Item=before)
+    assert ask("updateSlide", input={"ImageID": "i00000", "SlideID": "S-4"})["Version"] == 5
+    assert len(pages(ask, "slideHistory", ImageID="i00000")) == 4

@@ -9,10 +9,10 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from vsv.deepzoom import TileAddress
@@ -26,7 +26,12 @@ from vsv.errors import (
     VsvError,
 )
 from vsv.images import Images, Resource, TileOptions
+from vsv.people import Caller
 from vsv.storage import parse_image_id
+
+if TYPE_CHECKING:
+    from vsv.removal.desk import Result
+    from vsv.removal.request import RemovalRequest
 
 __all__ = [
     "Answer",
@@ -38,8 +43,12 @@ __all__ = [
     "json_response",
     "problem",
     "problem_of",
+    "require_scanner",
     "respond",
+    "results_response",
     "show",
+    "status_of",
+    "technician",
 ]
 
 Event = Mapping[str, Any]
@@ -145,13 +154,17 @@ def problem_of(
     What was not foreseen is told to ``on_unexpected`` and to nobody else.
     """
     if isinstance(error, VsvError):
-        status = next(
-            (code for kind, code in STATUS_OF.items() if isinstance(error, kind)),
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-        )
-        return problem(status, str(error), instance)
+        return problem(status_of(error), str(error), instance)
     on_unexpected(error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the request failed here", instance)
+
+
+def status_of(error: VsvError) -> HTTPStatus:
+    """The status that stands for a named error."""
+    return next(
+        (code for kind, code in STATUS_OF.items() if isinstance(error, kind)),
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+    )
 
 
 def problem(status: HTTPStatus, detail: str, instance: str) -> Answer:
@@ -199,15 +212,31 @@ def image_response(event: Event, images: Images) -> Response:
     return _response(show(request.resource(images), _header(event, "if-none-match")))
 
 
+def technician(event: Event) -> str:
+    """The name of the technician who asks. Raises Forbidden for anyone else."""
+    return Caller.of(_claims(event)).technician()
+
+
+def require_scanner(event: Event) -> None:
+    """Raise Forbidden unless the scanner's workstation asks."""
+    Caller.of(_claims(event)).scanner()
+
+
 def _require_person(event: Event) -> None:
     """Raise Forbidden for a machine's token, whatever the gateway let through.
 
-    A person's token names a user; one from client credentials, like the scanner's, does not.
+    Without a gateway, where the event tells of no authorizer, there is nobody to be asked.
     """
+    claims = _claims(event)
+    if claims is not None:
+        Caller.of(claims).person()
+
+
+def _claims(event: Event) -> Mapping[str, Any] | None:
+    """The claims of the token that the gateway has checked."""
     context = event.get("requestContext") or {}
-    claims = (context.get("authorizer") or {}).get("claims")
-    if claims is not None and not (claims.get("cognito:username") or claims.get("username")):
-        raise Forbidden("this token does not open images")
+    claims: Mapping[str, Any] | None = (context.get("authorizer") or {}).get("claims")
+    return claims
 
 
 def json_body(event: Event) -> Any:
@@ -224,6 +253,21 @@ def json_body(event: Event) -> Any:
 def json_response(body: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:
     """A JSON answer that no cache keeps."""
     return _response(_json(body, status))
+
+
+def results_response(request: "RemovalRequest", results: "Sequence[Result]") -> Response:
+    """202, with what became of the request for each slide."""
+    images = [
+        {
+            "ImageID": result.image.image_id,
+            "Filename": result.image.filename,
+            "status": status_of(result.error) if result.error else HTTPStatus.ACCEPTED,
+            "detail": result.detail,
+        }
+        for result in results
+    ]
+    body = {"Operation": str(request.operation), "Images": images}
+    return json_response(body, HTTPStatus.ACCEPTED)
 
 
 def respond(

@@ -6,12 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-__all__ = ["CatalogueSettings", "DeskSettings", "StepSettings", "StorageSettings"]
+__all__ = [
+    "ArchiveSettings",
+    "CatalogueSettings",
+    "CdrSettings",
+    "DeskSettings",
+    "RemovalSettings",
+    "ReviewSettings",
+    "StepSettings",
+    "StorageSettings",
+]
 
 # Printable ASCII without spaces at the ends: no label's text is refused for its form.
-_ANY_SLIDE_ID = r"[!-~](?:[ -~]{0,62}[!-~])?"
+_ANY_ID = r"[!-~](?:[ -~]{0,62}[!-~])?"
 
 Environment = Mapping[str, str]
 
@@ -28,6 +38,26 @@ def _number(environment: Environment, name: str, default: int, low: int, high: i
     if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
         raise ValueError(f"{name} is {text!r}, not a number in {low}..{high}")
     return int(text)
+
+
+def _pattern(environment: Environment, name: str) -> str:
+    pattern = environment.get(name) or _ANY_ID
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{name} is no regular expression: {error}") from error
+    return pattern
+
+
+def _secure_url(environment: Environment, name: str) -> str:
+    """An https:// address without credentials in it; plain http:// to this machine only."""
+    url = urlsplit(_required(environment, name))
+    plain = url.scheme == "http" and url.hostname in ("127.0.0.1", "localhost")
+    if not url.hostname or not (url.scheme == "https" or plain):
+        raise ValueError(f"{name} is no https:// address")
+    if url.username is not None or url.password is not None:
+        raise ValueError(f"{name} has credentials in it: they belong into the secret")
+    return url.geturl()
 
 
 @dataclass(frozen=True)
@@ -61,14 +91,32 @@ class StorageSettings:
 
 @dataclass(frozen=True)
 class CatalogueSettings:
-    """For functions that use the catalogue. ``slide_table`` is the DynamoDB table's name."""
+    """For functions that change the catalogue: the names of its two DynamoDB tables."""
 
     slide_table: str
+    history_table: str
 
     @classmethod
     def read(cls, environment: Environment = os.environ) -> Self:
-        """SLIDE_TABLE. Raises ValueError where it is missing."""
-        return cls(_required(environment, "SLIDE_TABLE"))
+        """SLIDE_TABLE, HISTORY_TABLE. Raises ValueError where one is missing."""
+        return cls(_required(environment, "SLIDE_TABLE"), _required(environment, "HISTORY_TABLE"))
+
+
+@dataclass(frozen=True)
+class ReviewSettings:
+    """For SlideCatalogue: regular expressions that slide and case IDs match as a whole.
+
+    They hold for what people type; ``slide_id_pattern`` is also the one for barcodes.
+    """
+
+    slide_id_pattern: str
+    case_id_pattern: str
+
+    @classmethod
+    def read(cls, environment: Environment = os.environ) -> Self:
+        """SLIDE_ID_PATTERN, CASE_ID_PATTERN. Raises ValueError where one is no pattern."""
+        names = ("SLIDE_ID_PATTERN", "CASE_ID_PATTERN")
+        return cls(*(_pattern(environment, name) for name in names))
 
 
 @dataclass(frozen=True)
@@ -93,21 +141,16 @@ class StepSettings:
 
         Raises ValueError naming what is wrong.
         """
-        pattern = environment.get("SLIDE_ID_PATTERN") or _ANY_SLIDE_ID
         levels = environment.get("PRERENDER_LEVELS") or "all"
         if levels not in ("all", "derived", "none"):
             raise ValueError(f"PRERENDER_LEVELS is {levels!r}, not all, derived or none")
         zone = environment.get("SCANNER_TIME_ZONE") or "UTC"
         try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"SLIDE_ID_PATTERN is no regular expression: {error}") from error
-        try:
             scanner_zone = ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"SCANNER_TIME_ZONE {zone!r} is no IANA time zone") from error
         return cls(
-            pattern,
+            _pattern(environment, "SLIDE_ID_PATTERN"),
             scanner_zone,
             _number(environment, "TILES_PER_PIECE", 1000, 1, 100_000),
             levels,
@@ -129,3 +172,65 @@ class DeskSettings:
     def read(cls, environment: Environment = os.environ) -> Self:
         """One variable a field, in capitals. Raises ValueError where one is missing."""
         return cls(*(_required(environment, name.upper()) for name in cls.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class CdrSettings:
+    """For SendToCdr: where slides' metadata are sent, and by whose leave.
+
+    ``cdr_url`` takes them, by the credentials in the secret of ``cdr_secret_arn``.
+    ``cdr_give_up_s``: how long to try, in seconds from when a slide was marked to be sent. What is
+    given up goes to ``dead_letter_queue_url``.
+    """
+
+    cdr_url: str
+    cdr_secret_arn: str
+    cdr_give_up_s: int
+    dead_letter_queue_url: str
+    slide_table: str
+    history_table: str
+
+    @classmethod
+    def read(cls, environment: Environment = os.environ) -> Self:
+        """One variable a field, in capitals; CDR_GIVE_UP_S is an hour unless it says otherwise.
+
+        Raises ValueError naming what is wrong.
+        """
+        return cls(
+            _secure_url(environment, "CDR_URL"),
+            _required(environment, "CDR_SECRET_ARN"),
+            _number(environment, "CDR_GIVE_UP_S", 3600, 10, 86_400),
+            _required(environment, "DEAD_LETTER_QUEUE_URL"),
+            _required(environment, "SLIDE_TABLE"),
+            _required(environment, "HISTORY_TABLE"),
+        )
+
+
+@dataclass(frozen=True)
+class RemovalSettings:
+    """For RemoveImages: the names of what it starts."""
+
+    delete_image_function: str
+    transfer_image_function: str
+    state_machine_arn: str
+
+    @classmethod
+    def read(cls, environment: Environment = os.environ) -> Self:
+        """One variable a field, in capitals. Raises ValueError where one is missing."""
+        return cls(*(_required(environment, name.upper()) for name in cls.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class ArchiveSettings:
+    """For functions that archive slides: the S3 bucket, and the class that objects get there."""
+
+    bucket: str
+    storage_class: str
+
+    @classmethod
+    def read(cls, environment: Environment = os.environ) -> Self:
+        """ARCHIVE_BUCKET, ARCHIVE_STORAGE_CLASS (STANDARD_IA). Raises ValueError."""
+        return cls(
+            _required(environment, "ARCHIVE_BUCKET"),
+            environment.get("ARCHIVE_STORAGE_CLASS") or "STANDARD_IA",
+        )

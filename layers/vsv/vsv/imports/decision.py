@@ -6,7 +6,15 @@ once; each looks at what is true now and nudges it one step on.
 
 from typing import Final
 
-from vsv.catalogue import FAILED, IMPORTED, IMPORTING, Catalogue, Record
+from vsv.catalogue import (
+    FAILED,
+    IMPORTED,
+    IMPORTING,
+    Catalogue,
+    Record,
+    is_deleted,
+    removal_of,
+)
 from vsv.imports.files import Files, FileState
 from vsv.imports.request import Answer, ImportRequest, ImportState
 from vsv.imports.transfers import Transfers, TransferState, TransferStatus
@@ -14,6 +22,8 @@ from vsv.imports.workflow import ImportJob, Workflow
 from vsv.slides import FileVersion
 
 __all__ = ["ImportDesk"]
+
+_BEING_DELETED: Final = "an earlier slide of this file is being deleted"
 
 # A file that did not change for so long has arrived, where no transfer tells.
 _QUIET_S: Final = 15.0
@@ -40,6 +50,8 @@ class ImportDesk:
     def _answer(self, request: ImportRequest, file: FileState, record: Record | None) -> Answer:
         if not _is_described(request, file, record):
             return self._fetch(request, file, record)
+        if record and removal_of(record) == "DELETE":
+            return Answer(ImportState.ARRIVING, _BEING_DELETED)
         if record and record["ImportStatus"] == IMPORTED:
             return _imported(record)
         if record and record["ImportStatus"] == FAILED:
@@ -55,7 +67,7 @@ class ImportDesk:
             told_whole = transfer.state is TransferState.DONE and transfer.size == file.size
             if not told_whole and file.quiet_s < _QUIET_S:
                 return Answer(ImportState.ARRIVING, "the file changed a moment ago")
-        job = ImportJob(file.image_id, request.filename, file.size, file.mtime_ns, request.sha256)
+        job = self._job(request.filename, file, request.sha256)
         if self._workflow.ensure(job, lambda: self._settled(request, file) is not None):
             return _importing("the slide is being imported", record)
         settled = self._settled(request, file)
@@ -74,13 +86,15 @@ class ImportDesk:
         if file and record is None and file.quiet_s < _QUIET_S:
             return Answer(ImportState.ARRIVING, f"{file.size} of {request.size} bytes have arrived")
         if file and record and record["ImportStatus"] == IMPORTING:
-            job = ImportJob(file.image_id, request.filename, file.size, file.mtime_ns)
+            job = self._job(request.filename, file)
             if self._workflow.ensure(job, lambda: self._settled(request, file) is not None):
                 return _importing("an earlier file of this name is being imported", record)
         others = self._catalogue.by_filename(request.filename)
         for other in others:
-            if self._was_set_aside(request, file, other):
+            if self._is_kept(request, file, other):
                 return _imported(other)
+            if removal_of(other) == "DELETE" and other["FileSize"] == request.size:
+                return Answer(ImportState.ARRIVING, _BEING_DELETED)
         for other in filter(None, (record, *others)):
             if file and other["FileVersion"] == str(file.version):
                 # A slide was made of the file that is in the way.
@@ -89,8 +103,8 @@ class ImportDesk:
             return Answer(ImportState.TRANSFERRING, _why_started(transfer))
         return Answer(ImportState.TRANSFERRING, "the transfer was just started")
 
-    def _was_set_aside(self, request: ImportRequest, file: FileState | None, other: Record) -> bool:
-        """Whether the file described is the imported one that lost its name to another.
+    def _is_kept(self, request: ImportRequest, file: FileState | None, other: Record) -> bool:
+        """Whether the file described was imported, and is in the archive or under another name.
 
         Where another file has the name now, a size alone does not tell the two apart.
         """
@@ -99,7 +113,9 @@ class ImportDesk:
         )
         version = FileVersion.parse(other["FileVersion"])
         imported = other["ImportStatus"] == IMPORTED
-        return same and imported and self._files.holds(request.filename, version)
+        if not same or not imported or is_deleted(other) or removal_of(other) == "DELETE":
+            return False
+        return "Archive" in other or self._files.holds(request.filename, version)
 
     def _settled(self, request: ImportRequest, file: FileState) -> Record | None:
         """The record of these bytes, if their import has come to an end."""
@@ -113,9 +129,24 @@ class ImportDesk:
                 record
                 and record["Filename"] == filename
                 and record["FileVersion"] == str(file.version)
+                and not is_deleted(record)
             ):
                 return record
         return None
+
+    def _job(self, filename: str, file: FileState, sha256: str | None = None) -> ImportJob:
+        """The job of importing this file: another one once a slide of these bytes was deleted."""
+        generation = 0
+        for record in self._catalogue.get_many((file.image_id, filename)):
+            if record and record["Filename"] == filename:
+                deleted = is_deleted(record)
+                generation = int(record.get("Version" if deleted else "Generation", 0))
+                if deleted or record["FileVersion"] == str(file.version):
+                    break
+                generation = 0
+        return ImportJob(
+            file.image_id, filename, file.size, file.mtime_ns, sha256, generation=generation
+        )
 
 
 def _is_described(request: ImportRequest, file: FileState, record: Record | None) -> bool:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from vsv.catalogue import Catalogue
 from vsv.errors import (
+    ArchiveNotReady,
     ChecksumMismatch,
     FileChanged,
     ImageIdConflict,
@@ -17,6 +18,7 @@ from vsv.errors import (
     Unavailable,
     UnreadableSlide,
 )
+from vsv.imports import records
 from vsv.imports.workflow import ImportJob
 from vsv.index import (
     BlockAddress,
@@ -42,6 +44,7 @@ _TILES_PER_REPORT: Final = 100
 _EXPLAINED: Final = frozenset(
     kind.__name__
     for kind in (
+        ArchiveNotReady,
         ChecksumMismatch,
         FileChanged,
         ImageIdConflict,
@@ -102,7 +105,8 @@ class Importer:
                 sha256=sha256,
             )
             _check_owner(job, self._storage)
-            self._catalogue.begin_import(
+            records.begin(
+                self._catalogue,
                 {
                     **_job_fields(job),
                     "Sha256": sha256,
@@ -118,8 +122,10 @@ class Importer:
                     "ImportWarnings": [*metadata.warnings, *warnings] or None,
                     "TilesRendered": 0,
                     "TilesTotal": pyramid.count(index.levels),
-                }
+                },
             )
+            if job.rebuild:
+                self._storage.remove_pyramid(job.image_id)
             self._storage.claim_pyramid(job.image_id, index)
             for address, block in blocks(slide, job.filename, fingerprint):
                 self._storage.write_block(job.image_id, address, block)
@@ -189,19 +195,19 @@ class Importer:
             slide.file.check_unchanged()
         store.write_descriptor(index.pyramid.descriptor().encode())
         tiles = index.pyramid.count(index.levels)
-        if not self._catalogue.finish_import(job.image_id, str(job.version), tiles):
-            raise FileChanged("the slide's record is of another file now")
+        records.finish(self._catalogue, job.image_id, str(job.version), tiles)
         return {"tiles": tiles}
 
 
 def fail_import(job: ImportJob, error: Mapping[str, str], catalogue: Catalogue) -> dict[str, str]:
     """FailImport: leave on the record why. ``error`` has Step Functions' ``Error``, ``Cause``."""
     reason = explain(error)
-    record = {**_job_fields(job), "Sha256": job.sha256}
+    fields = {**_job_fields(job), "Sha256": job.sha256}
     if error.get("Error") == ImageIdConflict.__name__:
         # The ID is another slide's even if that has no record just now.
-        record["ImageID"] = job.filename
-    image_id = catalogue.fail_import(record, reason)
+        fields["ImageID"] = job.filename
+        reason = f"ImageID {job.image_id} belongs to another slide"
+    image_id = records.fail(catalogue, fields, reason)
     return {"ImageID": image_id, "reason": reason}
 
 
@@ -247,7 +253,7 @@ def _index(job: ImportJob, storage: Storage) -> SlideIndex:
 
 
 def _check_owner(job: ImportJob, storage: Storage) -> None:
-    """Raise ImageIdConflict where the pyramid is another slide's whose file is still there.
+    """Raise ImageIdConflict where the pyramid is another slide's whose file is there or archived.
 
     The catalogue tells the same, unless it was lost or restored from an older backup.
     """
@@ -255,15 +261,14 @@ def _check_owner(job: ImportJob, storage: Storage) -> None:
     same = index and (index.filename, index.version) == (job.filename, job.version)
     if index is None or same or not index.imported:
         return
-    try:
-        storage.locate(index.filename, index.version)
-    except FileChanged:
-        return
-    if not storage.images(job.image_id).has_descriptor():
-        return
-    raise ImageIdConflict(
-        f"ImageID {job.image_id} belongs to another slide, imported from {index.filename!r}"
-    )
+    if not index.archived:
+        try:
+            storage.locate(index.filename, index.version)
+        except FileChanged:
+            return
+        if not storage.images(job.image_id).has_descriptor():
+            return
+    raise ImageIdConflict("the ImageID belongs to another slide")
 
 
 def _associated_images(slide: Slide) -> tuple[dict[str, Image.Image], list[str]]:
@@ -283,6 +288,7 @@ def _job_fields(job: ImportJob) -> dict[str, Any]:
         "Filename": job.filename,
         "FileSize": job.size,
         "FileVersion": str(job.version),
+        "Generation": job.generation or None,
     }
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
@@ -19,13 +19,21 @@ _MAX_ATTEMPTS: Final = 5
 
 @dataclass(frozen=True)
 class ImportJob:
-    """What the workflow imports: these bytes of this file. Every step gets and checks it."""
+    """What the workflow imports: these bytes of this file. Every step gets and checks it.
+
+    ``generation`` tells one import of the same bytes from the next: the version of the record that
+    it follows, 0 for the first. With ``restore`` the file comes from the archive before that; with
+    ``rebuild`` what was made of it before is made anew.
+    """
 
     image_id: str
     filename: str
     size: int
     mtime_ns: int
     sha256: str | None = None
+    generation: int = 0
+    restore: bool = False
+    rebuild: bool = False
 
     @property
     def version(self) -> FileVersion:
@@ -34,13 +42,33 @@ class ImportJob:
 
     @property
     def name(self) -> str:
-        """The same for the same file and bytes, and for no others."""
-        return hashlib.sha256(f"{self.version} {self.filename}".encode()).hexdigest()[:40]
+        """The same for the same file, bytes and generation, and for no others."""
+        subject = f"{self.version} {self.filename}"
+        if self.generation:
+            subject += f" {self.generation}"
+        return hashlib.sha256(subject.encode()).hexdigest()[:40]
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """The job in a step's event, which may hold more."""
-        return cls(**{name: fields.get(name) for name in cls.__dataclass_fields__})  # type: ignore[arg-type]
+        return cls(**{name: fields[name] for name in cls.__dataclass_fields__ if name in fields})
+
+    @classmethod
+    def again(
+        cls, record: Mapping[str, Any], *, restore: bool = False, rebuild: bool = False
+    ) -> Self:
+        """The job of importing a record's slide once more."""
+        version = FileVersion.parse(record["FileVersion"])
+        return cls(
+            str(record["ImageID"]),
+            str(record["Filename"]),
+            version.size,
+            version.mtime_ns,
+            record.get("Sha256"),
+            int(record.get("Version", 0)),
+            restore,
+            rebuild,
+        )
 
 
 class Workflow(Protocol):

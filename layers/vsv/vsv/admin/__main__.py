@@ -1,0 +1,7 @@
+"""``python -m vsv.admin``."""
+
+import sys
+
+from vsv.admin import main
+
+sys.exit(main())

@@ -1,0 +1,295 @@
+"""The commands of ``vsv-admin``."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from vsv import aws
+from vsv.admin.deployment import Deployment, Verify
+from vsv.admin.export import all_records, whole_file, write_csv, write_json_lines
+from vsv.admin.progress import Bars, bars
+from vsv.admin.reimport import Again, Outcome, Reimports, StateMachine
+from vsv.admin.reimport import check as check_again
+from vsv.admin.usage import ENVIRONMENT, Run, parser_for
+from vsv.admin.verification import Verdict, verified
+from vsv.admin.verification import check as check_verifiable
+from vsv.aws import to_json
+from vsv.catalogue import Catalogue, Listings, Page, Record, is_deleted
+from vsv.errors import NotFound, VsvError
+from vsv.imports.workflow import StepFunctions
+from vsv.storage import Storage
+from vsv.verify import verify
+
+__all__ = ["main"]
+
+_OK, _FAILED, _INTERRUPTED = 0, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``vsv-admin``; return the exit code.
+
+    0: done, nothing wrong; 1: something failed or is wrong; 2: wrong usage; 130: interrupted.
+    """
+    options = parser_for(_COMMANDS).parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read the output has read enough. Nothing is left to be said there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    except (VsvError, OSError, BotoCoreError, ClientError) as error:
+        _complain(error)
+        return _FAILED
+    except KeyboardInterrupt:
+        goes_on = "; imports that were started go on" if "no_wait" in options else ""
+        print(f"vsv-admin: interrupted{goes_on}", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _deployment(options: argparse.Namespace) -> Deployment:
+    """The deployment that is meant. Wrong usage ends here."""
+    parser: argparse.ArgumentParser = options.parser
+    if options.stack and options.stack_file:
+        parser.error("give --stack or --stack-file, not both")
+    if options.stack_file:
+        return Deployment.of_file(options.stack_file, options.region, options.profile)
+    stack = options.stack or os.environ.get(ENVIRONMENT)
+    if not stack:
+        parser.error(f"say which deployment: --stack NAME, --stack-file PATH, or set {ENVIRONMENT}")
+    return Deployment.of_stack(stack, options.region, options.profile)
+
+
+def _image_ids(options: argparse.Namespace) -> list[str]:
+    """The slides that were named, each once; none for --all. Wrong usage ends here."""
+    parser: argparse.ArgumentParser = options.parser
+    if bool(options.image_ids) == options.all:
+        parser.error("name slides by their ImageIDs, or give --all")
+    return list(dict.fromkeys(options.image_ids))
+
+
+def _failed(options: argparse.Namespace) -> int:
+    listings = Listings(_deployment(options).catalogue)
+    for record in islice(_pages(listings.failed), options.limit):
+        if options.json:
+            names = ("ImageID", "Filename", "FailedAt", "ImportError")
+            _print_json({name: record.get(name) for name in names})
+        else:
+            print(
+                f"{record.get('FailedAt')}  {record['ImageID']}  {record['Filename']}: "
+                f"{_line(record.get('ImportError'))}"
+            )
+    return _OK
+
+
+def _reimport(options: argparse.Namespace, again: Again) -> int:
+    image_ids = _image_ids(options)
+    deployment = _deployment(options)
+    catalogue = deployment.catalogue
+    steps, arn = aws.client("stepfunctions"), deployment.name("ImportStateMachineArn")
+    reimports = Reimports(catalogue, StepFunctions(steps, arn), StateMachine(steps, arn))
+    if options.all:
+        image_ids = [str(each["ImageID"]) for each in _retriable(catalogue)]
+    code = _OK
+    if options.no_wait:
+        for image_id in image_ids:
+            try:
+                reimports.start(image_id, again)
+                print(f"{image_id}: the import was started")
+            except VsvError as error:
+                code = _complain(error, image_id)
+        return code
+    with bars("tiles") as shown:
+        for image_id, outcome in reimports.run(image_ids, again, options.at_once, shown):
+            if isinstance(outcome, Outcome) and outcome.error is None:
+                print(f"{image_id}: imported, {outcome.tiles} tiles")
+            else:
+                code = _complain(
+                    f"the import failed: {_line(outcome.error)}"
+                    if isinstance(outcome, Outcome)
+                    else outcome,
+                    image_id,
+                )
+    return code
+
+
+def _retriable(catalogue: Catalogue) -> Iterator[Record]:
+    for record in _pages(Listings(catalogue).failed):
+        try:
+            yield check_again(record, Again.RETRY)
+        except VsvError as error:
+            _complain(f"left out: {error}", record["ImageID"])
+
+
+def _verify(options: argparse.Namespace) -> int:
+    image_ids = _image_ids(options)
+    deployment = _deployment(options)
+    verifier = _verifier(deployment, options.images_path)
+    wrong: set[str] = set()
+
+    def complain(error: Exception | str, image_id: str) -> None:
+        if options.json:
+            _print_json({"ImageID": image_id, "error": str(error)})
+        else:
+            _complain(error, image_id)
+
+    def records() -> Iterator[Record]:
+        """Records of slides that can be verified; all that others have to be left out for."""
+        catalogue = deployment.catalogue
+        named = ((image_id, catalogue.get(image_id)) for image_id in image_ids)
+        for image_id, record in _undeleted(catalogue) if options.all else named:
+            try:
+                yield check_verifiable(record)
+            except VsvError as error:
+                if options.all:
+                    _complain(f"left out: {error}", image_id)
+                else:
+                    wrong.add(image_id)
+                    complain(error, image_id)
+
+    with bars("pieces") as shown:
+        for image_id, verdict in verified(records(), verifier, options.at_once, shown):
+            if isinstance(verdict, VsvError):
+                wrong.add(image_id)
+                complain(verdict, image_id)
+            else:
+                if verdict.findings:
+                    wrong.add(image_id)
+                _print_verdict(image_id, verdict, options.json)
+    return _FAILED if wrong else _OK
+
+
+def _verifier(deployment: Deployment, images_path: Path | None) -> Verify:
+    """What verifies: VerifySlide, or this machine, where the file system is mounted."""
+    if images_path is None:
+        return deployment.verify
+    if not images_path.is_dir():
+        raise NotFound(f"{images_path} is no folder")
+    return partial(verify, Storage(images_path, deployment.pyramid_bucket))
+
+
+def _undeleted(catalogue: Catalogue) -> Iterator[tuple[str, Record]]:
+    for record in all_records(catalogue):
+        if not is_deleted(record):
+            yield str(record["ImageID"]), record
+
+
+def _print_verdict(image_id: str, verdict: Verdict, as_json: bool) -> None:
+    if as_json:
+        _print_json(
+            {
+                "ImageID": image_id,
+                "archived": verdict.archived,
+                "sound": not verdict.findings,
+                "findings": list(verdict.findings),
+                "recoded": verdict.recoded,
+            }
+        )
+        return
+    archived = "archived, " if verdict.archived else ""
+    recoded = (
+        f" ({verdict.recoded} images look right, but were coded otherwise than they would be now)"
+        if verdict.recoded
+        else ""
+    )
+    if not verdict.findings:
+        print(f"{image_id}: {archived}sound{recoded}")
+    for finding in verdict.findings:
+        print(f"{image_id}: {archived}{_line(finding)}")
+
+
+def _export(options: argparse.Namespace) -> int:
+    catalogue = _deployment(options).catalogue
+    write = {"csv": write_csv, "jsonl": write_json_lines}[options.format]
+    written = 0
+
+    def counted(shown: Bars) -> Iterator[Record]:
+        nonlocal written
+        for record in all_records(catalogue):
+            if options.all or not is_deleted(record):
+                yield record
+                written += 1
+                shown.show("catalogue", written, None)
+
+    with bars("slides") as shown:
+        if options.output is None:
+            write(counted(shown), sys.stdout)
+        else:
+            with whole_file(options.output) as file:
+                write(counted(shown), file)
+    print(f"vsv-admin: {written} slides", file=sys.stderr)
+    return _OK
+
+
+def _history(options: argparse.Namespace) -> int:
+    catalogue = _deployment(options).catalogue
+    known = catalogue.get(options.image_id) is not None
+    for line in _pages(partial(Listings(catalogue).history, options.image_id)):
+        known = True
+        if options.json:
+            _print_json(line)
+            continue
+        print(f"{line['At']}  version {line['Version']}: {line['Action']} by {line['By']}")
+        for change in line["Changes"]:
+            old, new = (_line(change.get(end), "nothing") for end in ("From", "To"))
+            print(f"    {change['Field']}: {old} → {new}")
+    return _OK if known else _complain("there is no slide with this ImageID", options.image_id)
+
+
+class _Listing(Protocol):
+    """A question with many answers; ``token`` is where to go on."""
+
+    def __call__(self, *, token: str | None) -> Page: ...
+
+
+def _pages(listing: _Listing) -> Iterator[Record]:
+    """All items of a listing, page by page."""
+    token = None
+    while True:
+        items, token = listing(token=token)
+        yield from items
+        if token is None:
+            return
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(to_json(value), ensure_ascii=False), flush=True)
+
+
+def _line(value: Any, missing: str = "") -> str:
+    """The value in one line."""
+    if value is None:
+        return missing
+    structured = isinstance(value, dict | list)
+    text = json.dumps(to_json(value), ensure_ascii=False) if structured else str(value)
+    return " ".join(text.split())
+
+
+def _complain(error: Exception | str, image_id: str | None = None) -> int:
+    """Say in a line on standard error what is wrong; return the exit code."""
+    if isinstance(error, OSError) and error.strerror:
+        text = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+    else:
+        text = _line(error)
+    print(": ".join(filter(None, ("vsv-admin", image_id, text))), file=sys.stderr)
+    return _FAILED
+
+
+_COMMANDS: Final[Mapping[str, Run]] = {
+    "failed": _failed,
+    "retry": partial(_reimport, again=Again.RETRY),
+    "rerender": partial(_reimport, again=Again.RENDER),
+    "rebuild-index": partial(_reimport, again=Again.INDEX),
+    "verify": _verify,
+    "export": _export,
+    "history": _history,
+}

@@ -1,0 +1,127 @@
+"""Where a deployment is: its tables, its workflow, its function that sees EFS."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from vsv import aws
+from vsv.catalogue import Catalogue
+from vsv.errors import InvalidRequest, NotFound, Unavailable
+
+__all__ = ["Deployment", "Verify"]
+
+# Looks at a slide, or at a piece of one: what vsv.verify.verify does, wherever it is done.
+Verify = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+# What the local stack's file calls the outputs of the templates.
+_IN_FILE: Final = {
+    "SlideTableName": "table_name",
+    "HistoryTableName": "history_table_name",
+    "ImportStateMachineArn": "import_state_machine_arn",
+    "VerifySlideFunctionName": "verify_slide_function",
+    "PyramidBucketName": "pyramid_bucket",
+}
+# VerifySlide answers within its 15 minutes; a silent connection must not be cut meanwhile.
+_PATIENT: Final = Config(
+    connect_timeout=3,
+    read_timeout=910,
+    tcp_keepalive=True,
+    max_pool_connections=64,
+    retries={"mode": "standard", "total_max_attempts": 3},
+)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment by the names of its parts. ``source`` says where they were read."""
+
+    source: str
+    names: Mapping[str, str]
+
+    @classmethod
+    def of_stack(cls, stack: str, region: str | None, profile: str | None) -> Self:
+        """The deployment of a CloudFormation stack, from its parameters and its outputs.
+
+        The stack is of main.template.yaml, or of func.template.yaml alone: that one is told the
+        tables by parameters. Raises NotFound.
+        """
+        boto3.setup_default_session(profile_name=profile, region_name=region)
+        try:
+            (found,) = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ValidationError":
+                raise NotFound(f"there is no stack {stack} in this account and region") from error
+            raise
+        parameters = {
+            each["ParameterKey"]: each.get("ParameterValue", "")
+            for each in found.get("Parameters", [])
+        }
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+        return cls(f"the stack {stack}", {**parameters, **outputs})
+
+    @classmethod
+    def of_file(cls, path: Path, region: str | None, profile: str | None) -> Self:
+        """The deployment that a file describes, as the local stack writes it.
+
+        Where the file names an emulator's address, that is asked, by nobody's credentials. Raises
+        InvalidRequest.
+        """
+        try:
+            described = json.loads(path.read_bytes())
+            names = {name: str(described.get(key) or "") for name, key in _IN_FILE.items()}
+        except (ValueError, AttributeError) as error:
+            raise InvalidRequest(f"{path} is no stack file") from error
+        region = region or described.get("region")
+        if endpoint_url := described.get("aws_endpoint_url"):
+            os.environ["AWS_ENDPOINT_URL"] = endpoint_url
+            boto3.setup_default_session(
+                aws_access_key_id="test",
+                aws_secret_access_key="test",  # noqa: S106  the emulator takes any
+                region_name=region,
+            )
+        else:
+            boto3.setup_default_session(profile_name=profile, region_name=region)
+        return cls(str(path), names)
+
+    def name(self, part: str) -> str:
+        """The name of a part, by that of its output. Raises NotFound."""
+        name = self.names.get(part)
+        if not name:
+            raise NotFound(f"{self.source} has no {part}; is it up to date?")
+        return name
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The slide table and its history."""
+        return Catalogue(aws.dynamodb(), self.name("SlideTableName"), self.name("HistoryTableName"))
+
+    @property
+    def pyramid_bucket(self) -> str | None:
+        """The bucket of pyramids, unless they are files."""
+        if self.names.get("PyramidStore", "s3") != "s3":
+            return None
+        return self.names.get("PyramidBucketName") or None
+
+    @property
+    def verify(self) -> Verify:
+        """VerifySlide, invoked: raises Unavailable where it fails."""
+        function = self.name("VerifySlideFunctionName")
+        client = boto3.client("lambda", config=_PATIENT)
+
+        def invoke(request: Mapping[str, Any]) -> dict[str, Any]:
+            answer = client.invoke(FunctionName=function, Payload=json.dumps(request).encode())
+            result = json.loads(answer["Payload"].read())
+            if "FunctionError" in answer:
+                raise Unavailable(
+                    f"VerifySlide failed: {result.get('errorType')}: {result.get('errorMessage')}"
+                )
+            return dict(result)
+
+        return invoke

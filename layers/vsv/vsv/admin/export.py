@@ -1,0 +1,89 @@
+"""The catalogue as a table for spreadsheets, or as lines of JSON: a record after the other."""
+
+import csv
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from vsv.aws import to_json
+from vsv.catalogue import Catalogue, Record
+from vsv.errors import InvalidRequest
+
+__all__ = ["COLUMNS", "all_records", "whole_file", "write_csv", "write_json_lines"]
+
+# Others may come after these; these stay where they are.
+COLUMNS: Final = (
+    *("ImageID", "Filename", "SlideID", "CaseID", "Status", "ImportStatus", "ImportError"),
+    *("ImportWarnings", "ScanDate", "Scanner", "MPP", "AppMag", "width", "height", "Barcode"),
+    *("FileSize", "Sha256", "TilesRendered", "TilesTotal", "SendRequestedAt", "Sent", "SendError"),
+    *("Removal", "Archive", "Version", "lastModified"),
+)
+# A spreadsheet takes a cell that begins so for a formula, and what is on a label is anybody's.
+_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def all_records(catalogue: Catalogue) -> Iterator[Record]:
+    """All records, deleted slides' as well, in no order, read page by page.
+
+    The one place where the table is scanned: it costs as much as the catalogue is large.
+    """
+    start: dict[str, Any] = {}
+    while True:
+        page = catalogue.slides.scan(**start)
+        yield from page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def write_csv(records: Iterable[Record], file: TextIO) -> None:
+    """Write a table (RFC 4180) with a row for each record, under the names of ``COLUMNS``.
+
+    Lists and objects are JSON. What a spreadsheet would take for a formula has an apostrophe first.
+    """
+    writer = csv.writer(file)
+    writer.writerow(COLUMNS)
+    writer.writerows([_cell(record.get(name)) for name in COLUMNS] for record in records)
+
+
+def write_json_lines(records: Iterable[Record], file: TextIO) -> None:
+    """Write a line for each record: an object with all that the record has."""
+    for record in records:
+        print(json.dumps(to_json(record), ensure_ascii=False, sort_keys=True), file=file)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """A text file that appears when all is written, or not at all, for its owner's eyes only.
+
+    Raises InvalidRequest where there is something else than a file.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise InvalidRequest(f"{path} is there, and is no file")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = (
+        json.dumps(to_json(value), ensure_ascii=False, sort_keys=True)
+        if isinstance(value, Mapping | list)
+        else str(value)
+    )
+    return f"'{text}" if text.startswith(_FORMULAS) else text

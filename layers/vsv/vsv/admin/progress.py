@@ -1,0 +1,55 @@
+"""How far things are, for somebody who looks."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+__all__ = ["Bars", "bars"]
+
+
+class Bars:
+    """Bars by their titles; none where nobody looks. Many threads may use them."""
+
+    def __init__(self, progress: "Progress | None" = None) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, title: str, done: int, total: int | None) -> None:
+        """Show so much of the total, if that is known."""
+        if self._progress:
+            if title not in self._tasks:
+                self._tasks[title] = self._progress.add_task(title, total=total)
+            self._progress.update(self._tasks[title], completed=done, total=total)
+
+    def remove(self, title: str) -> None:
+        """Take the bar away."""
+        if self._progress and title in self._tasks:
+            self._progress.remove_task(self._tasks.pop(title))
+
+
+@contextmanager
+def bars(unit: str) -> Iterator[Bars]:
+    """Bars on standard error, if that is a terminal. ``unit`` is what they count."""
+    if not sys.stderr.isatty():
+        yield Bars()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        # Lines on the same terminal go above the bars; in a file they stay.
+        redirect_stdout=sys.stdout.isatty(),
+        transient=True,
+    )
+    with progress:
+        yield Bars(progress)

@@ -1,0 +1,114 @@
+"""Many slides verified, many pieces at once, by the function that sees EFS or on a folder."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import count, islice
+from typing import Any
+
+from vsv.admin.deployment import Verify
+from vsv.admin.progress import Bars
+from vsv.catalogue import FAILED, IMPORTING, Record, is_deleted, removal_of
+from vsv.errors import Conflict, NotFound, VsvError
+from vsv.verify import Claim
+
+__all__ = ["Verdict", "check", "verified"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong with a slide, in sentences.
+
+    ``recoded``: how many images look as they should, but have other bytes than they would have now.
+    """
+
+    archived: bool
+    findings: tuple[str, ...]
+    recoded: int
+
+
+def check(record: Record | None) -> Record:
+    """The record, if there is something to be verified that stays as it is meanwhile.
+
+    Raises NotFound or Conflict.
+    """
+    if record is None:
+        raise NotFound("there is no slide with this ImageID")
+    if is_deleted(record):
+        raise Conflict("the slide is deleted")
+    if operation := removal_of(record):
+        raise Conflict(f"{operation} of the slide is not done")
+    if record["ImportStatus"] == IMPORTING:
+        raise Conflict("the slide is being imported")
+    return record
+
+
+def verified(
+    records: Iterable[Record], verify: Verify, at_once: int, bars: Bars
+) -> Iterator[tuple[str, Verdict | VsvError]]:
+    """Verify slides, so many pieces at once; yield what came of each, as they are done.
+
+    Left early, it waits for the pieces that are under way: none takes long.
+    """
+    with ThreadPoolExecutor(at_once) as pieces, ThreadPoolExecutor(at_once) as slides:
+
+        def one(record: Record) -> tuple[str, Verdict | VsvError]:
+            image_id = str(record["ImageID"])
+            try:
+                return image_id, _verdict(record, verify, pieces, bars)
+            except VsvError as error:
+                return image_id, error
+            finally:
+                bars.remove(image_id)
+
+        try:
+            yield from _each(slides, one, records, at_once)
+        except BaseException:
+            for pool in (slides, pieces):
+                pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _verdict(record: Record, verify: Verify, pool: ThreadPoolExecutor, bars: Bars) -> Verdict:
+    claim = Claim.of(record)
+    request = {"claim": claim.to_dict()}
+    plan = verify(request)
+    total, numbers = len(plan["pieces"]), count(1)
+    bars.show(claim.image_id, 0, total)
+
+    def look(piece: Any) -> dict[str, Any]:
+        answer = verify({**request, "piece": piece})
+        bars.show(claim.image_id, next(numbers), total)
+        return answer
+
+    futures = [pool.submit(look, piece) for piece in plan["pieces"]]
+    try:
+        answers = [plan, *(future.result() for future in futures)]
+    finally:
+        for future in futures:
+            future.cancel()
+    failed = record["ImportStatus"] == FAILED
+    findings = [f"the import failed: {record.get('ImportError')}"] if failed else []
+    findings += [finding for answer in answers for finding in answer["findings"]]
+    # What is wrong with the slide index, say, each piece has seen.
+    unique = tuple(dict.fromkeys(findings))
+    return Verdict(claim.archived, unique, sum(answer["recoded"] for answer in answers))
+
+
+def _each(
+    pool: ThreadPoolExecutor,
+    call: Callable[[Record], Any],
+    records: Iterable[Record],
+    most_queued: int,
+) -> Iterator[Any]:
+    """Call for each record, few of them queued; yield the results as they come."""
+    waiting = iter(records)
+    pending: set[Future[Any]] = set()
+    while True:
+        for record in islice(waiting, most_queued - len(pending)):
+            pending.add(pool.submit(call, record))
+        if not pending:
+            return
+        finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+        for future in finished:
+            yield future.result()

@@ -1,0 +1,21 @@
+"""The catalogue: one record a slide, in a DynamoDB table, and the history of each beside it."""
+
+from vsv.catalogue.filters import SlideFilter
+from vsv.catalogue.listings import Listings, Page, Search
+from vsv.catalogue.record import FAILED, IMPORTED, IMPORTING, Record, is_deleted, now, removal_of
+from vsv.catalogue.table import Catalogue
+
+__all__ = [
+    "FAILED",
+    "IMPORTED",
+    "IMPORTING",
+    "Catalogue",
+    "Listings",
+    "Page",
+    "Record",
+    "Search",
+    "SlideFilter",
+    "is_deleted",
+    "now",
+    "removal_of",
+]

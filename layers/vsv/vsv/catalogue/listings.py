@@ -1,0 +1,308 @@
+"""Many slides at once: every question goes by an index, and none scans the table.
+
+A listing walks one or more *legs*, each a range of an index. A page looks at so many slides at the
+most as were asked for, so that what it costs does not grow with the catalogue; where a filter
+turns some of them away the page is shorter, or empty, and the next one goes on from there.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Self
+
+from boto3.dynamodb.conditions import ConditionBase, Key
+from botocore.exceptions import ClientError
+
+from vsv.catalogue.filters import SlideFilter
+from vsv.catalogue.record import FAILED, LISTED, Record, instant, is_deleted
+from vsv.catalogue.table import Catalogue
+from vsv.errors import InvalidRequest
+from vsv.review import STATUSES, UNSENT
+
+__all__ = ["Listings", "Page", "Search"]
+
+_STATUS_INDEX: Final = "Status-SlideID-index"
+
+_MAX_PAGE: Final = 1000
+_DEFAULT_PAGE: Final = 100
+_MAX_PREFIX_CHARS: Final = 200
+# After all times that a record may have, before all other texts.
+_END_OF_TIME: Final = "9999"
+_FOREIGN_TOKEN: Final = "nextToken is not one of this query's"  # noqa: S105  no password
+
+
+class Page(NamedTuple):
+    """Some records, and what asks for the next ones; no ``token`` on the last page."""
+
+    items: list[Record]
+    token: str | None
+
+
+@dataclass(frozen=True)
+class _Leg:
+    """A range of an index. ``whole``: the index has all of a record, not just its keys."""
+
+    index: str
+    condition: ConditionBase
+    whole: bool = False
+    forward: bool = True
+
+    @property
+    def keys(self) -> set[str]:
+        """What tells a place in the index: the attributes it is named for, and the table's key."""
+        return {*self.index.removesuffix("-index").split("-"), "ImageID"}
+
+
+@dataclass(frozen=True)
+class Search:
+    """What slides are looked for by; None for what does not matter.
+
+    ``slide_id`` and ``case_id`` are what the ID begins with, ``scanner`` is the scanner's own ID;
+    the scan's time is in ``scanned_from``..``scanned_to``, both included, as ``instant`` has them.
+    """
+
+    slide_id: str | None = None
+    case_id: str | None = None
+    scanner: str | None = None
+    scanned_from: str | None = None
+    scanned_to: str | None = None
+
+    @classmethod
+    def parse(
+        cls,
+        slide_id: str | None = None,
+        case_id: str | None = None,
+        scanner: str | None = None,
+        scanned_from: str | None = None,
+        scanned_to: str | None = None,
+    ) -> Self:
+        """Raises InvalidRequest where nothing is looked for, or a time has no zone."""
+        texts = [text.strip() if text else None for text in (slide_id, case_id, scanner)]
+        times = []
+        for text in (scanned_from, scanned_to):
+            moment = instant(text) if text else None
+            if text and moment is None:
+                raise InvalidRequest(f"{text[:40]!r} is no time with a zone")
+            times.append(moment)
+        if not any((*texts, *times)):
+            raise InvalidRequest("say what to look for: a prefix, a scanner or a time")
+        if any(text and len(text) > _MAX_PREFIX_CHARS for text in texts):
+            raise InvalidRequest(f"a prefix has at most {_MAX_PREFIX_CHARS} characters")
+        return cls(texts[0] or None, texts[1] or None, texts[2] or None, *times)
+
+    def leg(self) -> _Leg:
+        """The range of the index that has the fewest slides besides those looked for."""
+        if self.slide_id:
+            return _all_by("SlideID", Key("SlideID").begins_with(self.slide_id))
+        if self.case_id:
+            return _all_by("CaseID", Key("CaseID").begins_with(self.case_id))
+        if self.scanner:
+            scanner = Key("Scanner").eq(self.scanner)
+            in_time = self.scanned_from or self.scanned_to
+            condition = scanner & self._time() if in_time else scanner
+            return _Leg("Scanner-ScannedAt-index", condition, forward=False)
+        return _all_by("ScannedAt", self._time(), forward=False)
+
+    def _time(self) -> ConditionBase:
+        return Key("ScannedAt").between(self.scanned_from or "0", self.scanned_to or _END_OF_TIME)
+
+    def finds(self, record: Record) -> bool:
+        """Whether the record is looked for."""
+        scanned = record.get("ScannedAt", "")
+        return (
+            str(record.get("SlideID", "")).startswith(self.slide_id or "")
+            and str(record.get("CaseID", "")).startswith(self.case_id or "")
+            and self.scanner in (None, record.get("Scanner"))
+            and (self.scanned_from is None or scanned >= self.scanned_from)
+            and (self.scanned_to is None or "-" < scanned <= self.scanned_to)
+        )
+
+
+class Listings:
+    """Pages of slides. ``limit`` is how many to look at, 1..1000 (default: 100).
+
+    All raise InvalidRequest for a limit or a token that makes no sense.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def by_status(self, status: str, limit: int | None = None, token: str | None = None) -> Page:
+        """The slides of one review status, by slide ID; those that have none come last."""
+        return self._walk(_by_status(status), limit, token)
+
+    def by_case(self, case_id: str, limit: int | None = None, token: str | None = None) -> Page:
+        """The slides of one case but deleted ones, by image ID."""
+        leg = _Leg("CaseID-index", Key("CaseID").eq(case_id), whole=True)
+        return self._walk([leg], limit, token)
+
+    def unsent(self, limit: int | None = None, token: str | None = None) -> Page:
+        """The slides that are neither sent, archived nor deleted, new ones first."""
+        return self._walk([leg for each in UNSENT for leg in _by_status(each)], limit, token)
+
+    def failed(self, limit: int | None = None, token: str | None = None) -> Page:
+        """The slides whose import failed, the last ones first."""
+        leg = _Leg("ImportStatus-FailedAt-index", Key("ImportStatus").eq(FAILED), forward=False)
+        return self._walk([leg], limit, token)
+
+    def search(self, search: Search, limit: int | None = None, token: str | None = None) -> Page:
+        """The slides that are looked for: by the ID that was given, else the last scans first."""
+        return self._walk([search.leg()], limit, token, search.finds)
+
+    def case_ids(self, limit: int | None = None, token: str | None = None) -> Page:
+        """ImageID and CaseID of all slides that have one, by CaseID."""
+        found, next_token = self._look([_all_by("CaseID")], _page_size(limit), token)
+        return Page(
+            [{name: item[name] for name in ("ImageID", "CaseID")} for _, item in found], next_token
+        )
+
+    def all_slides(
+        self,
+        wanted: SlideFilter | None = None,
+        limit: int | None = None,
+        token: str | None = None,
+    ) -> Page:
+        """All slides but deleted ones that pass the filter; new ones first, where none is given."""
+        wanted = wanted or SlideFilter({})
+        return self._walk(_legs_for(wanted), limit, token, wanted.passes)
+
+    def history(self, image_id: str, limit: int | None = None, token: str | None = None) -> Page:
+        """The changes of a slide's record, the last one first."""
+        before = _whole(_from_token(token).get("Version")) if token else None
+        lines, last = self._catalogue.history(image_id, _page_size(limit), before)
+        return Page(lines, _to_token({"Version": str(last)} if last else None))
+
+    def _walk(
+        self,
+        legs: Sequence[_Leg],
+        limit: int | None,
+        token: str | None,
+        passes: Callable[[Record], bool] = lambda _: True,
+    ) -> Page:
+        """Look at so many slides of the legs; return those that pass.
+
+        Deleted ones are seen by their status only.
+        """
+        found, next_token = self._look(legs, _page_size(limit), token)
+        unread = [item["ImageID"] for leg, item in found if not leg.whole]
+        read = iter(self._catalogue.get_many(unread))
+        records = [(leg, item if leg.whole else next(read)) for leg, item in found]
+        return Page(
+            [
+                record
+                for leg, record in records
+                if record
+                and (not is_deleted(record) or leg.index == _STATUS_INDEX)
+                and passes(record)
+            ],
+            next_token,
+        )
+
+    def _look(
+        self, legs: Sequence[_Leg], size: int, token: str | None
+    ) -> tuple[list[tuple[_Leg, Record]], str | None]:
+        """The next so many items of the indexes, a leg after the other."""
+        number, start = _position(token, legs)
+        found: list[tuple[_Leg, Record]] = []
+        while number < len(legs) and len(found) < size:
+            leg = legs[number]
+            answer = self._query(leg, size - len(found), start)
+            found += [(leg, item) for item in answer["Items"]]
+            start = dict(answer.get("LastEvaluatedKey") or {})
+            number += not start
+        return found, _to_token({"leg": str(number), **start}) if number < len(legs) else None
+
+    def _query(self, leg: _Leg, limit: int, start: Mapping[str, Any]) -> Any:
+        try:
+            return self._catalogue.slides.query(
+                IndexName=leg.index,
+                KeyConditionExpression=leg.condition,
+                ScanIndexForward=leg.forward,
+                Limit=limit,
+                **({"ExclusiveStartKey": start} if start else {}),  # type: ignore[arg-type]
+            )
+        except ClientError as error:
+            if start and error.response["Error"]["Code"] == "ValidationException":
+                raise InvalidRequest(_FOREIGN_TOKEN) from error
+            raise
+
+
+def _by_status(status: str) -> list[_Leg]:
+    return [
+        _Leg(_STATUS_INDEX, Key("Status").eq(status), whole=True),
+        _Leg("Unidentified-index", Key("Unidentified").eq(status)),
+    ]
+
+
+def _all_by(
+    attribute: str, condition: ConditionBase | None = None, *, forward: bool = True
+) -> _Leg:
+    """All slides but deleted ones by one of their attributes."""
+    listed = Key("Listed").eq(LISTED)
+    return _Leg(
+        f"Listed-{attribute}-index", listed & condition if condition else listed, forward=forward
+    )
+
+
+def _legs_for(wanted: SlideFilter) -> list[_Leg]:
+    """The legs that hold all slides which pass the filter, and as few others as may be."""
+    if case_id := wanted.operand("CaseID", "eq"):
+        return [_Leg("CaseID-index", Key("CaseID").eq(case_id), whole=True)]
+    for name in ("SlideID", "CaseID"):
+        if exact := wanted.operand(name, "eq"):
+            return [_all_by(name, Key(name).eq(exact))]
+        if prefix := wanted.operand(name, "beginsWith"):
+            return [_all_by(name, Key(name).begins_with(prefix))]
+    if status := wanted.operand("Status", "eq"):
+        return _by_status(status)
+    low, high = wanted.operand("ScanDate", "between") or (
+        wanted.operand("ScanDate", "ge", "gt"),
+        wanted.operand("ScanDate", "le", "lt"),
+    )
+    # A bound without a zone compares as a text: that is no range of the index.
+    if (low or high) and all(instant(bound) for bound in (low, high) if bound):
+        return [Search(scanned_from=low and instant(low), scanned_to=high and instant(high)).leg()]
+    statuses = [status for status in STATUSES if status != "DELETED"]
+    return [leg for status in statuses for leg in _by_status(status)]
+
+
+def _page_size(limit: int | None) -> int:
+    size = _DEFAULT_PAGE if limit is None else limit
+    if not 1 <= size <= _MAX_PAGE:
+        raise InvalidRequest(f"limit {size} is not in 1..{_MAX_PAGE}")
+    return size
+
+
+def _position(token: str | None, legs: Sequence[_Leg]) -> tuple[int, dict[str, str]]:
+    """The leg that a token goes on with, and the key there."""
+    if not token:
+        return 0, {}
+    key = _from_token(token)
+    number = _whole(key.pop("leg", None))
+    if number >= len(legs) or (key and key.keys() != legs[number].keys):
+        raise InvalidRequest(_FOREIGN_TOKEN)
+    return number, key
+
+
+def _whole(text: str | None) -> int:
+    if text is None or not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise InvalidRequest(_FOREIGN_TOKEN)
+    return int(text)
+
+
+def _to_token(key: Mapping[str, Any] | None) -> str | None:
+    if not key:
+        return None
+    return base64.urlsafe_b64encode(json.dumps(dict(key)).encode()).decode()
+
+
+def _from_token(token: str) -> dict[str, str]:
+    try:
+        key = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, binascii.Error) as error:
+        raise InvalidRequest(_FOREIGN_TOKEN) from error
+    if not isinstance(key, dict) or not all(isinstance(text, str) for text in key.values()):
+        raise InvalidRequest(_FOREIGN_TOKEN)
+    return key

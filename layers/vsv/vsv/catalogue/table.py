@@ -1,0 +1,250 @@
+"""Records and their history: read, and changed one at a time.
+
+Every change is one transaction: the record, if it still is what the change was decided upon, and
+the line in its history. So calls may be repeated and may race, and nothing is changed without a
+trace. Only the count of rendered tiles goes by without one.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import ClientError
+
+from vsv.catalogue.record import IMPORTING, Record, changes, derived, now
+from vsv.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
+
+__all__ = ["Catalogue", "Decide"]
+
+# Given the record as it is (None: there is none), the record as it shall be. To return it as it is
+# changes nothing; to raise refuses. May be asked again, should another change come first.
+Decide = Callable[[Record | None], Record | None]
+
+# DynamoDB's own limit for BatchGetItem.
+_BATCH: Final = 100
+# A change that loses against others tries again, for as long as an answer is waited for.
+_PATIENCE_S: Final = 20.0
+_FIRST_PAUSE_S: Final = 0.02
+_LONGEST_PAUSE_S: Final = 0.5
+# What of a cancelled transaction's reasons passes if it is tried again.
+_PASSING: Final = frozenset(
+    {
+        "ConditionalCheckFailed",
+        "TransactionConflict",
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
+    }
+)
+
+
+class Catalogue:
+    """The slide table and the history table. Reads are strongly consistent.
+
+    ``history_table`` is None for those who look at records only.
+    """
+
+    def __init__(
+        self,
+        dynamodb: "DynamoDBServiceResource",
+        slide_table: str,
+        history_table: str | None = None,
+    ) -> None:
+        self._dynamodb = dynamodb
+        self.slides: Table = dynamodb.Table(slide_table)
+        self._history_table = history_table
+
+    @property
+    def _history(self) -> "Table":
+        if self._history_table is None:
+            raise ValueError("this catalogue was opened without its history")
+        return self._dynamodb.Table(self._history_table)
+
+    def get(self, image_id: str) -> Record | None:
+        """The slide's record, or None."""
+        return self.slides.get_item(Key={"ImageID": image_id}, ConsistentRead=True).get("Item")
+
+    def get_many(self, image_ids: Iterable[str]) -> list[Record | None]:
+        """The slides' records in the order of their IDs; None for each that is unknown."""
+        wanted = list(image_ids)
+        found: dict[str, Record] = {}
+        unique = list(dict.fromkeys(wanted))
+        for start in range(0, len(unique), _BATCH):
+            keys: list[Any] = [{"ImageID": key} for key in unique[start : start + _BATCH]]
+            for attempt in count():
+                answer = self._dynamodb.batch_get_item(
+                    RequestItems={self.slides.name: {"Keys": keys, "ConsistentRead": True}}
+                )
+                for record in answer["Responses"].get(self.slides.name, []):
+                    found[str(record["ImageID"])] = record
+                rest = answer["UnprocessedKeys"].get(self.slides.name)
+                if not rest:
+                    break
+                keys = list(rest["Keys"])
+                _pause(attempt)
+        return [found.get(image_id) for image_id in wanted]
+
+    def by_filename(self, filename: str) -> list[Record]:
+        """All records whose file has, or had, this name: read anew, not from the index.
+
+        A record written a moment ago can be missing, since the index follows the table.
+        """
+        answer = self.slides.query(
+            IndexName="Filename-index", KeyConditionExpression=Key("Filename").eq(filename)
+        )
+        records = self.get_many(str(item["ImageID"]) for item in answer["Items"])
+        return [record for record in records if record and record["Filename"] == filename]
+
+    def history(
+        self, image_id: str, limit: int, before: int | None = None
+    ) -> tuple[list[Record], int | None]:
+        """So many of the record's changes, the last one first; and what ``before`` goes on from.
+
+        ``before``: only changes to lower versions. There is none where there are no more changes.
+        """
+        condition = Key("ImageID").eq(image_id)
+        answer = self._history.query(
+            KeyConditionExpression=condition & Key("Version").lt(before) if before else condition,
+            ScanIndexForward=False,
+            ConsistentRead=True,
+            Limit=limit,
+        )
+        lines = answer["Items"]
+        return lines, int(lines[-1]["Version"]) if "LastEvaluatedKey" in answer else None  # type: ignore[arg-type]
+
+    def change(self, image_id: str, by: str, action: str, decide: Decide) -> Record | None:
+        """Change the slide's record as ``decide`` has it; return the record as it is then.
+
+        ``by`` is who does it, ``action`` what: both stand in the history. The record's ``Version``
+        counts its changes. Raises what ``decide`` raises, and Unavailable where other changes come
+        first for 20 seconds.
+        """
+        end = time.monotonic() + _PATIENCE_S
+        written = 0
+        tried: Record | None = None
+        for attempt in count():
+            old = self.get(image_id)
+            if attempt and old == tried:
+                # Refused though nothing changed: the history goes on beyond the record, which was
+                # lost or comes from an older backup.
+                written = self._last_version(image_id)
+            tried = old
+            wanted = decide(old)
+            if wanted is None:
+                return old
+            new = derived({name: value for name, value in wanted.items() if value is not None})
+            new |= {"ImageID": image_id, **_kept(old)}
+            if new == old:
+                return old
+            new |= {"Version": max(int(new.get("Version", 0)), written) + 1, "lastModified": now()}
+            if self._replace(old, new, by, action):
+                return new
+            if time.monotonic() > end:
+                raise Unavailable("the record is changed by too many at once")
+            _pause(attempt)
+        raise AssertionError("unreachable")
+
+    def add_rendered(self, image_id: str, file_version: str, tiles: int) -> None:
+        """Add to the import's progress. Nothing happens once other bytes own the record."""
+        condition = Attr("FileVersion").eq(file_version) & Attr("ImportStatus").eq(IMPORTING)
+        try:
+            self.slides.update_item(
+                Key={"ImageID": image_id},
+                UpdateExpression="ADD TilesRendered :tiles",
+                ExpressionAttributeValues={":tiles": tiles},
+                ConditionExpression=condition,
+            )
+        except self.slides.meta.client.exceptions.ConditionalCheckFailedException:
+            return
+
+    def _last_version(self, image_id: str) -> int:
+        lines, _ = self.history(image_id, 1)
+        return int(lines[0]["Version"]) if lines else 0
+
+    def _replace(self, old: Record | None, new: Record, by: str, action: str) -> bool:
+        """Write the record and its line of history; False where the record changed meanwhile."""
+        line = {
+            "ImageID": new["ImageID"],
+            "Version": new["Version"],
+            "At": new["lastModified"],
+            "By": by,
+            "Action": action,
+            "Changes": changes(old or {}, new),
+        }
+        writes: list[Any] = [
+            {"Update": {"TableName": self.slides.name, **_update(old, new)}},
+            {
+                "Put": {
+                    "TableName": self._history.name,
+                    "Item": line,
+                    "ConditionExpression": "attribute_not_exists(ImageID)",
+                }
+            },
+        ]
+        client = self._dynamodb.meta.client
+        try:
+            client.transact_write_items(TransactItems=writes)
+        except client.exceptions.TransactionInProgressException:
+            return False
+        except ClientError as error:
+            if not _passes(error):
+                raise
+            return False
+        return True
+
+
+def _kept(old: Record | None) -> Record:
+    """What the table itself keeps on a record, whoever made it anew."""
+    return {name: old[name] for name in ("Version", "lastModified") if name in old} if old else {}
+
+
+def _update(old: Record | None, new: Record) -> dict[str, Any]:
+    """The update that makes the one record the other, on condition that it is the one.
+
+    It names what differs only: a count of tiles that goes up meanwhile is not set back.
+    """
+    names, values, sets, removes = {"#version": "Version"}, {}, [], []
+    for number, name in enumerate(sorted((old or {}).keys() | new.keys())):
+        if name == "ImageID" or (old or {}).get(name) == new.get(name):
+            continue
+        names[f"#f{number}"] = name
+        if name in new:
+            values[f":f{number}"] = new[name]
+            sets.append(f"#f{number} = :f{number}")
+        else:
+            removes.append(f"#f{number}")
+    condition = "attribute_not_exists(#version)"
+    if old is None:
+        condition += " AND attribute_not_exists(ImageID)"
+    elif "Version" in old:
+        condition = "#version = :seen"
+        values[":seen"] = old["Version"]
+    return {
+        "Key": {"ImageID": new["ImageID"]},
+        "UpdateExpression": "SET "
+        + ", ".join(sets)
+        + (" REMOVE " + ", ".join(removes) if removes else ""),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+        "ConditionExpression": condition,
+    }
+
+
+def _passes(error: ClientError) -> bool:
+    """Whether a write that failed may succeed once it is decided and tried anew."""
+    if error.response["Error"]["Code"] != "TransactionCanceledException":
+        return False
+    reasons: Iterable[Mapping[str, Any]] = error.response.get("CancellationReasons", [])
+    codes = {reason.get("Code") for reason in reasons} - {None, "None"}
+    return bool(codes) and codes <= _PASSING
+
+
+def _pause(attempt: int) -> None:
+    """Wait a little before another attempt: longer from one to the next, and not all alike."""
+    longest = min(_FIRST_PAUSE_S * 2 ** min(attempt, 10), _LONGEST_PAUSE_S)
+    time.sleep(random.uniform(0, longest))  # noqa: S311  no secret depends on it

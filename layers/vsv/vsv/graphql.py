@@ -1,0 +1,108 @@
+"""GraphQL at the edge: AppSync's events, and the shapes that the schema has.
+
+Errors are returned, not raised: Lambda would log what is raised, and a message can hold an ID that
+somebody typed. ``graphql/resolver.js`` makes GraphQL errors of them.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from vsv.aws import to_json
+from vsv.catalogue import Page, Record
+from vsv.cdr import edited_after_sending
+from vsv.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    StaleVersion,
+    Unavailable,
+    VsvError,
+)
+from vsv.people import Caller
+
+__all__ = ["caller", "changes_page", "resolved", "slide", "slides_page"]
+
+Event = Mapping[str, Any]
+
+# What each error is called in a GraphQL answer. AppSync's own refusals are "Unauthorized" too.
+TYPE_OF: Final[Mapping[type[VsvError], str]] = {
+    InvalidRequest: "BadRequest",
+    Forbidden: "Unauthorized",
+    NotFound: "NotFound",
+    Conflict: "Conflict",
+    Unavailable: "ServiceUnavailable",
+}
+
+
+def caller(event: Event | None) -> Caller:
+    """Who asks. Raises Forbidden where AppSync says nothing of that."""
+    identity = (event or {}).get("identity") or {}
+    return Caller.of(identity.get("claims"))
+
+
+def resolved(resolve: Callable[[], Any], on_unexpected: Callable[[Exception], None]) -> Any:
+    """What a field resolves to, as JSON; or the error that stands for it.
+
+    What was not foreseen is told to ``on_unexpected`` and to nobody else.
+    """
+    try:
+        return to_json(resolve())
+    except VsvError as error:
+        kind = next((name for kind, name in TYPE_OF.items() if isinstance(error, kind)), None)
+        current = slide(dict(error.record)) if isinstance(error, StaleVersion) else None
+        return _error(kind or "InternalFailure", str(error), current)
+    except Exception as error:  # noqa: BLE001  the last line of defence: nothing may leak
+        on_unexpected(error)
+        return _error("InternalFailure", "the request failed here", None)
+
+
+def slide(record: Record | None) -> Record | None:
+    """A record as the schema's Slide."""
+    if record is None:
+        return None
+    shown = {**record, "EditedAfterSending": edited_after_sending(record)}
+    if "Archive" in record:
+        archived = record["Archive"]
+        shown["Archive"] = {"StorageClass": archived["storage_class"], "At": archived["At"]}
+    return shown
+
+
+def slides_page(page: Page) -> dict[str, Any]:
+    """The schema's SlideConnection."""
+    return {"items": [slide(record) for record in page.items], "nextToken": page.token}
+
+
+def changes_page(page: Page) -> dict[str, Any]:
+    """The schema's ChangeConnection."""
+    lines = [
+        {
+            **line,
+            "Changes": [
+                {
+                    "Field": change["Field"],
+                    "From": _text(change.get("From")),
+                    "To": _text(change.get("To")),
+                }
+                for change in line["Changes"]
+            ],
+        }
+        for line in page.items
+    ]
+    return {"items": lines, "nextToken": page.token}
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Decimal):
+        return str(value)
+    return json.dumps(to_json(value), ensure_ascii=False)
+
+
+def _error(kind: str, message: str, current: Record | None) -> dict[str, Any]:
+    record = to_json(current)
+    # AppSync cuts data down to the fields that were asked for; info comes as it is.
+    return {"__error": {"type": kind, "message": message, "data": record, "info": record}}

@@ -1,0 +1,117 @@
+"""What an import writes onto a slide's record: how one record becomes the next.
+
+The rules: an import touches only the record of its own file and bytes; an imported slide's record
+is never taken over by other bytes, unless the slide was deleted; what a technician edited stays.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vsv.catalogue import (
+    FAILED,
+    IMPORTED,
+    IMPORTING,
+    Catalogue,
+    Record,
+    is_deleted,
+    removal_of,
+)
+from vsv.errors import Conflict, FileChanged, ImageIdConflict
+
+__all__ = ["begin", "fail", "finish"]
+
+_BY = "import"
+# What a technician may have edited, or taken away: the import sets these once.
+_EDITABLE = ("SlideID", "CaseID", "Status")
+# Present on each record whose slide's metadata were read; others have IDs for want of better ones.
+_METADATA_MARK = "width"
+
+
+def begin(catalogue: Catalogue, fields: Mapping[str, Any]) -> None:
+    """Write what the import read of a slide, with ImportStatus IMPORTING.
+
+    The same bytes again: what a technician edited stays. A new file, or the successor of one whose
+    import failed or whose slide was deleted: the record is new. Raises ImageIdConflict where the
+    ImageID is another slide's, Conflict where the slide is being deleted.
+    """
+
+    def decide(old: Record | None) -> Record:
+        new = {**fields, "ImportStatus": IMPORTING, "ImportError": None}
+        if old is not None and _is_of(old, fields) and _METADATA_MARK in old:
+            if removal_of(old) == "DELETE":
+                raise Conflict("the slide is being deleted")
+            return {**old, **{name: new[name] for name in new if name not in _EDITABLE}}
+        if not _is_free_for(old, fields):
+            raise ImageIdConflict("the ImageID belongs to another slide")
+        return new
+
+    catalogue.change(fields["ImageID"], _BY, "IMPORT", decide)
+
+
+def finish(catalogue: Catalogue, image_id: str, file_version: str, tiles: int) -> None:
+    """Set ImportStatus IMPORTED. Raises FileChanged where the record is of other bytes now.
+
+    A slide that came back from the archive gets the Status that it had before.
+    """
+
+    def decide(old: Record | None) -> Record:
+        if old is None or old.get("FileVersion") != file_version or is_deleted(old):
+            raise FileChanged("the slide's record is of another file now")
+        new = {**old, "ImportStatus": IMPORTED, "ImportError": None, "TilesRendered": tiles}
+        if removal_of(old) == "RESTORE":
+            new |= {
+                "Removal": None,
+                "StatusBefore": None,
+                "Status": old.get("StatusBefore", "NEW"),
+            }
+        return new
+
+    catalogue.change(image_id, _BY, "IMPORT", decide)
+
+
+def fail(catalogue: Catalogue, fields: Mapping[str, Any], reason: str) -> str:
+    """Set ImportStatus FAILED and say why; return the ID of the record that says it.
+
+    ``fields`` holds ImageID, Filename, FileVersion and FileSize. Where the ImageID is another
+    slide's, the failure gets a record under the file's name: the other slide's is not touched.
+    """
+
+    def decide(old: Record | None) -> Record:
+        failure = {"ImportStatus": FAILED, "ImportError": reason}
+        if old is not None and _is_of(old, fields):
+            if removal_of(old) == "RESTORE":
+                failed = {**old["Removal"], "State": FAILED, "Error": reason}
+                # In the archive it is as safe as it was, unless the import had begun anew.
+                return {
+                    **old,
+                    **(failure if old["ImportStatus"] == IMPORTING else {}),
+                    "Removal": failed,
+                }
+            known = {name: value for name, value in fields.items() if value is not None}
+            return {**old, **known, **failure}
+        if not _is_free_for(old, fields):
+            raise ImageIdConflict("the ImageID belongs to another slide")
+        ids = {"SlideID": image_id, "CaseID": image_id, "Status": "NEW"}
+        return {**ids, **fields, **failure, "ImageID": image_id}
+
+    for image_id in dict.fromkeys((str(fields["ImageID"]), str(fields["Filename"]))):
+        try:
+            catalogue.change(image_id, _BY, "IMPORT", decide)
+        except ImageIdConflict:
+            continue
+        return image_id
+    raise ImageIdConflict("the file's name is also an imported slide's ImageID")
+
+
+def _is_of(old: Record, fields: Mapping[str, Any]) -> bool:
+    """Whether the record is of these very bytes, under this name."""
+    same = all(old.get(name) == fields[name] for name in ("Filename", "FileVersion"))
+    return same and not is_deleted(old)
+
+
+def _is_free_for(old: Record | None, fields: Mapping[str, Any]) -> bool:
+    """No record, a deleted slide's, or one of a file of this name that never became a slide."""
+    if old is None or is_deleted(old):
+        return True
+    never_imported = old["Filename"] == fields["Filename"] and old["ImportStatus"] != IMPORTED
+    return never_imported and removal_of(old) != "DELETE"

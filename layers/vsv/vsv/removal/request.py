@@ -1,0 +1,76 @@
+"""What technicians ask of ``/RemoveImages``, and what they are told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from vsv.errors import InvalidRequest
+
+__all__ = ["NamedImage", "Operation", "RemovalRequest"]
+
+# So many are noted and started well within the 29 s that API Gateway waits.
+_MAX_IMAGES: Final = 200
+_MAX_CHARS: Final = 1024
+
+
+class Operation(StrEnum):
+    """What can be done with a slide."""
+
+    DELETE = "DELETE"
+    TRANSFER = "TRANSFER"
+    RESTORE = "RESTORE"
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """The operation of this name; existing clients also name the status that it leads to."""
+        try:
+            return cls(_STATUSES.get(str(text), str(text)))
+        except ValueError:
+            raise InvalidRequest(f"Operation must be one of {', '.join(cls)}") from None
+
+
+_STATUSES: Final = {"DELETED": "DELETE", "TRANSFERRED": "TRANSFER"}
+
+
+@dataclass(frozen=True)
+class NamedImage:
+    """A slide, and the file name that the caller knows it by: held against the record's."""
+
+    image_id: str
+    filename: str | None = None
+
+    @classmethod
+    def parse(cls, given: object) -> Self:
+        """Parse one of ``Images``. Raises InvalidRequest."""
+        if not isinstance(given, Mapping):
+            raise InvalidRequest("each of Images must be an object with ImageID and Filename")
+        image_id, filename = given.get("ImageID"), given.get("Filename")
+        if not _is_name(image_id):
+            raise InvalidRequest("ImageID must be a text")
+        if filename is not None and not _is_name(filename):
+            raise InvalidRequest("Filename must be a text")
+        return cls(image_id, filename)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class RemovalRequest:
+    """What to do, and with which slides; each is named once."""
+
+    operation: Operation
+    images: tuple[NamedImage, ...]
+
+    @classmethod
+    def parse(cls, body: Any) -> Self:
+        """Parse the request's JSON value; raise InvalidRequest saying what is wrong with it."""
+        if not isinstance(body, Mapping):
+            raise InvalidRequest("the body must be a JSON object with Operation and Images")
+        operation = Operation.parse(body.get("Operation"))
+        images = body.get("Images")
+        if not isinstance(images, list) or not 1 <= len(images) <= _MAX_IMAGES:
+            raise InvalidRequest(f"Images must be a list of 1 to {_MAX_IMAGES} slides")
+        return cls(operation, tuple(dict.fromkeys(map(NamedImage.parse, images))))
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MAX_CHARS

@@ -1,0 +1,145 @@
+"""The work of removing: each step may be killed at any point, and repeated, and run twice at once.
+
+What is removed, and from where, the record says; a caller names no path. A record that no longer
+asks for the operation has had it: nothing is done then.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from vsv.archive import Archive, Archived
+from vsv.catalogue import Catalogue, Record, now, removal_of
+from vsv.errors import Conflict, FileChanged, InvalidRequest, VsvError
+from vsv.imports.workflow import ImportJob
+from vsv.removal.desk import fail
+from vsv.slides import FileVersion
+from vsv.storage import Storage, parse_image_id
+
+__all__ = ["Remover"]
+
+
+class Remover:
+    """Deletes, archives and brings back slides on one images path."""
+
+    def __init__(
+        self, storage: Storage, catalogue: Catalogue, archive: Callable[[], Archive]
+    ) -> None:
+        self._storage = storage
+        self._catalogue = catalogue
+        self._archive = archive
+
+    def delete(self, image_id: str) -> None:
+        """DeleteImage: the slide file goes, and all that was made of it, and its archived copy."""
+        record = self._asked(image_id, "DELETE")
+        if record is None:
+            return
+        with self._failing(image_id, "DELETE"):
+            version = _version(record)
+            self._free_images(image_id, version)
+            self._storage.remove_slide(str(record["Filename"]), version)
+            # Whether the record knows of it or not: a TRANSFER may have been killed in between.
+            self._archive().discard(image_id, version)
+            self._finish(record, Status="DELETED", Archive=None, StatusBefore=None)
+
+    def transfer(self, image_id: str) -> None:
+        """TransferImage: the slide file goes to the archive, and then leaves the file system.
+
+        Label, thumbnail and macro stay. Nothing is freed before the archive was seen to have the
+        very bytes that were imported.
+        """
+        record = self._asked(image_id, "TRANSFER")
+        if record is None:
+            return
+        with self._failing(image_id, "TRANSFER"):
+            filename, version = str(record["Filename"]), _version(record)
+            self._store(record)
+            self._storage.archive_images(image_id, version)
+            self._storage.remove_slide(filename, version)
+            self._finish(record, Status="TRANSFERRED", StatusBefore=record.get("Status"))
+
+    def restore(self, job: ImportJob) -> None:
+        """RestoreImage: the slide file comes back from the archive, to be imported again.
+
+        Raises ArchiveNotReady while the archive takes its time.
+        """
+        record = self._asked(job.image_id, "RESTORE")
+        if record is None:
+            return
+        try:
+            self._storage.locate(job.filename, job.version)
+        except FileChanged:
+            archived = Archived.from_dict(record["Archive"])
+            target = self._storage.place(job.filename, job.version)
+            self._archive().fetch(archived, target, str(record["Sha256"]), job.version)
+
+    def _asked(self, image_id: str, operation: str) -> Record | None:
+        record = self._catalogue.get(image_id)
+        return record if record and removal_of(record) == operation else None
+
+    def _free_images(self, image_id: str, version: FileVersion) -> None:
+        """Remove index, pyramid and associated images, unless they are another file's."""
+        try:
+            parse_image_id(image_id)
+        except InvalidRequest:
+            return  # a failure's record, under its file's name: nothing was made of that
+        index = self._storage.read_index(image_id)
+        if index is None or index.version == version:
+            self._storage.remove_pyramid(image_id)
+
+    def _store(self, record: Record) -> None:
+        """See that the archive has the slide file, and that the record says so."""
+        filename, sha256 = str(record["Filename"]), record.get("Sha256")
+        if not sha256:
+            raise Conflict("the record has no checksum to hold the file against")
+        try:
+            file = self._storage.open(filename, _version(record))
+        except FileChanged:
+            if "Archive" in record:
+                return  # killed between freeing the file system and saying so
+            raise
+        try:
+            archived = self._archive().store(file, str(record["ImageID"]), filename, str(sha256))
+        finally:
+            file.close()
+
+        def decide(old: Record | None) -> Record | None:
+            if old is None or removal_of(old) != "TRANSFER":
+                raise Conflict("the slide's record was changed meanwhile")
+            known = {**archived.to_dict(), "At": (old.get("Archive") or {}).get("At", now())}
+            return {**old, "Archive": known}
+
+        self._catalogue.change(str(record["ImageID"]), _by(record), "TRANSFER", decide)
+
+    def _finish(self, record: Record, **fields: object) -> None:
+        """Set the fields, and take the request off the record."""
+        operation = removal_of(record)
+
+        def decide(old: Record | None) -> Record | None:
+            if old is None or removal_of(old) != operation:
+                return old
+            return {**old, **fields, "Removal": None}
+
+        self._catalogue.change(str(record["ImageID"]), _by(record), str(operation), decide)
+
+    @contextmanager
+    def _failing(self, image_id: str, operation: str) -> Iterator[None]:
+        """Note a failure on the record, and pass it on: it is tried again."""
+        try:
+            yield
+        except Exception as error:
+            named = isinstance(error, VsvError)
+            fail(
+                self._catalogue,
+                image_id,
+                operation,
+                str(error) if named else f"an internal error stopped it ({type(error).__name__})",
+            )
+            raise
+
+
+def _version(record: Record) -> FileVersion:
+    return FileVersion.parse(str(record["FileVersion"]))
+
+
+def _by(record: Record) -> str:
+    return str(record["Removal"].get("By", "removal"))

@@ -1,0 +1,404 @@
+"""Deleting, archiving, bringing back, with all that may come between: kills, rescans, repeats."""
+
+import json
+import os
+
+import pytest
+
+from local.samples import generated_slide
+from tests.conftest import load_handler
+from tests.s3 import BUCKET, Killed
+from vsv import wiring
+from vsv.archive import Archive
+from vsv.catalogue import Listings
+from vsv.deepzoom import TileAddress
+from vsv.errors import Archived, NotFound, Unavailable
+from vsv.images import Images, TileOptions
+from vsv.imports.request import ImportRequest, ImportState
+from vsv.removal.desk import RemovalDesk
+from vsv.removal.request import RemovalRequest
+from vsv.removal.steps import Remover
+
+
+class Removals:
+    """RemoveImages, and the functions that it starts: ``work`` runs what is waiting."""
+
+    def __init__(self, world, s3) -> None:
+        self.world, self.s3 = world, s3
+        self.waiting = []
+        self.archive = Archive(BUCKET, "STANDARD_IA")
+        self.remover = Remover(world.storage, world.catalogue, lambda: self.archive)
+        world.workflow.before = lambda job: job.restore and self.remover.restore(job)
+        self.desk = RemovalDesk(
+            world.catalogue, world.workflow, lambda *started: self.waiting.append(started)
+        )
+
+    def ask(self, operation, *image_ids, by="ann"):
+        body = {"Operation": operation, "Images": [{"ImageID": each} for each in image_ids]}
+        return self.desk.handle(RemovalRequest.parse(body), by)
+
+    def work(self):
+        while self.waiting:
+            operation, image_id = self.waiting.pop(0)
+            getattr(self.remover, operation.lower())(image_id)
+        self.world.workflow.proceed()
+
+    def objects(self):
+        listed = self.s3.list_objects_v2(Bucket=BUCKET)
+        return [each["Key"] for each in listed.get("Contents", [])]
+
+
+@pytest.fixture
+def removals(world, s3):
+    return Removals(world, s3.client)
+
+
+@pytest.fixture
+def slide(world, real):
+    """An imported slide that a technician found good."""
+    image_id = world.bring_in(world.scan(real, "day 1/x.svs")).image_id
+    world.catalogue.change(image_id, "ann", "EDIT", lambda old: {**old, "Status": "GOOD"})
+    return image_id
+
+
+def on_efs(world, image_id):
+    """Names of all that there is of a slide, beneath the images path."""
+    root = world.storage.root
+    names = {path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()}
+    return {name for name in names if name.startswith((image_id, "day 1/"))}
+
+
+def actions(world, image_id):
+    page = Listings(world.catalogue).history(image_id)
+    return [(line["Action"], line["By"]) for line in reversed(page.items)]
+
+
+def test_a_deleted_slide_is_gone_and_its_record_says_so(world, removals, slide, real):
+    (result,) = removals.ask("DELETE", slide)
+    assert (result.detail, result.error) == ("the slide is being deleted", None)
+    asked = world.catalogue.get(slide)
+    assert (asked["Status"], asked["Removal"]["State"]) == ("GOOD", "REQUESTED")
+    assert asked["Removal"]["By"] == "ann"
+    removals.work()
+    record = world.catalogue.get(slide)
+    assert (record["Status"], "Removal" in record) == ("DELETED", False)
+    assert on_efs(world, slide) == set()
+    assert actions(world, slide)[-2:] == [("DELETE", "ann"), ("DELETE", "ann")]
+    with pytest.raises(NotFound):
+        Images(world.storage, 90).tile(slide, TileAddress(0, 0, 0), TileOptions())
+    # Again: nothing to do, and nothing is done.
+    (again,) = removals.ask("DELETE", slide)
+    assert (again.detail, removals.waiting) == ("the slide is deleted", [])
+
+
+@pytest.mark.parametrize("with_checksum", [True, False])
+def test_a_deleted_slides_file_gives_no_permission_and_is_imported_as_a_new_one(
+    world, removals, slide, with_checksum
+):
+    sha256 = world.catalogue.get(slide)["Sha256"] if with_checksum else None
+    size = int(world.catalogue.get(slide)["FileSize"])
+    request = ImportRequest("day 1/x.svs", size, sha256)
+    for generation in range(1, 7):
+        removals.ask("DELETE", slide)
+        assert world.call(request).state is ImportState.ARRIVING
+        removals.work()
+        for _ in range(3):
+            answer = world.call(request)
+            assert answer.state in (ImportState.TRANSFERRING, ImportState.IMPORTING)
+            assert "filename" not in answer.body(request)
+            world.datasync.proceed()
+        world.workflow.proceed()
+        answer = world.call(request)
+        assert answer.body(request)["filename"] == "day 1/x.svs"
+        record = world.catalogue.get(slide)
+        assert (record["Status"], record["SlideID"]) == ("NEW", slide), generation
+        assert len(world.workflow.started) == generation + 1
+
+
+def test_a_rescan_under_the_old_name_survives_the_old_slides_deletion(
+    world, removals, slide, real, tmp_path
+):
+    rescan = generated_slide(
+        tmp_path / "rescan.svs", real, size=(300, 200), properties={"ImageID": "77"}
+    )
+    removals.ask("DELETE", slide)
+    request = world.scan(rescan, "day 1/x.svs", mtime_s=1_700_000_100)
+    world.bring_in(request)
+    removals.work()
+    assert world.bring_in(request).image_id == "77"
+    assert (world.storage.root / "day 1/x.svs").read_bytes() == rescan.read_bytes()
+    assert on_efs(world, slide) == {"day 1/x.svs"}
+    assert world.catalogue.get(slide)["Status"] == "DELETED"
+
+
+def test_an_archived_slide_keeps_label_and_thumbnail_and_comes_back(world, removals, slide, real):
+    before = on_efs(world, slide)
+    images = Images(world.storage, 90)
+    tile = images.tile(slide, TileAddress(8, 0, 0), TileOptions()).load()
+    removals.ask("TRANSFER", slide)
+    removals.work()
+    record = world.catalogue.get(slide)
+    assert (record["Status"], record["StatusBefore"]) == ("TRANSFERRED", "GOOD")
+    assert on_efs(world, slide) == {f"{slide}.index"} | {
+        f"{slide}_files/{name}.jpeg" for name in ("label", "thumbnail", "macro")
+    } & (before | {f"{slide}.index"})
+    (key,) = removals.objects()
+    assert "x.svs" not in key
+    stored = removals.s3.get_object(Bucket=BUCKET, Key=key)
+    assert stored["Body"].read() == real.read_bytes()
+    with pytest.raises(Archived, match="archived"):
+        Images(world.storage, 90).tile(slide, TileAddress(8, 0, 0), TileOptions())
+    assert Images(world.storage, 90).associated(slide, "label", "jpeg").load()
+
+    (result,) = removals.ask("RESTORE", slide, by="bob")
+    assert result.error is None
+    removals.work()
+    record = world.catalogue.get(slide)
+    assert (record["Status"], record["ImportStatus"]) == ("GOOD", "IMPORTED")
+    assert "Removal" not in record
+    assert on_efs(world, slide) == before
+    assert Images(world.storage, 90).tile(slide, TileAddress(8, 0, 0), TileOptions()).load() == tile
+
+    # The archive has it still: to archive it again is to free the file system again.
+    removals.ask("TRANSFER", slide)
+    removals.work()
+    assert world.catalogue.get(slide)["Status"] == "TRANSFERRED"
+    removals.ask("DELETE", slide)
+    removals.work()
+    assert removals.objects() == []
+    assert on_efs(world, slide) == set()
+
+
+def test_the_workstation_may_delete_what_is_in_the_archive(world, removals, slide):
+    record = world.catalogue.get(slide)
+    request = ImportRequest("day 1/x.svs", int(record["FileSize"]), record["Sha256"])
+    removals.ask("TRANSFER", slide)
+    removals.work()
+    assert world.call(request).body(request)["filename"] == "day 1/x.svs"
+    other = ImportRequest("day 1/x.svs", int(record["FileSize"]), "0" * 64)
+    assert "filename" not in world.call(other).body(other)
+
+
+def steps_of(removals, operation):
+    """Where a step may be killed: each call of it that changes something."""
+    remover = removals.remover
+    return [
+        (remover._storage, "remove_pyramid"),
+        (remover._storage, "archive_images"),
+        (remover._storage, "remove_slide"),
+        (remover._catalogue, "change"),
+        (removals.archive, "store"),
+        (removals.archive, "discard"),
+    ]
+
+
+@pytest.mark.parametrize("operation", ["DELETE", "TRANSFER"])
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("number", range(6))
+def test_killed_at_any_point_it_resumes_and_the_record_is_true(
+    world, removals, slide, operation, number, after, monkeypatch
+):
+    removals.ask(operation, slide)
+    owner, name = steps_of(removals, operation)[number]
+    genuine = getattr(owner, name)
+
+    def killed(*arguments):
+        if after:
+            genuine(*arguments)
+        raise Killed
+
+    monkeypatch.setattr(owner, name, killed)
+    try:
+        removals.work()
+    except Killed:
+        record = world.catalogue.get(slide)
+        if record["Status"] == "GOOD":
+            assert record["Removal"]["Operation"] == operation
+        else:  # killed after the last write
+            assert "Removal" not in record
+            assert not (world.storage.root / "day 1/x.svs").exists()
+        lost = not (world.storage.root / "day 1/x.svs").exists()
+        assert not lost or operation == "DELETE" or record["Archive"]
+    monkeypatch.undo()
+    removals.ask(operation, slide)
+    removals.work()
+    record = world.catalogue.get(slide)
+    assert record["Status"] == {"DELETE": "DELETED", "TRANSFER": "TRANSFERRED"}[operation]
+    assert "Removal" not in record
+    assert len(removals.objects()) == (operation == "TRANSFER")
+    assert not (world.storage.root / "day 1/x.svs").exists()
+
+
+def test_a_failure_is_on_the_record_and_can_be_repeated(world, removals, slide, monkeypatch):
+    def unavailable(*_):
+        raise Unavailable("S3 is too busy")
+
+    removals.ask("TRANSFER", slide)
+    monkeypatch.setattr(removals.archive, "store", unavailable)
+    with pytest.raises(Unavailable):
+        removals.work()
+    removal = world.catalogue.get(slide)["Removal"]
+    assert (removal["State"], removal["Error"]) == ("FAILED", "S3 is too busy")
+    assert world.catalogue.get(slide)["Status"] == "GOOD"
+    monkeypatch.undo()
+    removals.ask("TRANSFER", slide)
+    assert "Error" not in world.catalogue.get(slide)["Removal"]
+    removals.work()
+    assert world.catalogue.get(slide)["Status"] == "TRANSFERRED"
+
+
+def test_bytes_that_are_not_the_imported_ones_are_not_archived_and_not_lost(world, removals, slide):
+    path = world.storage.root / "day 1/x.svs"
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.seek(-1, 2)
+        last = file.read(1)
+        file.seek(-1, 2)
+        file.write(bytes([last[0] ^ 1]))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    removals.ask("TRANSFER", slide)
+    with pytest.raises(Exception, match="SHA-256|imported"):
+        removals.work()
+    assert path.exists()
+    assert removals.objects() == []
+    assert world.catalogue.get(slide)["Removal"]["State"] == "FAILED"
+
+
+def test_a_restore_that_fails_says_why_and_the_slide_stays_in_the_archive(
+    world, removals, slide, monkeypatch
+):
+    removals.ask("TRANSFER", slide)
+    removals.work()
+
+    def lost(*_):
+        raise Unavailable("S3 does not answer")
+
+    monkeypatch.setattr(removals.archive, "fetch", lost)
+    removals.ask("RESTORE", slide)
+    removals.work()
+    record = world.catalogue.get(slide)
+    assert (record["Status"], record["ImportStatus"]) == ("TRANSFERRED", "IMPORTED")
+    assert (record["Removal"]["State"], record["Removal"]["Error"]) == (
+        "FAILED",
+        "S3 does not answer",
+    )
+    monkeypatch.undo()
+    removals.ask("RESTORE", slide)
+    removals.work()
+    assert world.catalogue.get(slide)["Status"] == "GOOD"
+
+
+def test_what_makes_no_sense_is_refused_slide_by_slide(world, removals, slide, tmp_path):
+    text = tmp_path / "text.svs"
+    text.write_text("no slide")
+    failed = world.bring_in(world.scan(text, "failed.svs")).image_id
+    unknown, archived, restored = removals.ask("TRANSFER", "nobody", failed, slide)
+    assert str(unknown.error) == "there is no slide with this ImageID"
+    assert "import is not complete" in str(archived.error)
+    assert restored.error is None
+    (result,) = removals.ask("DELETE", slide)
+    assert str(result.error) == "TRANSFER of the slide is not done"
+    (result,) = removals.ask("RESTORE", failed)
+    assert "not archived" in str(result.error)
+    # What failed to be imported can be deleted, and scanned again.
+    removals.work()
+    removals.ask("DELETE", failed)
+    removals.work()
+    assert world.catalogue.get(failed)["Status"] == "DELETED"
+    assert not (world.storage.root / "failed.svs").exists()
+
+
+def test_two_at_once_do_no_harm(world, removals, slide):
+    removals.ask("TRANSFER", slide)
+    removals.ask("TRANSFER", slide)
+    assert len(removals.waiting) == 2
+    removals.work()
+    assert world.catalogue.get(slide)["Status"] == "TRANSFERRED"
+    assert len(removals.objects()) == 1
+    removals.remover.delete(slide)
+    assert world.catalogue.get(slide)["Status"] == "TRANSFERRED"
+
+
+# The function
+
+
+@pytest.fixture
+def handler(tables, monkeypatch):
+    for name in ("DELETE_IMAGE_FUNCTION", "TRANSFER_IMAGE_FUNCTION", "STATE_MACHINE_ARN"):
+        monkeypatch.setenv(name, name.lower())
+    monkeypatch.setenv("SLIDE_TABLE", tables["SlideTable"])
+    monkeypatch.setenv("HISTORY_TABLE", tables["HistoryTable"])
+    cached = (wiring.catalogue, wiring.removal_desk)
+    for each in cached:
+        each.cache_clear()
+    yield load_handler("RemoveImages")
+    for each in cached:
+        each.cache_clear()
+
+
+def call(handler, body, claims):
+    event = {
+        "body": json.dumps(body),
+        "requestContext": {"requestId": "1", "authorizer": {"claims": claims} if claims else None},
+    }
+    answer = handler(event, None)
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+TECHNICIAN = {"cognito:username": "ann", "cognito:groups": "Pathologists,Technicians"}
+BODY = {"Operation": "DELETED", "Images": [{"ImageID": "nobody", "Filename": "x.svs"}]}
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        None,
+        {"cognito:username": "ann"},
+        {"cognito:username": "ann", "cognito:groups": "Pathologists"},
+        {"cognito:username": "ann", "cognito:groups": "[Pathologists xTechnicians]"},
+        {"client_id": "scanner", "scope": "vsv/import"},
+        {"client_id": "scanner", "cognito:groups": "Technicians"},
+    ],
+)
+def test_it_is_for_technicians(handler, claims):
+    status, problem = call(handler, BODY, claims)
+    assert (status, problem["title"]) == (403, "Forbidden")
+
+
+def test_a_result_for_each_slide(handler):
+    status, answer = call(handler, BODY, TECHNICIAN)
+    assert status == 202
+    assert answer["Operation"] == "DELETE"
+    assert answer["Images"] == [
+        {
+            "ImageID": "nobody",
+            "Filename": "x.svs",
+            "status": 404,
+            "detail": "there is no slide with this ImageID",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {},
+        {"Operation": "DELETE"},
+        {"Operation": "DELETEX", "Images": [{"ImageID": "1"}]},
+        {"Operation": ["DELETE"], "Images": [{"ImageID": "1"}]},
+        {"Operation": "DELETE", "Images": []},
+        {"Operation": "DELETE", "Images": ["1"]},
+        {"Operation": "DELETE", "Images": [{"ImageID": ""}]},
+        {"Operation": "DELETE", "Images": [{"ImageID": "1", "Filename": 7}]},
+        {"Operation": "DELETE", "Images": [{"ImageID": str(n)} for n in range(201)]},
+    ],
+)
+def test_malformed_requests_are_refused_whole(handler, body):
+    status, problem = call(handler, body, TECHNICIAN)
+    assert status == 400
+    assert (
+        "Operation" in problem["detail"]
+        or "Image" in problem["detail"]
+        or "Filename" in problem["detail"]
+    )

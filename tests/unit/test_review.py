@@ -1,0 +1,111 @@
+"""The technicians' edits: what they may say, what follows what, and what is refused how."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion
+from vsv.review import STATUSES, Edit, IdPatterns
+
+AT = "2026-11-25T12:00:00.000+00:00"
+LEGAL = {
+    ("NEW", "GOOD"),
+    ("NEW", "BAD"),
+    ("GOOD", "BAD"),
+    ("BAD", "GOOD"),
+    ("GOOD", "SEND"),
+    ("SENT", "SEND"),
+    ("SEND_FAILED", "SEND"),
+}
+
+
+def record(**fields):
+    return {
+        "ImageID": "1",
+        "SlideID": "S24-1-A",
+        "CaseID": "S24-1",
+        "Status": "NEW",
+        "ImportStatus": "IMPORTED",
+        "Version": 3,
+    } | fields
+
+
+ANY = IdPatterns()
+
+
+def edit(old, patterns=ANY, **given):
+    return Edit.parse({"ImageID": "1", **given}, patterns).apply(old, AT)
+
+
+@pytest.mark.parametrize("old", STATUSES)
+@pytest.mark.parametrize("new", STATUSES)
+def test_what_follows_what_and_the_legal_ones_are_named(old, new):
+    if (old, new) in LEGAL:
+        assert edit(record(Status=old), Status=new)["Status"] == new
+    elif old == new:
+        assert edit(record(Status=old), Status=new) == record(Status=old)
+    else:
+        with pytest.raises(Conflict, match=f"Status {old} cannot become {new}") as refused:
+            edit(record(Status=old), Status=new)
+        for legal in (to for start, to in LEGAL if start == old):
+            assert legal in str(refused.value).partition(";")[2]
+
+
+@given(st.text())
+def test_ids_are_trimmed_and_hold_nothing_unseen(text):
+    stripped = unicodedata.normalize("NFC", text).strip()
+    unseen = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+    seen = unseen.isdisjoint(unicodedata.category(char) for char in stripped)
+    if seen and 1 <= len(stripped) <= 64:
+        assert edit(record(), SlideID=text)["SlideID"] == stripped
+    else:
+        with pytest.raises(InvalidRequest, match="SlideID"):
+            edit(record(), SlideID=text)
+
+
+def test_an_id_matches_the_laboratorys_pattern_as_a_whole():
+    patterns = IdPatterns(slide_id=r"S\d\d-\d+-[A-Z]\d", case_id=r"S\d\d-\d+")
+    assert edit(record(), patterns, SlideID=" S24-7-A1\t")["SlideID"] == "S24-7-A1"
+    for name, text in (("SlideID", "S24-7-A1x"), ("CaseID", "S24-7-A1")):
+        with pytest.raises(InvalidRequest, match=f"{name} .* pattern"):
+            edit(record(), patterns, **{name: text})
+
+
+def test_null_removes_an_id_and_what_is_left_out_stays():
+    assert "CaseID" not in edit(record(), CaseID=None)
+    assert edit(record(), CaseID=None)["SlideID"] == "S24-1-A"
+    with pytest.raises(InvalidRequest, match="Status is null"):
+        edit(record(), Status=None)
+    with pytest.raises(InvalidRequest, match="not one of NEW, GOOD"):
+        edit(record(), Status="good")
+
+
+def test_a_stale_edit_is_refused_with_the_record_as_it_is():
+    assert edit(record(), SlideID="x", Version=3)["SlideID"] == "x"
+    with pytest.raises(StaleVersion, match="version is 3 now, not 2") as refused:
+        edit(record(), SlideID="x", Version=2)
+    assert refused.value.record == record()
+
+
+def test_an_unknown_slide_is_an_error_and_a_deleted_one_is_left_alone():
+    with pytest.raises(NotFound):
+        edit(None, SlideID="x")
+    with pytest.raises(Conflict, match="deleted"):
+        edit(record(Status="DELETED"), SlideID="x")
+    asked = record(Removal={"Operation": "DELETE", "State": "REQUESTED"})
+    with pytest.raises(Conflict, match="DELETE of the slide is under way"):
+        edit(asked, SlideID="x")
+
+
+def test_only_what_the_cdr_can_use_is_sent():
+    sent = edit(record(Status="SEND_FAILED", SendError="it was down"), Status="SEND")
+    assert sent["SendRequestedAt"] == AT
+    assert "SendError" not in sent
+    for old, reason in (
+        (record(Status="GOOD", SlideID=None), "no SlideID"),
+        (record(Status="GOOD", ImportStatus="FAILED"), "import is not complete"),
+    ):
+        with pytest.raises(Conflict, match=reason):
+            edit({key: value for key, value in old.items() if value}, Status="SEND")
