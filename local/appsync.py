@@ -1,10 +1,11 @@
 """Stand-in for AppSync: executes ``graphql/schema.graphql`` on the real SlideCatalogue function.
 
-It checks the Cognito token, enforces ``@aws_auth`` groups field by field, and invokes the function
-with the event of a direct Lambda resolver, so that the function cannot tell the difference.
+It enforces ``@aws_auth`` groups field by field, and invokes the function with the event that
+``graphql/resolver.js`` hands on, so that the function cannot tell the difference. What mutations
+return goes to those who subscribed to them; `local.realtime` carries it there.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,21 +14,28 @@ from graphql import (
     DocumentNode,
     ExecutionResult,
     FieldNode,
+    FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     GraphQLObjectType,
     GraphQLResolveInfo,
     GraphQLSchema,
     InlineFragmentNode,
+    OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
     build_ast_schema,
     execute,
+    get_argument_values,
+    get_nullable_type,
     get_operation_ast,
+    get_variable_values,
+    is_list_type,
     parse,
     print_ast,
     validate,
 )
+from graphql.execution.collect_fields import collect_fields, collect_sub_fields
 
 # What AppSync declares in every schema.
 _SCALARS: Final = (
@@ -47,10 +55,19 @@ _GROUP_DIRECTIVES: Final = frozenset({"aws_auth", "aws_cognito_user_pools"})
 Claims = Mapping[str, Any]
 Event = dict[str, Any]
 Invoke = Callable[[Event], Awaitable[Any]]
+Publish = Callable[[str, Any], None]
 
 
 class ResolverError(Exception):
     """The function behind a field failed."""
+
+
+class Refused(Exception):
+    """A request that is not executed; ``errors`` are in AppSync's shape."""
+
+    def __init__(self, kind: str, *problems: GraphQLError) -> None:
+        super().__init__(kind)
+        self.errors = [{**_error(each), "errorType": _kind(each) or kind} for each in problems]
 
 
 @dataclass(frozen=True)
@@ -94,48 +111,144 @@ def load_schema(path: Path) -> GraphQLSchema:
 
 
 async def answer(
-    schema: GraphQLSchema, request: Mapping[str, Any], caller: Caller, invoke: Invoke
+    schema: GraphQLSchema,
+    request: Mapping[str, Any],
+    caller: Caller,
+    invoke: Invoke,
+    publish: Publish = lambda *_: None,
 ) -> dict[str, Any]:
-    """Execute one GraphQL request; return the response's body."""
+    """Execute one GraphQL request; return the response's body.
+
+    ``publish`` is called for each mutation that succeeded, with its name and those fields of its
+    result that the request selects, under their own names: subscribers learn of no others.
+    """
     try:
-        document = parse(str(request.get("query") or ""))
-    except GraphQLError as error:
-        return _refused([error], "MalformedQuery")
-    if problems := validate(schema, document):
-        return _refused(problems, "ValidationError")
-    operation = get_operation_ast(document, request.get("operationName"))
-    if operation is None:
-        return _refused([GraphQLError("Which operation? Name one.")], "BadRequestException")
-    if operation.operation is OperationType.SUBSCRIPTION:
-        return _refused([GraphQLError("Subscriptions need a WebSocket.")], "BadRequestException")
+        document, operation = _checked(schema, request)
+        if operation.operation is OperationType.SUBSCRIPTION:
+            raise Refused("BadRequestException", GraphQLError("Subscriptions need a WebSocket."))
+    except Refused as refusal:
+        return {"data": None, "errors": refusal.errors}
     variables = request.get("variables") or {}
+    context = _RequestContext(caller, invoke, variables, [])
     result = execute(
         schema,
         document,
-        context_value=_Context(caller, invoke, document, variables),
+        context_value=context,
         variable_values=variables,
         operation_name=request.get("operationName"),
     )
     if not isinstance(result, ExecutionResult):
         result = await result
-    body: dict[str, Any] = {"data": result.data}
-    if result.errors:
-        body["errors"] = [_error(each) for each in result.errors]
-    return body
+    for info, value in context.mutated:
+        if (result.data or {}).get(str(info.path.key)) is not None:
+            publish(info.field_name, _selected(value, info, by_alias=False))
+    return _body(result)
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """Which results of which mutations somebody asked for, and what to show of them."""
+
+    field_name: str
+    mutations: Set[str]
+    arguments: Mapping[str, Any]
+    execute: Callable[[Any], dict[str, Any]]
+
+    def payload(self, mutation: str, result: Any) -> dict[str, Any] | None:
+        """Return what there is to tell of a mutation's result, or None.
+
+        Each argument that was given, null too, must equal the result's field of that name; one
+        that the mutation did not select equals nothing.
+        """
+        known = result if isinstance(result, Mapping) else {}
+        if mutation not in self.mutations or not self.arguments.items() <= known.items():
+            return None
+        return self.execute({self.field_name: result})
+
+
+def subscribe(schema: GraphQLSchema, request: Mapping[str, Any], caller: Caller) -> Subscription:
+    """Return the subscription that a request registers; raise `Refused` for what is none."""
+    document, operation = _checked(schema, request)
+    root = schema.subscription_type
+    if operation.operation is not OperationType.SUBSCRIPTION or root is None:
+        what = f"{operation.operation.value} not supported through the realtime channel"
+        raise Refused("UnsupportedOperation", GraphQLError(what))
+    inputs = request.get("variables") or {}
+    variables = get_variable_values(schema, operation.variable_definitions, inputs)
+    if isinstance(variables, list):
+        raise Refused("ValidationError", *variables)
+    fragments = {
+        each.name.value: each
+        for each in document.definitions
+        if isinstance(each, FragmentDefinitionNode)
+    }
+    # A valid subscription has one field, unless a directive skips it.
+    fields = collect_fields(schema, fragments, variables, root, operation.selection_set)
+    if not fields:
+        raise Refused("ValidationError", GraphQLError("There is nothing to subscribe to."))
+    ((node, *_),) = fields.values()
+    name = node.name.value
+    try:
+        _authorize(root, name, caller)
+        arguments = get_argument_values(root.fields[name], node, variables)
+    except GraphQLError as error:
+        raise Refused("ValidationError", error) from error
+
+    def show(root_value: Any) -> dict[str, Any]:
+        result = execute(
+            schema,
+            document,
+            root_value,
+            context_value=_Context(caller),
+            variable_values=inputs,
+            operation_name=request.get("operationName"),
+        )
+        # No field of a subscription has anything to wait for.
+        assert isinstance(result, ExecutionResult)  # noqa: S101
+        return _body(result)
+
+    mutations = _listed(root.fields[name].ast_node, {"aws_subscribe"}, "mutations") or frozenset()
+    return Subscription(name, mutations, arguments, show)
 
 
 @dataclass(frozen=True)
 class _Context:
+    """What the resolvers of a subscription are told."""
+
     caller: Caller
+
+
+@dataclass(frozen=True)
+class _RequestContext(_Context):
+    """What the resolvers of a query or mutation are told, and which mutations they made."""
+
     invoke: Invoke
-    document: DocumentNode
     variables: Mapping[str, Any]
+    mutated: list[tuple[GraphQLResolveInfo, Any]]
+
+
+def _checked(
+    schema: GraphQLSchema, request: Mapping[str, Any]
+) -> tuple[DocumentNode, OperationDefinitionNode]:
+    """Return a request's document, which is valid, and the operation that it asks for."""
+    try:
+        document = parse(str(request.get("query") or ""))
+    except GraphQLError as error:
+        raise Refused("MalformedQuery", error) from error
+    if problems := validate(schema, document):
+        raise Refused("ValidationError", *problems)
+    operation = get_operation_ast(document, request.get("operationName"))
+    if operation is None:
+        raise Refused("BadRequestException", GraphQLError("Which operation? Name one."))
+    if not isinstance(request.get("variables") or {}, Mapping):
+        raise Refused("BadRequestException", GraphQLError("Variables are an object."))
+    return document, operation
 
 
 async def _resolve_by_function(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
-    context: _Context = info.context
+    context: _RequestContext = info.context
     selected = [node.selection_set for node in info.field_nodes if node.selection_set]
-    return await context.invoke(
+    result = await context.invoke(
         {
             "arguments": arguments,
             "identity": context.caller.identity(),
@@ -152,6 +265,18 @@ async def _resolve_by_function(source: Any, info: GraphQLResolveInfo, **argument
             },
         }
     )
+    if isinstance(result, Mapping) and (failure := result.get("__error")):
+        raise GraphQLError(
+            str(failure.get("message")),
+            extensions={
+                "errorType": failure.get("type"),
+                "data": _selected(failure.get("data"), info),
+                "errorInfo": failure.get("info"),
+            },
+        )
+    if info.operation.operation is OperationType.MUTATION:
+        context.mutated.append((info, result))
+    return result
 
 
 def _from_parent(source: Any, info: GraphQLResolveInfo, **_: Any) -> Any:
@@ -160,29 +285,71 @@ def _from_parent(source: Any, info: GraphQLResolveInfo, **_: Any) -> Any:
 
 def _guarded(kind: GraphQLObjectType, node: Any, resolve: Any) -> Any:
     """Return ``resolve``, open only to the groups that the field's directives name."""
-    allowed = _allowed_groups(node)
-    if allowed is None:
+    if _allowed_groups(node) is None:
         return resolve
 
     def guarded(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
-        if allowed.isdisjoint(info.context.caller.groups):
-            raise GraphQLError(
-                f"Not Authorized to access {info.field_name} on type {kind.name}",
-                extensions={"errorType": "Unauthorized"},
-            )
+        _authorize(kind, info.field_name, info.context.caller)
         return resolve(source, info, **arguments)
 
     return guarded
 
 
+def _authorize(kind: GraphQLObjectType, field_name: str, caller: Caller) -> None:
+    """Raise what AppSync answers to somebody who is in none of a field's groups."""
+    allowed = _allowed_groups(kind.fields[field_name].ast_node)
+    if allowed is not None and allowed.isdisjoint(caller.groups):
+        raise GraphQLError(
+            f"Not Authorized to access {field_name} on type {kind.name}",
+            extensions={"errorType": "Unauthorized"},
+        )
+
+
 def _allowed_groups(node: Any) -> frozenset[str] | None:
     """Return the groups of a field's definition, or None where everybody signed in may ask."""
+    return _listed(node, _GROUP_DIRECTIVES, "cognito_groups")
+
+
+def _listed(node: Any, directives: Set[str], argument: str) -> frozenset[str] | None:
+    """Return the texts that one of the directives of a field's definition lists, or None."""
     for directive in node.directives if node else ():
-        if directive.name.value in _GROUP_DIRECTIVES:
-            for argument in directive.arguments:
-                if argument.name.value == "cognito_groups":
-                    return frozenset(each.value for each in argument.value.values)
+        if directive.name.value in directives:
+            for each in directive.arguments:
+                if each.name.value == argument:
+                    return frozenset(text.value for text in each.value.values)
     return None
+
+
+def _selected(value: Any, info: GraphQLResolveInfo, *, by_alias: bool = True) -> Any:
+    """Return of a function's value what the request selects of its field and may see.
+
+    Absent fields are null, and no field is checked for its type: this is no result of the request.
+    """
+
+    def select(value: Any, kind: Any, nodes: list[FieldNode]) -> Any:
+        kind = get_nullable_type(kind)
+        if is_list_type(kind) and isinstance(value, list):
+            return [select(each, kind.of_type, nodes) for each in value]
+        if not isinstance(kind, GraphQLObjectType) or not isinstance(value, Mapping):
+            return value
+        by_key: dict[str, list[FieldNode]] = {}
+        for alias, asked in collect_sub_fields(
+            info.schema, info.fragments, info.variable_values, kind, nodes
+        ).items():
+            by_key.setdefault(alias if by_alias else asked[0].name.value, []).extend(asked)
+        return {key: of_field(value, kind, asked) for key, asked in by_key.items()}
+
+    def of_field(value: Mapping[str, Any], kind: GraphQLObjectType, nodes: list[FieldNode]) -> Any:
+        name = nodes[0].name.value
+        if name == "__typename":
+            return kind.name
+        try:
+            _authorize(kind, name, info.context.caller)
+        except GraphQLError:
+            return None
+        return select(value.get(name), kind.fields[name].type, nodes)
+
+    return select(value, info.return_type, info.field_nodes)
 
 
 def _selected_paths(selections: list[SelectionSetNode], info: GraphQLResolveInfo) -> list[str]:
@@ -206,16 +373,21 @@ def _selected_paths(selections: list[SelectionSetNode], info: GraphQLResolveInfo
     return list(paths)
 
 
+def _body(result: ExecutionResult) -> dict[str, Any]:
+    body: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        body["errors"] = [_error(each) for each in result.errors]
+    return body
+
+
 def _error(error: GraphQLError) -> dict[str, Any]:
     """Return an error in AppSync's shape; what is not ours to tell stays a bare message."""
-    kind = (error.extensions or {}).get("errorType")
-    if kind is None and isinstance(error.original_error, ResolverError):
-        kind = "Lambda:Unhandled"
+    extensions = error.extensions or {}
     return {
         "path": error.path,
-        "data": None,
-        "errorType": kind,
-        "errorInfo": None,
+        "data": extensions.get("data"),
+        "errorType": _kind(error),
+        "errorInfo": extensions.get("errorInfo"),
         "locations": [
             {"line": place.line, "column": place.column, "sourceName": None}
             for place in error.locations or ()
@@ -224,5 +396,8 @@ def _error(error: GraphQLError) -> dict[str, Any]:
     }
 
 
-def _refused(problems: list[GraphQLError], kind: str) -> dict[str, Any]:
-    return {"data": None, "errors": [{**_error(each), "errorType": kind} for each in problems]}
+def _kind(error: GraphQLError) -> str | None:
+    """Return AppSync's name for an error, where it has one."""
+    if isinstance(error.original_error, ResolverError):
+        return "Lambda:Unhandled"
+    return (error.extensions or {}).get("errorType")

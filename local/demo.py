@@ -122,6 +122,6 @@ def _serve() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(_HEALTH_INTERVAL_S)
-            for service in (services.emulator(), services.standins()):
+            for service in services.all_services():
                 if service.pid is None:
                     raise StackError(f"{service.name} has ended: see {service.log}")

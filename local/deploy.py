@@ -32,6 +32,7 @@ _STACKS: Final = {
     "vsv-auth": ROOT / "templates" / "auth.template.yaml",
     "vsv-db": ROOT / "templates" / "db.template.yaml",
     "vsv-pyramids": ROOT / "templates" / "pyramids.template.yaml",
+    "vsv-archive": ROOT / "templates" / "archive.template.yaml",
     "vsv-func": _FUNC_TEMPLATE,
 }
 _SOURCES: Final = (
@@ -41,6 +42,8 @@ _SOURCES: Final = (
     ROOT / "statemachines",
 )
 _BROKEN: Final = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
+# A minute is long where nothing else happens; AWS gives the CDR an hour.
+_CDR_GIVE_UP_S: Final = "15"
 _DEFINITION_URI: Final = re.compile(r"(?P<key>DefinitionUri: *)(?P<path>\S+\.asl\.yaml)")
 _PYTHON: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -62,6 +65,9 @@ def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool
         "ImagesPath": str(settings.EFS),
         "DataSyncTaskArn": settings.TASK_ARN,
         "PyramidStore": settings.pyramid_store(),
+        "CdrUrl": services.cdr_url(),
+        "CdrCredentials": json.dumps({"token": settings.CDR_TOKEN}),
+        "CdrGiveUpSeconds": _CDR_GIVE_UP_S,
     }
     stacks = {
         name: template
@@ -94,7 +100,7 @@ def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool
                 *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"),
                 *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
                 "--parameter-overrides",
-                *(f"{key}={known[key]}" for key in wanted if key in known),
+                *(f"{key}={_quoted(known[key])}" for key in wanted if key in known),
             ],
             endpoint_url,
             log=f"deploy-{name}",
@@ -113,7 +119,7 @@ def _build(values: Mapping[str, str], endpoint_url: str) -> None:
             *("build", "--template-file", str(_FUNC_TEMPLATE), "--build-dir", str(_BUILD)),
             *("--cached", "--cache-dir", str(STATE / "sam" / "cache"), "--parallel"),
             "--parameter-overrides",
-            *(f"{key}={values[key]}" for key in wanted if key in values),
+            *(f"{key}={_quoted(values[key])}" for key in wanted if key in values),
         ],
         endpoint_url,
         log="build",
@@ -139,6 +145,11 @@ def _definitions_as_json(template: Path) -> None:
 def _parameters(template: Path) -> dict[str, Any]:
     parameters: dict[str, Any] = yaml_parse(template.read_text()).get("Parameters", {})
     return parameters
+
+
+def _quoted(value: str) -> str:
+    """Return a parameter's value as the SAM CLI reads it: it takes quotes away."""
+    return json.dumps(value) if '"' in value else value
 
 
 def _unprotected(template: Path) -> str:

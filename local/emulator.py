@@ -9,6 +9,8 @@ and adds to it:
 - A function's error is named by its exception class, as Lambda does, so that the workflow's
   ``Retry`` and ``Catch`` choose as they would on AWS.
 - Binary media types are read as CloudFormation writes them, ``*~1*`` for ``*/*``.
+- What a table's stream has not delivered when the server ends is delivered by the next one: the
+  stream begins anew with all that the table holds.
 
 Run as ``python -m local.emulator``; its settings are MiniStack's environment variables, which
 `local.services` sets.
@@ -28,13 +30,16 @@ from typing import Any, Final
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack
-from ministack.core import persistence
-from ministack.services import apigateway_v1, lambda_svc
+from ministack.core import persistence, responses
+from ministack.services import apigateway_v1, dynamodb, lambda_svc
 
 _AUTOSAVE_INTERVAL_S: Final = 5.0
 # What changes while the application runs, and what only a deployment changes.
 _RUNNING: Final = ("cognito", "dynamodb", "stepfunctions")
-_DEPLOYED: Final = ("apigateway_v1", "cloudformation", "iam", "lambda", "s3")
+_DEPLOYED: Final = (
+    *("apigateway_v1", "cloudformation", "cloudwatch", "iam", "lambda", "s3"),
+    *("secretsmanager", "sqs"),
+)
 _TABLE_TARGET: Final = b"DynamoDB_20120810."
 _TABLE_READS: Final = (b"BatchGetItem", b"Describe", b"GetItem", b"List", b"Query", b"Scan")
 
@@ -137,6 +142,33 @@ def _read_binary_media_types() -> None:
     apigateway_v1._media_type_matches = matches_unescaped
 
 
+def _replay_streams() -> None:
+    """Have streams begin anew with the tables' items: the emulator forgets what was in them.
+
+    It keeps how far they were read, though, and would wait for as many new records.
+    """
+    load_tables, load_functions = dynamodb.load_persisted_state, lambda_svc.load_persisted_state
+
+    def load_and_replay(data: dict[str, Any]) -> None:
+        load_tables(data)
+        for (account, region, name), table in list(dynamodb._tables.all_items()):
+            tokens = (
+                responses._request_account_id.set(account),
+                responses._request_region.set(region),
+            )
+            for rows in table["items"].values():
+                for item in rows.values():
+                    dynamodb._emit_stream_event(name, "INSERT", None, item, replicate=False)
+            responses._request_account_id.reset(tokens[0])
+            responses._request_region.reset(tokens[1])
+
+    def load_from_the_beginning(data: dict[str, Any]) -> None:
+        load_functions({**data, "dynamodb_stream_positions": {}})
+
+    dynamodb.load_persisted_state = load_and_replay
+    lambda_svc.load_persisted_state = load_from_the_beginning
+
+
 def _sweep() -> None:
     """Remove the functions' folders that an earlier run left in our temporary folder."""
     for folder in Path(os.environ["TMPDIR"]).glob("ministack-*"):
@@ -162,4 +194,5 @@ if __name__ == "__main__":
     _sweep()
     _name_errors()
     _read_binary_media_types()
+    _replay_streams()
     asyncio.run(_serve())

@@ -1,4 +1,4 @@
-"""The two servers of the local stack: the AWS emulator, and the stand-ins for what it lacks."""
+"""The servers of the local stack: the AWS emulator, the stand-ins for what it lacks, a CDR."""
 
 import sys
 import urllib.error
@@ -14,7 +14,7 @@ from local.processes import Service
 # A busy machine is no reason to restart a server in the middle of an import.
 _PATIENCE_S: Final = 30.0
 _HERE: Final = Path(__file__).parent
-_STANDINS: Final = ("appsync", "datasync", "edge", "settings", "standins", "tokens")
+_STANDINS: Final = ("appsync", "datasync", "edge", "realtime", "settings", "standins", "tokens")
 
 
 def session() -> boto3.Session:
@@ -24,17 +24,17 @@ def session() -> boto3.Session:
 
 def endpoint_url() -> str:
     """Return the emulator's address, for every AWS client."""
-    return f"http://{settings.HOST}:{settings.ports()[1]}"
+    return f"http://{settings.HOST}:{settings.ports().aws}"
 
 
 def viewer_url() -> str:
     """Return the viewer's address; browsers treat localhost as a secure origin."""
-    return f"http://localhost:{settings.ports()[0]}/"
+    return f"http://localhost:{settings.ports().web}/"
 
 
 def standins_url() -> str:
     """Return the stand-ins' address."""
-    return f"http://{settings.HOST}:{settings.ports()[0]}"
+    return f"http://{settings.HOST}:{settings.ports().web}"
 
 
 def emulator() -> Service:
@@ -48,7 +48,7 @@ def emulator() -> Service:
         environment={
             **settings.CREDENTIALS,
             "BIND_HOST": settings.HOST,
-            "GATEWAY_PORT": str(settings.ports()[1]),
+            "GATEWAY_PORT": str(settings.ports().aws),
             "MINISTACK_HOST": settings.HOST,
             "MINISTACK_REGION": settings.REGION,
             "AWS_ENDPOINT_URL": endpoint_url(),
@@ -84,6 +84,37 @@ def standins() -> Service:
         ],
         stop_timeout_s=10.0,
     )
+
+
+def cdr_url() -> str:
+    """Return where slides are sent."""
+    return f"http://{settings.HOST}:{settings.ports().cdr}/slides"
+
+
+def cdr_control_url() -> str:
+    """Return where the stand-in for the CDR is told what to play, and tells what it got."""
+    return f"http://{settings.HOST}:{settings.ports().cdr_control}"
+
+
+def cdr() -> Service:
+    """Return the stand-in for the clinical data repository."""
+    ports = settings.ports()
+    return Service(
+        name="cdr",
+        command=[
+            *(sys.executable, "-m", "local.cdr", "--authorization", f"Bearer {settings.CDR_TOKEN}"),
+            *("--port", str(ports.cdr), "--control-port", str(ports.cdr_control)),
+        ],
+        environment={},
+        answers=lambda: _answers(f"{cdr_control_url()}/received"),
+        sources=[_HERE / "cdr.py", settings.ROOT / "docs" / "cdr.schema.json"],
+        stop_timeout_s=10.0,
+    )
+
+
+def all_services() -> list[Service]:
+    """Return all servers, in the order in which they are stopped."""
+    return [standins(), emulator(), cdr()]
 
 
 def _answers(url: str) -> bool:

@@ -6,7 +6,7 @@ import os
 import socket
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 STATE: Final = ROOT / ".local"
@@ -20,6 +20,7 @@ REGION: Final = "us-east-1"
 STAGE: Final = "local"
 HOST: Final = "127.0.0.1"
 ACCOUNT: Final = "000000000000"
+CDR_TOKEN: Final = "local"  # noqa: S105  the stand-in's, which listens to this machine only
 TASK_ARN: Final = f"arn:aws:datasync:{REGION}:{ACCOUNT}:task/task-0123456789abcdef0"
 
 CREDENTIALS: Final = {
@@ -33,7 +34,7 @@ CREDENTIALS: Final = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
-_MAX_PORT: Final = 65535  # the emulator takes the next one
+_MAX_PORT: Final = 65535
 _PORTS_FILE: Final = STATE / "ports.json"
 
 
@@ -69,23 +70,32 @@ def write_json(path: Path, value: object, mode: int = 0o644) -> None:
         raise
 
 
-def ports() -> tuple[int, int]:
-    """Return the ports of the viewer and of the emulator.
+class Ports(NamedTuple):
+    """Where the servers of the local stack listen."""
+
+    web: int
+    aws: int
+    cdr: int
+    cdr_control: int
+
+
+def ports() -> Ports:
+    """Return the servers' ports.
 
     They are chosen once per clone, so that addresses survive a restart and clones do not collide;
-    ``VSV_PORT`` sets the viewer's, and the emulator takes the next one.
+    ``VSV_PORT`` sets the viewer's, and the others take the next ones.
     """
     if wanted := os.environ.get("VSV_PORT"):
-        if not wanted.isdecimal() or not 0 < int(wanted) < _MAX_PORT:
+        last = len(Ports._fields) - 1
+        if not wanted.isdecimal() or not 0 < int(wanted) <= _MAX_PORT - last:
             raise StackError(f"VSV_PORT={wanted} is no port's number")
-        web = int(wanted)
-        chosen = (web, web + 1)
+        chosen = Ports(*(int(wanted) + number for number in range(last + 1)))
     else:
         known = read_json(_PORTS_FILE)
-        if known.keys() >= {"web", "aws"}:
-            return int(known["web"]), int(known["aws"])
+        if known.keys() >= set(Ports._fields):
+            return Ports(*(int(known[name]) for name in Ports._fields))
         chosen = _free_ports()
-    write_json(_PORTS_FILE, {"web": chosen[0], "aws": chosen[1]})
+    write_json(_PORTS_FILE, chosen._asdict())
     return chosen
 
 
@@ -114,8 +124,9 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind((HOST, 0))
-        second.bind((HOST, 0))
-        return first.getsockname()[1], second.getsockname()[1]
+def _free_ports() -> Ports:
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in Ports._fields]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return Ports(*(probe.getsockname()[1] for probe in probes))

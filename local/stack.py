@@ -47,6 +47,7 @@ def up() -> dict[str, str]:
             },
         )
         services.standins().ensure_running()
+        services.cdr().ensure_running()
         if changed:
             emulator.signal(signal.SIGUSR1)  # save the deployment now
         return stack
@@ -55,14 +56,19 @@ def up() -> dict[str, str]:
 def down() -> bool:
     """Stop the stack, its state saved; return whether anything ran."""
     with _lock():
-        stopped = [services.standins().stop(), services.emulator().stop()]
+        stopped = [service.stop() for service in services.all_services()]
         return any(stopped)
 
 
 def _claim_ports() -> None:
     """Move to other ports where somebody else has taken ours."""
-    web, aws = settings.ports()
-    for service, port in ((services.standins(), web), (services.emulator(), aws)):
+    web, aws, cdr, control = settings.ports()
+    for service, port in (
+        (services.standins(), web),
+        (services.emulator(), aws),
+        (services.cdr(), cdr),
+        (services.cdr(), control),
+    ):
         if service.pid is None and not settings.is_free(port):
             if "VSV_PORT" in os.environ:
                 raise StackError(f"port {port} is in use: choose another VSV_PORT")
@@ -90,6 +96,7 @@ def _describe(outputs: deploy.Outputs) -> dict[str, str]:
     return {
         "api_url": f"{endpoint_url}/restapis/{api['api']}/{api['stage']}/_user_request_",
         "graphql_url": f"{services.standins_url()}/graphql",
+        "realtime_url": f"{services.standins_url()}/graphql/realtime".replace("http", "ws", 1),
         "viewer_url": services.viewer_url(),
         "token_url": f"{endpoint_url}/oauth2/token",
         "scanner_client_id": outputs["ScannerClientId"],
@@ -103,6 +110,12 @@ def _describe(outputs: deploy.Outputs) -> dict[str, str]:
         "region": settings.REGION,
         "aws_endpoint_url": endpoint_url,
         "table_name": outputs["SlideTableName"],
+        "history_table_name": outputs["HistoryTableName"],
+        "archive_bucket": outputs["ArchiveBucketName"],
+        "dead_letter_queue_url": outputs["DeadLetterQueueUrl"],
+        "import_state_machine_arn": outputs["ImportStateMachineArn"],
+        "verify_slide_function": outputs["VerifySlideFunctionName"],
+        "cdr_control_url": services.cdr_control_url(),
         "images_path": str(settings.EFS),
         "pyramid_bucket": outputs.get("PyramidBucketName", ""),
         "scanner_path": str(settings.SCANNER),
@@ -143,7 +156,7 @@ def _down() -> None:
 
 
 def _status() -> None:
-    for service in (services.emulator(), services.standins()):
+    for service in services.all_services():
         state = f"running, pid {service.pid}" if service.pid else "stopped"
         print(f"{service.name:10} {state}, log {service.log.relative_to(settings.ROOT)}")
     stack = read_json(STACK_FILE)

@@ -3,23 +3,25 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import boto3
 from botocore.config import Config as ClientConfig
+from graphql import GraphQLSchema
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local import appsync, datasync, settings
 from local.edge import Edge
+from local.realtime import Identify, Realtime
 from local.tokens import TokenVerifier, Unauthorized
 
 _LAMBDA_TIMEOUT_S: Final = 35
@@ -97,7 +99,7 @@ def create_app() -> ASGIApp:
             Route("/healthz", healthz),
             Route("/datasync", handle_datasync, methods=["POST"]),
             Route("/datasync/", handle_datasync, methods=["POST"]),
-            Route("/graphql", _graphql_endpoint(config), methods=["POST"]),
+            *_own_graphql_routes(config),
             *edge.routes(),
         ],
         lifespan=lifespan,
@@ -105,9 +107,35 @@ def create_app() -> ASGIApp:
     return SecurityHeaders(app)
 
 
-def _graphql_endpoint(config: dict[str, Any]) -> Callable[[Request], Any]:
+def graphql_routes(
+    schema: GraphQLSchema, identify: Identify, invoke: appsync.Invoke
+) -> list[BaseRoute]:
+    """Return the routes of a GraphQL API: queries and mutations over HTTP, and the WebSocket."""
+    realtime = Realtime(schema, identify)
+
+    def refuse(status: int, kind: str, message: str) -> Response:
+        return JSONResponse({"errors": [{"errorType": kind, "message": message}]}, status)
+
+    async def graphql(request: Request) -> Response:
+        try:
+            caller = await identify(request.headers.get("Authorization"), request)
+        except Unauthorized:
+            return refuse(401, "UnauthorizedException", "You are not authorized to make this call.")
+        body = await request.body()
+        try:
+            query = json.loads(body) if len(body) <= _MAX_QUERY_BYTES else None
+        except ValueError:
+            query = None
+        if not isinstance(query, dict) or not isinstance(query.get("query"), str):
+            return refuse(400, "MalformedHttpRequestException", "Unable to parse GraphQL query.")
+        return JSONResponse(await appsync.answer(schema, query, caller, invoke, realtime.publish))
+
+    return [Route("/graphql", graphql, methods=["POST"]), *realtime.routes()]
+
+
+def _own_graphql_routes(config: dict[str, Any]) -> list[BaseRoute]:
+    """Return the routes of our API: our schema, our user pool, our function."""
     endpoint_url = config["token_url"].removesuffix("/oauth2/token")
-    schema = appsync.load_schema(settings.ROOT / "graphql" / "schema.graphql")
     verifier = TokenVerifier(endpoint_url, config["user_pool_id"], config["web_client_id"])
     functions = boto3.client(
         "lambda",
@@ -132,35 +160,21 @@ def _graphql_endpoint(config: dict[str, Any]) -> Callable[[Request], Any]:
     async def invoke(event: appsync.Event) -> Any:
         return await asyncio.to_thread(call, event)
 
-    def refuse(status: int, kind: str, message: str) -> Response:
-        return JSONResponse({"errors": [{"errorType": kind, "message": message}]}, status)
-
-    async def graphql(request: Request) -> Response:
-        try:
-            claims = await asyncio.to_thread(verifier.claims, request.headers.get("Authorization"))
-        except Unauthorized:
-            return refuse(401, "UnauthorizedException", "You are not authorized to make this call.")
-        body = await request.body()
-        try:
-            query = json.loads(body) if len(body) <= _MAX_QUERY_BYTES else None
-        except ValueError:
-            query = None
-        if not isinstance(query, dict) or not isinstance(query.get("query"), str):
-            return refuse(400, "MalformedHttpRequestException", "Unable to parse GraphQL query.")
-        caller = appsync.Caller(
-            claims=claims,
+    async def identify(authorization: str | None, asked: HTTPConnection) -> appsync.Caller:
+        return appsync.Caller(
+            claims=await asyncio.to_thread(verifier.claims, authorization),
             issuer=verifier.issuer,
-            headers=dict(request.headers),
-            address=request.client.host if request.client else "",
+            headers=dict(asked.headers),
+            address=asked.client.host if asked.client else "",
         )
-        return JSONResponse(await appsync.answer(schema, query, caller, invoke))
 
-    return graphql
+    schema = appsync.load_schema(settings.ROOT / "graphql" / "schema.graphql")
+    return graphql_routes(schema, identify, invoke)
 
 
 async def _serve() -> None:
     config = Config()
-    config.bind = [f"{settings.HOST}:{settings.ports()[0]}"]
+    config.bind = [f"{settings.HOST}:{settings.ports().web}"]
     config.graceful_timeout = 3
     await serve(create_app(), config)  # type: ignore[arg-type]
 

@@ -25,7 +25,9 @@ type Slide {
   ImageID: ID!
   ScanDate: AWSDateTime
   Notes: String @aws_auth(cognito_groups: ["Technicians"])
+  Barcode: Barcode
 }
+type Barcode { text: String! reason: String }
 input SlideInput { ImageID: ID! SlideID: String }
 """
 
@@ -131,6 +133,73 @@ def test_a_failed_function_is_one_error_at_its_field(ask):
     assert (error["errorType"], error["message"]) == ("Lambda:Unhandled", "no such slide")
 
 
+def test_a_function_can_name_its_error_and_say_more(ask):
+    current = {"ImageID": "1", "ScanDate": "2026-01-02T03:04:05Z", "Barcode": {"reason": "blank"}}
+    failure = {
+        "type": "Conflict",
+        "message": "The slide has changed.",
+        "data": {**current, "Notes": "n", "Version": 3},
+        "info": {"version": 3},
+    }
+    answer = ask(
+        "mutation Edit($input: SlideInput!) {\n"
+        "  edit: updateSlide(input: $input) { ...more Notes code: Barcode { text reason } }\n"
+        "} fragment more on Slide { __typename key: ImageID }",
+        Function({"__error": failure}),
+        "Technicians",
+        variables={"input": {"ImageID": "1"}},
+    )
+    # As much of the data as the field's selection set asks for, under the same names.
+    selected = {
+        "__typename": "Slide",
+        "key": "1",
+        "Notes": "n",
+        "code": {"text": None, "reason": "blank"},
+    }
+    assert answer == {
+        "data": {"edit": None},
+        "errors": [
+            {
+                "path": ["edit"],
+                "data": selected,
+                "errorType": "Conflict",
+                "errorInfo": {"version": 3},
+                "locations": [{"line": 2, "column": 3, "sourceName": None}],
+                "message": "The slide has changed.",
+            }
+        ],
+    }
+
+
+def test_an_error_s_data_shows_nothing_that_is_for_other_groups(ask):
+    failure = {"type": "NotFound", "message": "gone", "data": {"ImageID": "1", "Notes": "n"}}
+    answer = ask('{ getSlide(ImageID: "1") { ImageID Notes } }', Function({"__error": failure}))
+    assert answer["errors"][0]["data"] == {"ImageID": "1", "Notes": None}
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"), [(None, None), ([None, {"ImageID": "1"}], [None, {"ImageID": "1"}])]
+)
+def test_an_error_s_data_may_be_of_any_shape(ask, data, shown):
+    failure = {"type": "NotFound", "message": "gone", "data": data}
+    answer = ask('{ getSlides(ImageIDs: ["1"]) { ImageID } }', Function({"__error": failure}))
+    assert answer["data"] == {"getSlides": None}
+    assert answer["errors"][0]["data"] == shown
+    assert answer["errors"][0]["errorInfo"] is None
+
+
+def test_one_field_s_error_leaves_the_others(ask):
+    async def function(event):
+        if event["arguments"] == {"ImageID": "1"}:
+            return {"__error": {"type": "NotFound", "message": "gone"}}
+        return {"ImageID": "2"}
+
+    query = '{ a: getSlide(ImageID: "1") { ImageID } b: getSlide(ImageID: "2") { ImageID } }'
+    answer = ask(query, function)
+    assert answer["data"] == {"a": None, "b": {"ImageID": "2"}}
+    assert [(each["path"], each["errorType"]) for each in answer["errors"]] == [(["a"], "NotFound")]
+
+
 @pytest.mark.parametrize(
     ("query", "kind"),
     [
@@ -148,3 +217,9 @@ def test_what_cannot_be_executed_is_refused_whole(ask, query, kind):
     assert answer["data"] is None
     assert answer["errors"][0]["errorType"] == kind
     assert function.events == []
+
+
+def test_variables_are_an_object(ask):
+    answer = ask("{ secret }", Function(None), variables=["1"])
+    assert answer["data"] is None
+    assert answer["errors"][0]["errorType"] == "BadRequestException"

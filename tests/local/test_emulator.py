@@ -1,6 +1,8 @@
 """What the launcher adds to MiniStack."""
 
 import pytest
+from ministack.core.responses import AccountRegionScopedDict
+from ministack.services import dynamodb, lambda_svc
 
 from local import emulator
 
@@ -57,3 +59,33 @@ def test_other_results_stay_as_they_are(result):
 def test_table_writes_are_told_from_other_calls(target, writes):
     scope = {"type": "http", "headers": [(b"x-amz-target", target)]}
     assert emulator._writes_a_table(scope) is writes
+
+
+def test_a_stream_begins_anew_with_what_its_table_holds(monkeypatch):
+    """What was not delivered when the server ended is delivered by the next one."""
+    tables, positions = AccountRegionScopedDict(), AccountRegionScopedDict()
+    item = {"ImageID": {"S": "1"}, "Status": {"S": "SEND"}}
+    tables.set_scoped(
+        "111122223333",
+        "eu-central-1",
+        "slides",
+        {
+            "items": {"1": {"": item}},
+            "pk_name": "ImageID",
+            "sk_name": None,
+            "TableArn": "arn:aws:dynamodb:eu-central-1:111122223333:table/slides",
+            "StreamSpecification": {"StreamEnabled": True},
+        },
+    )
+    positions.set_scoped("111122223333", "eu-central-1", "mapping", 7)
+    for module in (dynamodb, lambda_svc):
+        monkeypatch.setattr(module, "load_persisted_state", module.load_persisted_state)
+    for name in ("_tables", "_stream_records"):
+        monkeypatch.setattr(dynamodb, name, AccountRegionScopedDict())
+    monkeypatch.setattr(lambda_svc, "_dynamodb_stream_positions", AccountRegionScopedDict())
+    emulator._replay_streams()
+    dynamodb.load_persisted_state({"tables": tables})
+    lambda_svc.load_persisted_state({"dynamodb_stream_positions": positions})
+    (record,) = dynamodb._stream_records.get_scoped("111122223333", "eu-central-1", "slides")
+    assert record["dynamodb"]["NewImage"] == item
+    assert not list(lambda_svc._dynamodb_stream_positions.all_items())
