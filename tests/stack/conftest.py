@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,3 +166,124 @@ def bring_in(stack, scanner):
         raise AssertionError(f"still {content} after {timeout_s} s")
 
     return bring_in
+
+
+class GraphQLError(Exception):
+    """What a GraphQL answer says went wrong, first of all."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(f"{errors[0]['errorType']}: {errors[0]['message']}")
+        self.errors = errors
+
+
+@pytest.fixture(scope="session")
+def ask(stack) -> Callable[..., Any]:
+    """Ask the GraphQL API, as a technician unless somebody else is named."""
+    tokens: dict[str, str] = {}
+
+    def ask(query: str, who: str = "technician", **variables: Any) -> dict[str, Any]:
+        if who not in tokens:
+            tokens[who] = stack.tokens(who)["IdToken"]
+        answer = httpx.post(
+            stack.graphql_url,
+            json={"query": query, "variables": variables},
+            headers={"Authorization": tokens[who]},
+            timeout=60,
+        )
+        content = answer.raise_for_status().json()
+        if content.get("errors"):
+            raise GraphQLError(content["errors"])
+        return content["data"]
+
+    return ask
+
+
+EDIT = """mutation Edit($input: UpdateSlideInput!) { updateSlide(input: $input) {
+  ImageID SlideID CaseID ScanDate Status Version } }"""
+SLIDE = """query One($id: String!) { getSlide(ImageID: $id) { ImageID Filename SlideID CaseID Status
+  Version ImportStatus ImportError Barcode { text reason } EditedAfterSending SendError
+  Sent { At Version Receipt } Removal { Operation State Error By } Archive { StorageClass At }
+  } }"""
+HISTORY = """query History($id: String!, $limit: Int, $nextToken: String) {
+  slideHistory(ImageID: $id, limit: $limit, nextToken: $nextToken) { nextToken
+    items { Version At By Action Changes { Field From To } } } }"""
+
+
+@pytest.fixture(scope="session")
+def edit(ask) -> Callable[..., dict[str, Any]]:
+    """Edit a slide as a technician."""
+    return lambda image_id, **fields: ask(EDIT, input={"ImageID": image_id, **fields})[
+        "updateSlide"
+    ]
+
+
+@pytest.fixture(scope="session")
+def look(ask) -> Callable[[str], dict[str, Any]]:
+    """A slide's record, as a technician sees it."""
+    return lambda image_id: ask(SLIDE, id=image_id)["getSlide"]
+
+
+@pytest.fixture(scope="session")
+def history(ask) -> Callable[[str], list[dict[str, Any]]]:
+    """A record's changes, the first one first, read in small pages."""
+
+    def history(image_id: str) -> list[dict[str, Any]]:
+        found, token = [], None
+        while True:
+            page = ask(HISTORY, id=image_id, limit=3, nextToken=token)["slideHistory"]
+            found += page["items"]
+            token = page["nextToken"]
+            if token is None:
+                return found[::-1]
+
+    return history
+
+
+@pytest.fixture(scope="session")
+def technician(stack, api) -> httpx.Client:
+    return api(stack.tokens("technician")["IdToken"])
+
+
+@pytest.fixture(scope="session")
+def remove(technician) -> Callable[..., dict[str, Any]]:
+    """Ask ``/RemoveImages`` for something to be done with a slide; return its result."""
+
+    def remove(operation: str, image_id: str, **fields: Any) -> dict[str, Any]:
+        body = {"Operation": operation, "Images": [{"ImageID": image_id, **fields}]}
+        answer = technician.request("DELETE", "/RemoveImages", json=body)
+        assert answer.status_code == 202, answer.text
+        (result,) = answer.json()["Images"]
+        return result
+
+    return remove
+
+
+@pytest.fixture
+def cdr(stack) -> Iterator["Cdr"]:
+    """The stand-in for the CDR, up again afterwards."""
+    cdr = Cdr(stack.cdr_control_url)
+    yield cdr
+    cdr.play("up")
+
+
+@dataclass(frozen=True)
+class Cdr:
+    """Tells the stand-in for the CDR what to play, and asks what it got."""
+
+    url: str
+
+    def play(self, mode: str, **details: Any) -> None:
+        httpx.post(f"{self.url}/mode", json={"mode": mode, **details}).raise_for_status()
+
+    def received(self, image_id: str) -> list[dict[str, Any]]:
+        everything = httpx.get(f"{self.url}/received").raise_for_status().json()
+        return [each for each in everything if each["payload"]["ImageID"] == image_id]
+
+
+def wait_for(reached: Callable[[], Any], timeout_s: float = 90) -> Any:
+    """Wait until it is so; return what it is."""
+    end = time.monotonic() + timeout_s
+    while not (value := reached()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.3)
+    return value

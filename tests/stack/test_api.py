@@ -129,7 +129,7 @@ def test_bodies_that_are_no_requests_are_refused(scanner, body):
 
 def test_slides_are_listed_for_those_who_are_signed_in(stack, slide):
     query = {
-        "query": "query ($id: ID!) { slide: getSlide(ImageID: $id) { ImageID Status SlideID "
+        "query": "query ($id: String!) { slide: getSlide(ImageID: $id) { ImageID Status SlideID "
         "__typename } listSlides(limit: 1000) { items { ImageID } nextToken } }",
         "variables": {"id": slide},
     }

@@ -25,6 +25,7 @@ FUNCTIONS = {
 # What a function imports only once it comes to it.
 LATER = {
     "ImageRequestFunction": ["openslide", "vsv.bucket"],
+    "VerifySlideFunction": ["openslide", "vsv.bucket"],
     "ExtractMetadataFunction": ["vsv.imports.steps"],
     "RenderTilesFunction": ["vsv.imports.steps"],
     "FinishImportFunction": ["vsv.imports.steps"],
