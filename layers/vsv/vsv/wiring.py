@@ -18,7 +18,6 @@ from vsv.settings import (
     StepSettings,
     StorageSettings,
 )
-from vsv.storage import Storage
 
 if TYPE_CHECKING:
     from vsv.archive import Archive
@@ -26,13 +25,16 @@ if TYPE_CHECKING:
     from vsv.imports.steps import Importer
     from vsv.removal.desk import RemovalDesk
     from vsv.removal.steps import Remover
+    from vsv.storage import Storage
 
 __all__ = ["catalogue", "desk", "importer", "removal_desk", "remover", "storage"]
 
 
 @cache
-def storage() -> Storage:
+def storage() -> "Storage":
     """The images path, for functions that see EFS, and the bucket of pyramids if there is one."""
+    from vsv.storage import Storage
+
     settings = StorageSettings.read()
     return Storage(settings.images_path, settings.pyramid_bucket)
 

@@ -152,8 +152,12 @@ class Listings:
         return self._walk([search.leg()], limit, token, search.finds)
 
     def case_ids(self, limit: int | None = None, token: str | None = None) -> Page:
-        """ImageID and CaseID of all slides that have one, by CaseID."""
-        found, next_token = self._look([_all_by("CaseID")], _page_size(limit), token)
+        """ImageID and CaseID of all slides that have one, by CaseID.
+
+        As many as may be unless a limit is given: they are small, and clients want them all.
+        """
+        size = _page_size(_MAX_PAGE if limit is None else limit)
+        found, next_token = self._look([_all_by("CaseID")], size, token)
         return Page(
             [{name: item[name] for name in ("ImageID", "CaseID")} for _, item in found], next_token
         )
