@@ -1,10 +1,15 @@
 """A technician's whole day, and its parts, on the deployed stack."""
 
+import contextlib
 import itertools
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.realtime_client import connect
 from tests.stack.conftest import GraphQLError, run_stack, wait_for
 
@@ -248,6 +253,47 @@ def test_an_archived_slide_comes_back_as_it_was(
     )
     assert (stack.efs / path.name).read_bytes() == content
     assert viewer.get(tile).content == before
+
+
+@pytest.mark.parametrize(
+    ("operation", "function", "status"),
+    [("TRANSFER", "-TransferImage", "TRANSFERRED"), ("DELETE", "-DeleteImage", "DELETED")],
+)
+def test_a_removal_that_is_killed_goes_on(
+    new_slide, bring_in, look, remove, stack, operation, function, status
+):
+    image_id, path = new_slide(size=(8197, 6151))
+    assert bring_in(path)["status"] == "IMPORTED"
+    content = path.read_bytes()
+    # A function that nobody has called lately starts a process of its own: that one.
+    kill(function)
+    assert remove(operation, image_id)["status"] == 202
+    assert wait_for(lambda: kill(function))
+    wait_for(lambda: look(image_id)["Status"] == status)
+    assert look(image_id)["Removal"] is None
+    assert not (stack.efs / path.name).exists()
+    left = {each.name for each in (stack.efs / f"{image_id}_files").glob("*")}
+    listed = stack.client("s3").list_objects_v2(Bucket=stack.archive_bucket).get("Contents", [])
+    keys = [each["Key"] for each in listed if f"/{image_id}/" in each["Key"]]
+    if operation == "DELETE":
+        assert (left, keys) == (set(), [])
+    else:
+        assert left == {"label.jpeg", "thumbnail.jpeg", "macro.jpeg"}
+        (key,) = keys
+        stored = stack.client("s3").get_object(Bucket=stack.archive_bucket, Key=key)
+        assert stored["Body"].read() == content
+
+
+def kill(function):
+    """Kill this clone's processes of a function; return how many there were."""
+    killed = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (process / "cmdline").read_text()
+            if str(ROOT / ".local") in command and function in command:
+                os.kill(int(process.name), signal.SIGKILL)
+                killed += 1
+    return killed
 
 
 def test_what_cannot_be_removed_is_said_slide_by_slide(remove, slide, technician):
