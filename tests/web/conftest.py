@@ -1,7 +1,32 @@
-"""A browser's page that tells what goes wrong on it."""
+"""The built pages, the fake backend, and a browser's page that tells what goes wrong on it."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
+
+from tests.web.backend import Backend
+
+HERE = Path(__file__).parent
+WEB = HERE.parents[1] / "web"
+# Long enough for no test to see the end of it unasked.
+WORK_S = 3600
+
+
+@pytest.fixture(scope="session")
+def built():
+    """The deployable folder, fresh."""
+    subprocess.run(["node", "build.mjs"], cwd=WEB, check=True)
+
+
+@pytest.fixture
+def backend(built):
+    command = [sys.executable, HERE / "fake_backend.py", "--work-seconds", str(WORK_S)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield Backend(process.stdout.readline().strip())
+        process.terminate()
 
 
 @pytest.fixture

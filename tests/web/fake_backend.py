@@ -1,10 +1,12 @@
 """Everything the pages talk to, in one small server: for their tests, and for trying them out.
 
-Serves `web/dist`, a hosted sign-in page with PKCE, GraphQL by the project's own schema, and
-DeepZoom images whose tiles say which tile they are. Refuses what comes without a valid token.
+Serves `web/dist`, a hosted sign-in page with PKCE, GraphQL by the project's own schema, removal,
+and DeepZoom images whose tiles say which tile they are. Refuses what comes without a valid token.
 `POST /fake/…` plays the mishaps: see `FakeBackend.mishap`.
 
-    python tests/web/fake_backend.py --port 8000     # then sign in as "pathologist" / "secret"
+    python tests/web/fake_backend.py --port 8000
+
+Then sign in as "pathologist" or "technician", with the password "secret".
 """
 
 from __future__ import annotations
@@ -26,60 +28,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
+from fake_catalogue import WITHOUT_LABEL, Api, Catalogue, now
+from graphql import GraphQLError, GraphQLSchema, build_schema, graphql_sync
 from PIL import Image, ImageDraw, ImageFont
 
-from graphql import GraphQLSchema, build_schema, graphql_sync
+from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion
 
 ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "web" / "dist"
 SCHEMA = ROOT / "graphql" / "schema.graphql"
 CLIENT_ID = "viewer"
-USERNAME, PASSWORD = "pathologist", "secret"
+GROUPS = {"pathologist": ["Pathologists"], "technician": ["Technicians"]}
+PASSWORD = "secret"
 ID_TOKEN_LIFE_S = 3600
 TILE_SIZE = 240
-
-
-def slide(image_id: str, **values: object) -> dict[str, object]:
-    """A slide record; whatever is not given is as on an imported 40x slide."""
-    record: dict[str, object] = {
-        "ImageID": image_id,
-        "Filename": f"{image_id}.svs",
-        "SlideID": f"S24-{image_id}-A1",
-        "CaseID": f"S24-{image_id}",
-        "Status": "NEW",
-        "width": 40_000,
-        "height": 30_000,
-        "ScanDate": "2024-05-17T09:41:00+02:00",
-        "MPP": 0.25,
-        "AppMag": 40,
-        "ImportStatus": "IMPORTED",
-        "ImportError": None,
-        "TilesRendered": 27_968,
-        "TilesTotal": 27_968,
-        "lastModified": "2024-05-17T10:02:11+02:00",
-    }
-    return record | values
-
-
-ODD_ID = 'odd/näme #1?&<img src=x onerror="document.title=1">'
-SLIDES = [
-    slide("1001", Status="GOOD"),
-    slide("1002", width=2220, height=2967, MPP=0.499, AppMag=20),
-    slide("1003", ImportStatus="IMPORTING", TilesRendered=10_300, ScanDate=None),
-    slide(
-        "1004",
-        ImportStatus="FAILED",
-        ImportError="truncated.svs: level 0 ends after 1,204 of 9,860 tiles",
-        width=None,
-        height=None,
-        AppMag=None,
-    ),
-    slide("1005", MPP=None, AppMag=None, SlideID="1005", CaseID="1005"),
-    slide(ODD_ID, SlideID=ODD_ID, CaseID=ODD_ID),
-    *(slide(str(number), width=30_000 + 400 * number % 9000) for number in range(1010, 1034)),
-]
-WITHOUT_LABEL = {"1005"}
-RECORDS = {str(record["ImageID"]): record for record in SLIDES}
+WORK_S = 6.0
+ERROR_TYPES = {InvalidRequest: "BadRequest", NotFound: "NotFound", Conflict: "Conflict"}
 
 
 class FakeBackend(ThreadingHTTPServer):
@@ -87,16 +51,18 @@ class FakeBackend(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, work_s: float = WORK_S) -> None:
         super().__init__(("127.0.0.1", port), Handler)
+        self.catalogue = Catalogue(work_s)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.codes: dict[str, dict[str, str]] = {}
-        self.id_tokens: set[str] = set()
-        self.refresh_tokens: set[str] = set()
+        self.id_tokens: dict[str, str] = {}  # whose they are
+        self.refresh_tokens: dict[str, str] = {}
+        self.api_broken = False
         self.tiles_broken = False
         self.counts = {"sign_in": 0, "refresh": 0, "tiles": 0, "refused": 0}
 
-    def mishap(self, name: str) -> None:
+    def mishap(self, name: str, body: dict[str, str | None]) -> None:
         """Something happens that users should hardly notice, or be told plainly."""
         if name in {"expire-tokens", "end-sessions"}:
             self.id_tokens.clear()
@@ -104,21 +70,41 @@ class FakeBackend(ThreadingHTTPServer):
             self.refresh_tokens.clear()
         if name in {"break-tiles", "mend-tiles"}:
             self.tiles_broken = name == "break-tiles"
+        if name in {"break-api", "mend-api"}:
+            self.api_broken = name == "break-api"
         if name == "finish-imports":
-            for record in SLIDES:
-                record |= {"ImportStatus": "IMPORTED"} if record["ImportStatus"] != "FAILED" else {}
+            for record in self.catalogue.records.values():
+                failed = record["ImportStatus"] == "FAILED"
+                record |= {} if failed else {"ImportStatus": "IMPORTED"}
+        if name == "edit":  # by somebody else
+            self.catalogue.edit(body, "colleague")
+        if name == "touch":  # what nobody sees, such as an import does
+            self.catalogue.change(
+                str(body["ImageID"]), "import", "IMPORT", lambda old: {**old, "Sha256": now()}
+            )
+        if name == "archive":
+            self.catalogue.remove("TRANSFER", {"ImageID": body["ImageID"]}, "colleague")
+            self.catalogue.work(at_once=True)
+        if name == "finish-work":
+            self.catalogue.failure = None
+            self.catalogue.work(at_once=True)
+        if name == "fail-work":
+            self.catalogue.failure = body["why"]
+            self.catalogue.work(at_once=True)
 
-    def tokens(self) -> dict[str, object]:
+    def tokens(self, user: str) -> dict[str, object]:
         """Issue an ID token, unsigned: nobody here checks more than that it was issued."""
-        now = int(time.time())
+        issued = int(time.time())
         claims = {
-            "email": "päthologist@example.org",
-            "iat": now,
-            "exp": now + ID_TOKEN_LIFE_S,
+            "email": f"{user.replace('a', 'ä', 1)}@example.org",
+            "cognito:username": user,
+            "cognito:groups": GROUPS[user],
+            "iat": issued,
+            "exp": issued + ID_TOKEN_LIFE_S,
             "jti": secrets.token_hex(8),
         }
         id_token = ".".join(b64url(json.dumps(part).encode()) for part in ({"alg": "none"}, claims))
-        self.id_tokens.add(id_token + ".")
+        self.id_tokens[id_token + "."] = user
         return {"id_token": id_token + ".", "token_type": "Bearer", "expires_in": ID_TOKEN_LIFE_S}
 
 
@@ -164,8 +150,16 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/graphql":
             self.graphql(body)
         elif path.startswith("/fake/"):
-            self.server.mishap(path.removeprefix("/fake/"))
+            self.server.mishap(path.removeprefix("/fake/"), json.loads(body or "{}"))
             self.reply_json({})
+        else:
+            self.problem(HTTPStatus.NOT_FOUND)
+
+    def do_DELETE(self) -> None:
+        """Removal."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        if urlsplit(self.path).path == "/api/RemoveImages":
+            self.remove_images(body)
         else:
             self.problem(HTTPStatus.NOT_FOUND)
 
@@ -204,11 +198,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def sign_in(self, form: dict[str, str]) -> None:
         """Hand out a code for the right password."""
-        if (form.pop("username", ""), form.pop("password", "")) != (USERNAME, PASSWORD):
+        user, password = form.pop("username", ""), form.pop("password", "")
+        if user not in GROUPS or password != PASSWORD:
             self.sign_in_page(form, "Incorrect username or password.")
             return
         code = secrets.token_urlsafe()
-        self.server.codes[code] = form
+        self.server.codes[code] = form | {"user": user}
         self.server.counts["sign_in"] += 1
         answer = urlencode({"code": code, "state": form["state"]})
         self.redirect(f"{form['redirect_uri']}?{answer}")
@@ -224,50 +219,90 @@ class Handler(BaseHTTPRequestHandler):
                 and asked["code_challenge"] == challenge
                 and asked["redirect_uri"] == form["redirect_uri"]
             )
+            user = asked["user"] if asked else None
             refresh_token = secrets.token_urlsafe()
-            server.refresh_tokens.add(refresh_token)
-            answer = server.tokens() | {"refresh_token": refresh_token}
+            more = {"refresh_token": refresh_token}
         else:
-            granted = form["refresh_token"] in server.refresh_tokens
+            user = server.refresh_tokens.get(form["refresh_token"])
+            granted = user is not None
             server.counts["refresh"] += 1
-            answer = server.tokens()
-        if granted and form["client_id"] == CLIENT_ID:
-            self.reply_json(answer)
+            refresh_token, more = form["refresh_token"], {}
+        if granted and user and form["client_id"] == CLIENT_ID:
+            server.refresh_tokens[refresh_token] = user
+            self.reply_json(server.tokens(user) | more)
         else:
             self.reply_json({"error": "invalid_grant"}, HTTPStatus.BAD_REQUEST)
 
     # --- the API -----------------------------------------------------------------------------
 
-    def authorized(self, prefix: str) -> bool:
-        """Whether the request has a living token, in the form that this service wants."""
+    def caller(self, prefix: str) -> str | None:
+        """Whose living token the request has, in the form that this service wants."""
         scheme, token = (self.headers.get("Authorization") or "").rpartition(" ")[::2]
-        if scheme == prefix and token in self.server.id_tokens:
-            return True
+        user = self.server.id_tokens.get(token)
+        if scheme == prefix and user:
+            return user
         self.server.counts["refused"] += 1
         self.problem(HTTPStatus.UNAUTHORIZED)
-        return False
+        return None
 
     def graphql(self, body: str) -> None:
         """Answer as the project's own schema has it: a query that does not fit it is an error."""
-        if not self.authorized(""):
+        user = self.caller("")
+        if user is None:
+            return
+        if self.server.api_broken:
+            self.problem(HTTPStatus.INTERNAL_SERVER_ERROR)
+            return
+        self.server.catalogue.work()
+        request = json.loads(body)
+        if request["query"].startswith("mutation") and "Technicians" not in GROUPS[user]:
+            error = {"errorType": "Unauthorized", "message": "Not Authorized to access updateSlide"}
+            self.reply_json({"data": None, "errors": [error]})
+            return
+        result = graphql_sync(
+            graphql_schema(),
+            request["query"],
+            Api(self.server.catalogue, user),
+            variable_values=request["variables"],
+        )
+        self.reply_json(
+            {"data": result.data}
+            | ({"errors": [appsync_error(each) for each in result.errors]} if result.errors else {})
+        )
+
+    def remove_images(self, body: str) -> None:
+        """Delete, archive, bring back: a result for each slide."""
+        user = self.caller("Bearer")
+        if user is None:
+            return
+        if "Technicians" not in GROUPS[user]:
+            self.problem(HTTPStatus.FORBIDDEN, "this is for the group Technicians")
+            return
+        if self.server.api_broken:
+            self.problem(HTTPStatus.INTERNAL_SERVER_ERROR)
             return
         request = json.loads(body)
-        result = graphql_sync(
-            graphql_schema(), request["query"], Query(), variable_values=request["variables"]
-        )
-        self.reply_json(result.formatted)
+        results = [
+            self.server.catalogue.remove(request["Operation"], image, user)
+            for image in request["Images"]
+        ]
+        answer = {"Operation": request["Operation"], "Images": results}
+        self.reply_json(answer, HTTPStatus.ACCEPTED)
 
     def deepzoom(self, path: str) -> None:
         """A descriptor, a tile or an associated image."""
-        if not self.authorized("Bearer"):
+        if self.caller("Bearer") is None:
             return
         image_id, _, rest = unquote(path).removesuffix(".dzi").partition("_files/")
-        record = RECORDS.get(image_id)
-        if record is None or not record["width"]:
+        record = self.server.catalogue.records.get(image_id, {})
+        if not record.get("width") or record["Status"] == "DELETED":
             self.problem(HTTPStatus.NOT_FOUND)
             return
-        width, height = int(str(record["width"])), int(str(record["height"]))
-        if not rest:
+        width, height = record["width"], record["height"]
+        is_associated = re.fullmatch(r"[a-z]+\.jpeg", rest)
+        if record["Status"] == "TRANSFERRED" and not is_associated:
+            self.problem(HTTPStatus.CONFLICT, "the slide is archived; a technician can restore it")
+        elif not rest:
             self.reply(
                 f'<?xml version="1.0" encoding="utf-8"?>'
                 f'<Image xmlns="http://schemas.microsoft.com/deepzoom/2008" Format="jpeg" '
@@ -284,7 +319,7 @@ class Handler(BaseHTTPRequestHandler):
         elif rest == "label.jpeg" and image_id in WITHOUT_LABEL:
             self.problem(HTTPStatus.NOT_FOUND)
         elif rest in {"label.jpeg", "macro.jpeg"}:
-            self.reply(draw_label(str(record["SlideID"])), "image/jpeg")
+            self.reply(draw_label(f"S24-{image_id}-A1"), "image/jpeg")
         else:
             self.reply(jpeg(tissue().resize((768, 768 * height // width))), "image/jpeg")
 
@@ -299,9 +334,9 @@ class Handler(BaseHTTPRequestHandler):
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         self.reply(file.read_bytes(), kind)
 
-    def problem(self, status: HTTPStatus) -> None:
+    def problem(self, status: HTTPStatus, detail: str | None = None) -> None:
         """An error as RFC 9457 wants it."""
-        body = {"title": status.phrase, "status": status, "detail": status.description}
+        body = {"title": status.phrase, "status": status, "detail": detail or status.description}
         self.reply(json.dumps(body).encode(), "application/problem+json", status)
 
     def reply_json(self, body: object, status: HTTPStatus = HTTPStatus.OK) -> None:
@@ -325,25 +360,12 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-class Query:
-    """The roots of the queries that the pages send."""
-
-    def listSlides(self, _: object, limit: int, nextToken: str | None) -> object:
-        """One page: its token is the number of slides before it."""
-        start = int(nextToken or 0)
-        end = start + limit
-        return {
-            "items": SLIDES[start:end],
-            "nextToken": str(end) if end < len(SLIDES) else None,
-        }
-
-    def getSlide(self, _: object, ImageID: str) -> object:
-        """One record, or nothing."""
-        return RECORDS.get(ImageID)
-
-    def getSlides(self, _: object, ImageIDs: list[str]) -> object:
-        """Records in the order asked for."""
-        return [RECORDS.get(image_id) for image_id in ImageIDs]
+def appsync_error(error: GraphQLError) -> dict[str, object]:
+    """An error in AppSync's shape."""
+    cause = error.original_error
+    kind = next((name for kind, name in ERROR_TYPES.items() if isinstance(cause, kind)), None)
+    record = dict(cause.record) if isinstance(cause, StaleVersion) else None
+    return {"message": error.message, "errorType": kind, "errorInfo": record, "path": error.path}
 
 
 @functools.cache
@@ -417,6 +439,10 @@ def jpeg(image: Image.Image) -> bytes:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
-    backend = FakeBackend(parser.parse_args().port)
+    parser.add_argument(
+        "--work-seconds", type=float, default=WORK_S, help="how long removals and deliveries take"
+    )
+    options = parser.parse_args()
+    backend = FakeBackend(options.port, options.work_seconds)
     print(backend.url, flush=True)
     backend.serve_forever()

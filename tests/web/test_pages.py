@@ -1,57 +1,16 @@
 """The pages in a real browser, against the fake backend."""
 
 import io
-import json
 import re
-import subprocess
-import sys
 import time
-import urllib.request
-from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-HERE = Path(__file__).parent
-WEB = HERE.parents[1] / "web"
+from tests.web.backend import Backend, sign_in
+
 ODD_ID = 'odd/näme #1?&<img src=x onerror="document.title=1">'
-
-
-class Backend:
-    """The fake backend's process."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def mishap(self, name: str) -> None:
-        """Let something happen: see the fake backend's method of this name."""
-        urllib.request.urlopen(urllib.request.Request(f"{self.url}/fake/{name}", method="POST"))
-
-    def counts(self) -> dict[str, int]:
-        """How often what was asked for."""
-        return json.load(urllib.request.urlopen(f"{self.url}/fake/counts"))
-
-
-@pytest.fixture(scope="module")
-def built():
-    """The deployable folder, fresh."""
-    subprocess.run(["node", "build.mjs"], cwd=WEB, check=True)
-
-
-@pytest.fixture
-def backend(built):
-    command = [sys.executable, HERE / "fake_backend.py"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        yield Backend(process.stdout.readline().strip())
-        process.terminate()
-
-
-def sign_in(page: Page) -> None:
-    page.click("#sign-in")
-    page.fill("[name=username]", "pathologist")
-    page.fill("[name=password]", "secret")
-    page.click("button")
 
 
 def open_slide(page: Page, backend: Backend, image_id: str) -> None:

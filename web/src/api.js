@@ -1,5 +1,6 @@
 // The servers' side: GraphQL for the slide records, REST for the images, both with the user's token.
 
+import { GET_SLIDE, GET_SLIDES, SLIDE_HISTORY, UPDATE_SLIDE, listingDocument } from "./documents.js";
 import { RequestError } from "./errors.js";
 
 /** API Gateway's Cognito authorizer takes the ID token as a bearer token. */
@@ -9,16 +10,23 @@ const graphqlAuthorization = (/** @type {string} */ token) => token;
 
 const TIMEOUT_MS = 30_000;
 
-const SLIDE_FIELDS = `ImageID Filename SlideID CaseID Status width height ScanDate MPP AppMag
-  ImportStatus ImportError TilesRendered TilesTotal lastModified`;
-const LIST_SLIDES = `query ListSlides($limit: Int, $nextToken: String) {
-  listSlides(limit: $limit, nextToken: $nextToken) { items { ${SLIDE_FIELDS} } nextToken } }`;
-const GET_SLIDE = `query GetSlide($ImageID: ID!) { getSlide(ImageID: $ImageID) { ${SLIDE_FIELDS} } }`;
-const GET_SLIDES = `query GetSlides($ImageIDs: [ID!]!) { getSlides(ImageIDs: $ImageIDs) { ${SLIDE_FIELDS} } }`;
+/** AppSync's own names for errors and the API's. @type {Record<string, import("./errors.js").ErrorKind>} */
+const GRAPHQL_KINDS = {
+  Unauthorized: "forbidden",
+  NotFound: "missing",
+  BadRequest: "invalid",
+  Conflict: "conflict",
+};
 
 /**
  * @typedef {import("./record.js").Slide} Slide
  * @typedef {import("./auth.js").Session} Session
+ * @typedef {import("./changes.js").Change} Change
+ * @typedef {import("./listing.js").Listing} Listing
+ * @typedef {{limit: number, nextToken: string | null}} Page
+ *
+ * What became of a request for one slide: a status as HTTP has them, and a sentence.
+ * @typedef {{ImageID: string, status: number, detail: string}} RemovalResult
  *
  * A DeepZoom descriptor, in the words of OpenSeadragon's DziTileSource.
  * @typedef {object} Descriptor
@@ -47,12 +55,15 @@ export class Api {
 
   /**
    * One page of slides. A page may be empty although more follow.
-   * @param {{limit: number, nextToken: string | null}} page
+   * @param {Listing} listing
+   * @param {Page} page
    * @param {AbortSignal} [signal]
    * @returns {Promise<{items: Slide[], nextToken: string | null}>}
    */
-  async listSlides(page, signal) {
-    return (await this.#query(LIST_SLIDES, page, signal)).listSlides;
+  async listSlides(listing, page, signal) {
+    const variables = { ...listing.arguments, ...page };
+    const { items, nextToken } = (await this.#query(listingDocument(listing.field), variables, signal))[listing.field];
+    return { items: items.filter(Boolean), nextToken };
   }
 
   /**
@@ -75,6 +86,47 @@ export class Api {
   async getSlides(imageIds, signal) {
     const { getSlides } = await this.#query(GET_SLIDES, { ImageIDs: imageIds }, signal);
     return getSlides.filter(Boolean);
+  }
+
+  /**
+   * Corrects a slide's IDs or sets its status.
+   * @param {string} imageId
+   * @param {number | null | undefined} version the record's that was seen
+   * @param {import("./review.js").Edit} edit
+   * @returns {Promise<Slide>} as it is then
+   * @throws {RequestError} kind `conflict`, with the record as it is, where it is no longer the one that was seen
+   */
+  async updateSlide(imageId, version, edit) {
+    const input = { ImageID: imageId, ...edit, Version: version ?? 0 };
+    return (await this.#query(UPDATE_SLIDE, { input })).updateSlide;
+  }
+
+  /**
+   * A page of the changes of a slide's record, the last one first.
+   * @param {string} imageId
+   * @param {Page} page
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{items: Change[], nextToken: string | null}>}
+   */
+  async slideHistory(imageId, page, signal) {
+    return (await this.#query(SLIDE_HISTORY, { ImageID: imageId, ...page }, signal)).slideHistory;
+  }
+
+  /**
+   * Asks for slides to be deleted, archived or brought back; their records tell when that is done.
+   * @param {import("./review.js").Operation} operation
+   * @param {Slide[]} slides
+   * @returns {Promise<RemovalResult[]>}
+   */
+  async removeImages(operation, slides) {
+    const images = slides.map(({ ImageID, Filename }) => ({ ImageID, Filename }));
+    const request = {
+      method: "DELETE",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ Operation: operation, Images: images }),
+    };
+    const response = await this.#send(`${this.#apiUrl}/RemoveImages`, request, restAuthorization);
+    return (await response.json()).Images;
   }
 
   /**
@@ -153,8 +205,9 @@ export class Api {
     const response = await this.#send(this.#graphqlUrl, request, graphqlAuthorization, signal);
     const { data, errors } = await response.json();
     if (errors?.length) {
-      const kind = errors[0].errorType === "Unauthorized" ? "forbidden" : "server";
-      throw new RequestError(kind, errors[0].message ?? "The query failed.");
+      const { errorType, errorInfo, message } = errors[0];
+      const kind = GRAPHQL_KINDS[errorType] ?? "server";
+      throw new RequestError(kind, message ?? "The query failed.", { current: errorInfo ?? null });
     }
     return data;
   }
@@ -203,12 +256,16 @@ async function fetchWithin(timeoutMs, url, request, signal) {
 async function errorFrom(response) {
   const said = await problemDetail(response);
   switch (response.status) {
+    case 400:
+      return new RequestError("invalid", said ?? "The request makes no sense to the server.");
     case 401:
       return new RequestError("session", "The server does not accept your sign-in. Sign out and in again.");
     case 403:
       return new RequestError("forbidden", said ?? "Ask for access if you need it.");
     case 404:
       return new RequestError("missing", said ?? "The server has no such thing.");
+    case 409:
+      return new RequestError("conflict", said ?? "It contradicts what is there.");
     default:
       return new RequestError("server", said ?? `The server answered with error ${response.status}.`);
   }

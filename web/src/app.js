@@ -2,9 +2,12 @@
 
 import { Api } from "./api.js";
 import { Session } from "./auth.js";
+import { ReviewDesk } from "./desk.js";
+import { closeDialogs } from "./dialog.js";
 import { message } from "./dom.js";
 import { RequestError, describe } from "./errors.js";
 import { nameOf } from "./record.js";
+import { TECHNICIANS } from "./review.js";
 import { formatRoute, parseRoute } from "./route.js";
 import { SlideList } from "./slides.js";
 import { SlideViewer } from "./viewer.js";
@@ -31,16 +34,28 @@ try {
 async function start(config) {
   const session = new Session(config, { redirectUri: pageUrl, storage: sessionStorage });
   const api = new Api(config, session);
-  const list = new SlideList(find("#list-page"), api);
-  const viewer = new SlideViewer(find("#viewer-page"), api, (view) => {
+  await finishSignIn(session);
+
+  // a sign-in comes with a fresh page: who is signed in on this one stays the same
+  const desk = session.groups.includes(TECHNICIANS) ? new ReviewDesk(api, (slides) => tell(slides)) : null;
+  const list = new SlideList(find("#list-page"), api, desk);
+  const viewer = new SlideViewer(find("#viewer-page"), api, desk, (view) => {
     if (viewer.imageId !== null) history.replaceState(null, "", formatRoute(viewer.imageId, view));
   });
+  const tell = (/** @type {import("./record.js").Slide[]} */ slides) => {
+    list.update(slides);
+    const open = slides.find(({ ImageID }) => ImageID === viewer.imageId);
+    if (!open) return;
+    viewer.update(open);
+    name(nameOf(open));
+  };
   let listScroll = 0;
 
   const route = () => {
     const slide = session.active ? parseRoute(location.hash) : null;
     const next = !session.active ? "signed-out" : slide ? "viewer" : "list";
     if (document.body.dataset.state === "list") listScroll = scrollY;
+    closeDialogs();
     show(next);
     find("#user").textContent = session.user;
 
@@ -62,7 +77,7 @@ async function start(config) {
       scrollTo(0, listScroll);
       if (left !== null) list.focus(left);
     } else {
-      list.clear();
+      list.forget();
     }
   };
 
@@ -83,8 +98,6 @@ async function start(config) {
     route();
   });
   window.addEventListener("hashchange", route);
-
-  await finishSignIn(session);
   route();
 }
 

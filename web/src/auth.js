@@ -63,6 +63,11 @@ export class Session extends EventTarget {
     return claims.email ?? claims["cognito:username"] ?? "";
   }
 
+  /** @returns {string[]} the groups of who is signed in: for what is shown, never for rights */
+  get groups() {
+    return (this.#tokens && claimsOf(this.#tokens.idToken)["cognito:groups"]) ?? [];
+  }
+
   /**
    * The address of the sign-in page. The verifier and the state stay in this tab.
    * @param {string} returnTo the page's hash to come back to

@@ -4,16 +4,20 @@
  * - `session`: signed out, or the session is over
  * - `forbidden`: signed in, but without the right
  * - `missing`: the thing does not exist
+ * - `invalid`: what was asked or typed makes no sense to the server
+ * - `conflict`: it contradicts what is there
  * - `network`: no answer
  * - `server`: an answer that is an error
- * @typedef {"session" | "forbidden" | "missing" | "network" | "server"} ErrorKind
+ * @typedef {"session" | "forbidden" | "missing" | "invalid" | "conflict" | "network" | "server"} ErrorKind
  */
 
 /** @type {Record<ErrorKind, string>} */
 const TITLES = {
   session: "Your session has ended",
-  forbidden: "You have no right to see this",
+  forbidden: "You have no right to this",
   missing: "Not found",
+  invalid: "The server does not take this",
+  conflict: "Not possible as things are",
   network: "The server cannot be reached",
   server: "The server reported an error",
 };
@@ -23,12 +27,14 @@ export class RequestError extends Error {
   /**
    * @param {ErrorKind} kind
    * @param {string} message one sentence: what happened, or what to do
-   * @param {{cause?: unknown}} [options]
+   * @param {{cause?: unknown, current?: import("./record.js").Slide | null}} [options] `current`: what a record is now,
+   *   where an edit was of an older one
    */
-  constructor(kind, message, options) {
+  constructor(kind, message, { current = null, ...options } = {}) {
     super(message, options);
     this.name = "RequestError";
     this.kind = kind;
+    this.current = current;
   }
 
   /** @returns {string} a headline */
@@ -43,6 +49,14 @@ export class RequestError extends Error {
  * @returns {{title: string, detail: string}}
  */
 export function describe(error) {
-  if (error instanceof RequestError) return { title: error.title, detail: error.message };
+  if (error instanceof RequestError) return { title: error.title, detail: sentence(error.message) };
   return { title: "Something went wrong", detail: error instanceof Error ? error.message : String(error) };
+}
+
+/**
+ * @param {string} text such as the servers' `the slide is deleted`
+ * @returns {string} with a capital and a full stop
+ */
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }

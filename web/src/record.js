@@ -15,10 +15,30 @@
  * @property {number | null} [AppMag] the objective's magnification
  * @property {"IMPORTING" | "IMPORTED" | "FAILED" | null} [ImportStatus]
  * @property {string | null} [ImportError]
+ * @property {string[] | null} [ImportWarnings]
  * @property {number | null} [TilesRendered]
  * @property {number | null} [TilesTotal]
  * @property {string | null} [lastModified] ISO 8601
+ * @property {number | null} [Version] counts the record's changes
+ * @property {{text: string | null, reason: string | null} | null} [Barcode]
+ * @property {{Operation: string, State: string, Error: string | null} | null} [Removal] what is not done yet
+ * @property {string | null} [SendRequestedAt] ISO 8601
+ * @property {{At: string | null, Receipt: string | null} | null} [Sent] the last delivery
+ * @property {string | null} [SendError]
+ * @property {boolean | null} [EditedAfterSending]
  */
+
+/** The review's statuses, in the order of a slide's life. @type {Record<string, string>} */
+export const STATUS_TEXTS = {
+  NEW: "New",
+  GOOD: "Good",
+  BAD: "Bad",
+  SEND: "To be sent",
+  SENT: "Sent",
+  SEND_FAILED: "Sending failed",
+  TRANSFERRED: "Archived",
+  DELETED: "Deleted",
+};
 
 const number = new Intl.NumberFormat("en");
 
@@ -35,7 +55,16 @@ export function nameOf(slide) {
  * @returns {boolean} whether there is an image to look at; tiles are served before they are all rendered
  */
 export function isViewable(slide) {
-  return slide.ImportStatus !== "FAILED" && Boolean(slide.width && slide.height);
+  const gone = slide.ImportStatus === "FAILED" || slide.Status === "DELETED";
+  return !gone && Boolean(slide.width && slide.height);
+}
+
+/**
+ * @param {string} status the review's
+ * @returns {string} in words; as it is where there are none
+ */
+export function statusText(status) {
+  return STATUS_TEXTS[status] ?? status;
 }
 
 /**
@@ -84,7 +113,7 @@ export function factsOf(slide) {
     ["Objective", slide.AppMag ? `${slide.AppMag}×` : null],
     ["Pixel size", slide.MPP ? `${slide.MPP} µm` : null],
     ["Size", formatSize(slide)],
-    ["Review", slide.Status],
+    ["Review", slide.Status && statusText(slide.Status)],
     ["Image ID", slide.ImageID],
     ["File", slide.Filename],
     ["Changed", formatDate(slide.lastModified)],

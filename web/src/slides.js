@@ -1,17 +1,24 @@
 // The list of slides: cards with label and thumbnail, loaded page by page.
 
-import { button, definitions, element, imageFrom, message } from "./dom.js";
+import { SlideCard } from "./card.js";
+import { button, imageFrom, message } from "./dom.js";
 import { describe } from "./errors.js";
-import { formatDate, formatSize, isViewable, matches, nameOf, progressOf } from "./record.js";
-import { formatRoute } from "./route.js";
+import { ALL } from "./listing.js";
+import { ListingBar } from "./listingbar.js";
+import { matches } from "./record.js";
+import { SelectionBar } from "./selectionbar.js";
+import { Watch } from "./watch.js";
 
 /**
  * @typedef {import("./api.js").Api} Api
+ * @typedef {import("./card.js").CardActions} CardActions
+ * @typedef {import("./desk.js").ReviewDesk} ReviewDesk
+ * @typedef {import("./listing.js").Listing} Listing
  * @typedef {import("./record.js").Slide} Slide
+ * @typedef {import("./review.js").Operation} Operation
  */
 
 const PAGE_SIZE = 24;
-const IMPORT_POLL_MS = 5_000;
 /** Images are fetched when their card is this close to the screen. */
 const LAZY_MARGIN = "300px";
 
@@ -23,20 +30,28 @@ export class SlideList {
   #more;
   #notice;
   #observer;
-  /** @type {Map<string, {slide: Slide, card: HTMLElement}>} by image ID, in the order of the list */
+  #watch;
+  /** @type {Map<string, SlideCard>} by image ID, in the order of the list */
   #slides = new Map();
+  /** @type {Listing} */
+  #listing = ALL;
+  /** @type {CardActions | null} */
+  #actions = null;
+  /** @type {ListingBar | null} */
+  #listings = null;
+  /** @type {SelectionBar | null} */
+  #selection = null;
   /** @type {string | null} */
   #nextToken = null;
   #loaded = false;
   #loading = new AbortController();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #poll;
 
   /**
    * @param {HTMLElement} page
    * @param {Api} api
+   * @param {ReviewDesk | null} desk null for those who only look
    */
-  constructor(page, api) {
+  constructor(page, api, desk) {
     const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (page.querySelector(selector));
     this.#api = api;
     this.#cards = find("#slide-list");
@@ -48,17 +63,36 @@ export class SlideList {
     this.#filter.addEventListener("input", () => this.#applyFilter());
     this.#more.addEventListener("click", () => this.#loadPage());
     find("#list-refresh").addEventListener("click", () => this.reload());
+    this.#watch = new Watch(
+      api,
+      () => [...this.#slides.values()].map(({ slide }) => slide),
+      (slides) => this.update(slides),
+    );
+    if (desk) this.#addReview(page, desk);
   }
 
   /** Called whenever the list comes into view. */
   show() {
     if (!this.#loaded) void this.reload();
-    else this.#watchImports();
+    else this.#watch.start();
   }
 
   /** Called when it goes out of view. */
   hide() {
-    clearTimeout(this.#poll);
+    this.#watch.stop();
+  }
+
+  /**
+   * Brings the cards of slides that are in the list up to date.
+   * @param {Slide[]} slides
+   */
+  update(slides) {
+    for (const slide of slides) {
+      const card = this.#slides.get(slide.ImageID);
+      const outdated = (slide.Version ?? 0) < (card?.slide.Version ?? 0);
+      if (card && !outdated && card.update(slide)) this.#observer.observe(card.element);
+    }
+    this.#applyFilter();
   }
 
   /**
@@ -66,7 +100,7 @@ export class SlideList {
    * @param {string} imageId
    */
   focus(imageId) {
-    this.#slides.get(imageId)?.card.querySelector("a")?.focus({ preventScroll: true });
+    this.#slides.get(imageId)?.element.querySelector("a")?.focus({ preventScroll: true });
   }
 
   /** Forgets everything that was loaded. */
@@ -83,6 +117,14 @@ export class SlideList {
     this.#applyFilter();
   }
 
+  /** Forgets what was looked for, too. */
+  forget() {
+    this.#filter.value = "";
+    this.#listing = ALL;
+    this.#listings?.reset();
+    this.clear();
+  }
+
   /** Loads the list afresh. */
   async reload() {
     this.clear();
@@ -97,14 +139,12 @@ export class SlideList {
     try {
       let items;
       do {
-        ({ items, nextToken: this.#nextToken } = await this.#api.listSlides(
-          { limit: PAGE_SIZE, nextToken: this.#nextToken },
-          signal,
-        ));
+        const page = { limit: PAGE_SIZE, nextToken: this.#nextToken };
+        ({ items, nextToken: this.#nextToken } = await this.#api.listSlides(this.#listing, page, signal));
       } while (items.length === 0 && this.#nextToken);
       this.#loaded = true;
-      items.forEach((slide) => this.#put(slide));
-      this.#watchImports();
+      items.forEach((slide) => this.#add(slide));
+      if (document.body.dataset.state === "list") this.#watch.start();
     } catch (error) {
       if (signal.aborted) return;
       this.#notice.replaceChildren(message(describe(error), button("Try again", () => this.#loadPage())));
@@ -114,53 +154,79 @@ export class SlideList {
     this.#applyFilter();
   }
 
-  /**
-   * Adds a slide, or brings its card up to date.
-   * @param {Slide} slide
-   */
-  #put(slide) {
-    const known = this.#slides.get(slide.ImageID);
-    if (known && differOnlyInProgress(known.slide, slide)) {
-      known.slide = slide;
-      known.card.querySelector(".import")?.replaceWith(importState(slide)); // the images stay
+  /** @param {Slide} slide */
+  #add(slide) {
+    if (this.#slides.has(slide.ImageID)) {
+      this.update([slide]); // it has moved to a later page while the list was read
       return;
     }
-    const card = slideCard(slide);
-    if (known) known.card.replaceWith(card);
-    else this.#cards.append(card);
-    this.#slides.set(slide.ImageID, { slide, card });
-    this.#observer.observe(card);
+    const card = new SlideCard(slide, this.#actions);
+    this.#cards.append(card.element);
+    this.#slides.set(slide.ImageID, card);
+    this.#observer.observe(card.element);
   }
 
   #applyFilter() {
     const text = this.#filter.value.trim();
     let shown = 0;
-    for (const { slide, card } of this.#slides.values()) {
-      card.hidden = text !== "" && !matches(slide, text);
-      if (!card.hidden) shown += 1;
+    for (const card of this.#slides.values()) {
+      const hidden = text !== "" && !matches(card.slide, text);
+      card.element.hidden = hidden;
+      if (hidden) card.selected = false; // nothing is done with what one does not see
+      else shown += 1;
     }
+    this.#showSelection();
     const total = this.#slides.size;
     const slides = `${total} ${total === 1 ? "slide" : "slides"}${this.#nextToken ? " so far" : ""}`;
-    this.#count.textContent = !this.#loaded ? "" : text ? `${shown} of ${slides}` : total ? slides : "No slides yet.";
+    this.#count.textContent = !this.#loaded ? "" : text ? `${shown} of ${slides}` : total ? slides : this.#listing.none;
     this.#more.hidden = !this.#nextToken;
   }
 
-  /** While slides are being imported, asks how far they are. */
-  #watchImports() {
-    clearTimeout(this.#poll);
-    const importing = [...this.#slides.values()].filter(({ slide }) => slide.ImportStatus === "IMPORTING");
-    if (importing.length === 0) return;
-    this.#poll = setTimeout(async () => {
-      const { signal } = this.#loading;
-      try {
-        const imageIds = importing.map(({ slide }) => slide.ImageID);
-        (await this.#api.getSlides(imageIds, signal)).forEach((slide) => this.#put(slide));
-        this.#applyFilter();
-      } catch {
-        // the next round asks again; what is shown stays true as of its last answer
-      }
-      if (!signal.aborted) this.#watchImports();
-    }, IMPORT_POLL_MS);
+  /**
+   * @param {HTMLElement} page
+   * @param {ReviewDesk} desk
+   */
+  #addReview(page, desk) {
+    this.#actions = { review: (slide) => desk.review(slide), select: () => this.#showSelection() };
+    this.#listings = new ListingBar((listing) => {
+      this.#listing = listing;
+      void this.reload();
+    });
+    this.#selection = new SelectionBar({
+      remove: (operation) => void this.#remove(desk, operation),
+      selectAll: () => this.#select(true),
+      clear: () => this.#select(false),
+    });
+    page.querySelector(".list-head")?.after(this.#listings.element);
+    page.append(this.#selection.element);
+  }
+
+  /**
+   * @param {ReviewDesk} desk
+   * @param {Operation} operation
+   */
+  async #remove(desk, operation) {
+    const confirmed = await desk.remove(operation, this.#selected());
+    if (!confirmed) return;
+    this.#select(false);
+    this.#watch.start();
+  }
+
+  /** @param {boolean} selected whether all that are shown are, or none is */
+  #select(selected) {
+    for (const card of this.#slides.values()) card.selected = selected && !card.element.hidden;
+    this.#showSelection();
+    // the bar is gone, and the keyboard with it
+    if (!selected) this.#cards.querySelector("input")?.focus({ preventScroll: true });
+  }
+
+  /** @returns {Slide[]} */
+  #selected() {
+    return [...this.#slides.values()].filter(({ selected }) => selected).map(({ slide }) => slide);
+  }
+
+  #showSelection() {
+    this.#selection?.show(this.#selected());
   }
 
   /** @param {IntersectionObserverEntry[]} entries */
@@ -189,76 +255,4 @@ export class SlideList {
       place.replaceChildren(`The ${name} could not be loaded`);
     }
   }
-}
-
-/**
- * @param {Slide} one
- * @param {Slide} other
- */
-function differOnlyInProgress(one, other) {
-  const rest = (/** @type {Slide} */ slide) => JSON.stringify({ ...slide, TilesRendered: 0, lastModified: "" });
-  return rest(one) === rest(other);
-}
-
-/**
- * @param {Slide} slide
- * @returns {HTMLElement}
- */
-function slideCard(slide) {
-  const name = nameOf(slide);
-  const link = isViewable(slide)
-    ? element("a", { class: "slide-link", href: formatRoute(slide.ImageID) }, name)
-    : element("span", {}, name);
-  /** @type {[string, string | null][]} */
-  const facts = [
-    ["Case", slide.CaseID ?? null],
-    ["Scanned", formatDate(slide.ScanDate)],
-    ["Objective", slide.AppMag ? `${slide.AppMag}×` : null],
-    ["Size", formatSize(slide)],
-  ];
-  return element(
-    "li",
-    { class: "slide-card", "data-image-id": slide.ImageID },
-    element(
-      "div",
-      { class: "slide-images" },
-      element("div", { class: "slide-image label", "data-image": "label" }),
-      element("div", { class: "slide-image thumbnail", "data-image": "thumbnail" }),
-    ),
-    element("h2", { class: "slide-name", title: slide.Filename ?? null }, link),
-    definitions(facts.map(([term, text]) => [term, text ?? "unknown"])),
-    element(
-      "div",
-      { class: "slide-state" },
-      importState(slide),
-      slide.Status ? element("span", { class: "badge" }, `Review: ${slide.Status}`) : null,
-    ),
-  );
-}
-
-/**
- * @param {Slide} slide
- * @returns {HTMLElement}
- */
-function importState(slide) {
-  const status = slide.ImportStatus ?? "unknown";
-  const state = element("div", { class: "import", "data-import-status": status });
-  if (status === "IMPORTING") {
-    const share = progressOf(slide);
-    const percent = share === null ? "" : ` ${Math.floor(share * 100)}%`;
-    state.append(
-      element("span", { class: "badge importing" }, `Importing${percent}`),
-      element("progress", { max: 1, value: share, "aria-label": "Import progress" }),
-    );
-  } else if (status === "FAILED") {
-    state.append(
-      element("span", { class: "badge failed" }, "Import failed"),
-      element("p", { class: "import-error" }, slide.ImportError || "No reason was recorded."),
-    );
-  } else {
-    const imported = status === "IMPORTED";
-    const text = imported ? "Imported" : "Import state unknown";
-    state.append(element("span", { class: imported ? "badge imported" : "badge" }, text));
-  }
-  return state;
 }

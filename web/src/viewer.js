@@ -1,14 +1,19 @@
 // The viewer: one slide in OpenSeadragon, with scale bar, magnification, tools and information.
 
 import { button, definitions, imageFrom, message } from "./dom.js";
-import { describe } from "./errors.js";
+import { describe, sentence } from "./errors.js";
 import { formatMagnification, imageZoomAt, magnificationSteps } from "./magnification.js";
 import { factsOf } from "./record.js";
+import { OPERATIONS, removalState } from "./removal.js";
+import { removals } from "./review.js";
 import { scaleBar } from "./scalebar.js";
+import { tileSource } from "./tilesource.js";
+import { Watch } from "./watch.js";
 
 /**
  * @typedef {import("./api.js").Api} Api
  * @typedef {import("./api.js").Descriptor} Descriptor
+ * @typedef {import("./desk.js").ReviewDesk} ReviewDesk
  * @typedef {import("./record.js").Slide} Slide
  * @typedef {import("./route.js").View} View
  */
@@ -33,6 +38,7 @@ export class SlideViewer {
   #page;
   #find;
   #api;
+  #desk;
   #onViewChange;
   /** @type {HTMLElement & {osd?: any}} */
   #stage;
@@ -43,6 +49,9 @@ export class SlideViewer {
   #opening = new AbortController();
   /** @type {Map<string, any>} tiles that failed for good, by address */
   #failedTiles = new Map();
+  /** @type {{error: unknown, view: View | null} | null} why there is nothing to look at, and where one looked */
+  #refused = null;
+  #watch;
 
   /** @type {string | null} the slide that is open or being opened */
   imageId = null;
@@ -50,14 +59,22 @@ export class SlideViewer {
   /**
    * @param {HTMLElement} page
    * @param {Api} api
+   * @param {ReviewDesk | null} desk null for those who only look
    * @param {(view: View) => void} onViewChange called when panning or zooming has come to rest
    */
-  constructor(page, api, onViewChange) {
+  constructor(page, api, desk, onViewChange) {
     this.#page = page;
     this.#find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (page.querySelector(selector));
     this.#api = api;
+    this.#desk = desk;
     this.#onViewChange = onViewChange;
     this.#stage = this.#find("#viewer");
+    this.#watch = new Watch(
+      api,
+      () => (this.#slide ? [this.#slide] : []),
+      ([slide]) => slide && this.update(slide),
+    );
+    if (desk) this.#find("#slide-facts").before(button("Review", () => this.#slide && desk.review(this.#slide)));
     page.dataset.backdrop = localStorage.getItem(BACKDROP_KEY) ?? "dark";
 
     const actions = {
@@ -94,39 +111,54 @@ export class SlideViewer {
     const { signal } = this.#opening;
     const status = this.#find("#viewer-message");
     status.textContent = "Opening the slide…";
+    const described = this.#api.getDescriptor(imageId, signal);
+    described.catch(() => {}); // where both fail, it is the record's failure that tells more
     try {
-      const described = this.#api.getDescriptor(imageId, signal);
-      described.catch(() => {}); // where both fail, it is the record's failure that tells more
       const slide = await this.#api.getSlide(imageId, signal);
-      const descriptor = await described;
-      status.replaceChildren();
       this.#slide = slide;
       this.#page.toggleAttribute("data-open", true);
       this.#showInfo(slide);
       this.#showMagnifications(slide);
+      const descriptor = await described;
+      status.replaceChildren();
       this.#start(descriptor, view);
-      return slide;
     } catch (error) {
       if (signal.aborted) return null;
-      status.replaceChildren(message(describe(error), button("Try again", () => this.open(imageId, view))));
-      return null;
+      this.#refuse(error, view);
     }
+    this.#follow();
+    return this.#slide;
+  }
+
+  /**
+   * Takes note of what the record is now.
+   * @param {Slide} slide that is open
+   */
+  update(slide) {
+    const known = this.#slide;
+    if (slide.ImageID !== this.imageId || !known || (slide.Version ?? 0) < (known.Version ?? 0)) return;
+    const imported = this.#refused !== null && slide.ImportStatus !== known.ImportStatus;
+    if (imported || whereabouts(slide) !== whereabouts(known)) {
+      void this.open(slide.ImageID, this.#image() ? this.#view() : null);
+      return;
+    }
+    this.#slide = slide;
+    this.#showInfo(slide);
+    if (this.#refused) this.#showRefusal();
+    this.#follow();
   }
 
   /** Closes the slide and gives back what it held. */
   close() {
     this.#opening.abort();
     this.#opening = new AbortController();
-    this.#osd?.destroy();
-    this.#osd = null;
+    this.#takeDown();
+    this.#watch.stop();
     this.#slide = null;
+    this.#refused = null;
     this.imageId = null;
-    this.#failedTiles.clear();
-    this.#showFailedTiles();
-    delete this.#stage.osd;
-    delete this.#stage.dataset.viewerReady;
     this.#page.removeAttribute("data-open");
-    this.#page.removeAttribute("data-loading");
+    this.#page.removeAttribute("data-refused");
     for (const selector of ["#viewer-message", "#slide-facts", "#slide-label", "#slide-macro", "#magnification"]) {
       this.#find(selector).replaceChildren();
     }
@@ -147,15 +179,59 @@ export class SlideViewer {
     viewport.applyConstraints(true);
   }
 
+  /** Technicians see what comes of what they have asked for. */
+  #follow() {
+    if (this.#desk) this.#watch.start();
+  }
+
+  /**
+   * Takes the picture down and says why. What is known of the slide stays.
+   * @param {unknown} error
+   * @param {View | null} view where one looked, or wanted to
+   */
+  #refuse(error, view) {
+    this.#refused = { error, view };
+    this.#takeDown();
+    this.#page.toggleAttribute("data-refused", true);
+    this.#showRefusal();
+  }
+
+  #takeDown() {
+    this.#osd?.destroy();
+    this.#osd = null;
+    delete this.#stage.osd;
+    delete this.#stage.dataset.viewerReady;
+    this.#page.removeAttribute("data-loading");
+    this.#failedTiles.clear();
+    this.#showFailedTiles();
+  }
+
+  #showRefusal() {
+    const { error, view } = this.#refused ?? {};
+    const imageId = this.imageId ?? "";
+    const slide = this.#slide;
+    const desk = this.#desk;
+    const actions = [button("Try again", () => void this.open(imageId, view ?? null))];
+    if (desk && slide && removals(slide).includes("RESTORE")) {
+      actions.unshift(button(`${OPERATIONS.RESTORE.verb}…`, () => void desk.remove("RESTORE", [slide])));
+    }
+    const text = message(refusal(slide, error), ...actions);
+    const place = this.#find("#viewer-message");
+    if (!place.firstElementChild?.isEqualNode(text)) place.replaceChildren(text); // else the keyboard may be in it
+  }
+
   /**
    * @param {Descriptor} descriptor
    * @param {View | null} view
    */
   #start(descriptor, view) {
+    const onRefused = (/** @type {unknown} */ error) => {
+      if (this.#osd === osd) this.#refuse(error, this.#image() ? this.#view() : view);
+    };
     const osd = OpenSeadragon({
       element: this.#stage,
       drawer: "canvas", // draws alike everywhere; WebGL is several times slower where it is emulated (remote desktops)
-      tileSources: [tileSource(descriptor, this.#api, this.#opening.signal)],
+      tileSources: [tileSource(descriptor, this.#api, this.#opening.signal, onRefused)],
       showNavigationControl: false,
       showNavigator: true,
       navigatorPosition: "TOP_RIGHT",
@@ -345,27 +421,11 @@ export class SlideViewer {
 }
 
 /**
- * The slide as OpenSeadragon's tile source. Its tiles come through the API, so that each leaves with
- * the token of its moment, and a refused one is asked for again with a new token.
- * @param {Descriptor} descriptor
- * @param {Api} api
- * @param {AbortSignal} closed
+ * @param {Slide} slide
+ * @returns {string | null} where its file has gone, if it has
  */
-function tileSource(descriptor, api, closed) {
-  const source = new OpenSeadragon.DziTileSource(descriptor);
-  source.downloadTileStart = async (/** @type {any} */ job) => {
-    const abort = new AbortController();
-    job.userData.abort = abort;
-    try {
-      const tile = await api.getTile(job.src, AbortSignal.any([abort.signal, closed]));
-      const bitmap = await createImageBitmap(tile); // here, so that a tile which is no picture has failed
-      job.finish(bitmap, null, "imageBitmap");
-    } catch (error) {
-      job.fail(describe(error).title, null);
-    }
-  };
-  source.downloadTileAbort = (/** @type {any} */ job) => job.userData.abort.abort();
-  return source;
+function whereabouts({ Status }) {
+  return Status === "TRANSFERRED" || Status === "DELETED" ? Status : null;
 }
 
 /**
@@ -380,4 +440,21 @@ function navigatorSize({ width, height }) {
 /** @param {() => void} act */
 function afterPaint(act) {
   requestAnimationFrame(() => requestAnimationFrame(act));
+}
+
+/**
+ * @param {Slide | null} slide what is known of it
+ * @param {unknown} error
+ * @returns {{title: string, detail: string}}
+ */
+function refusal(slide, error) {
+  const said = describe(error);
+  const removal = slide && removalState(slide);
+  if (removal) return { title: removal.text, detail: said.detail };
+  if (slide?.Status === "DELETED") return { title: "Deleted", detail: "The slide's record is all that is left." };
+  if (slide?.Status === "TRANSFERRED") return { title: "Archived", detail: said.detail };
+  if (slide?.ImportStatus === "FAILED") {
+    return { title: "The import failed", detail: sentence(slide.ImportError || "no reason was recorded") };
+  }
+  return said;
 }

@@ -1,0 +1,295 @@
+"""The slide records behind the fake backend: listed, edited, removed, with versions and history.
+
+Edits go by the library's own rules. Removals and deliveries are done when somebody asks and so many
+seconds have passed, or when a test says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from vsv.errors import Conflict, NotFound, VsvError
+from vsv.review import UNSENT, Edit, IdPatterns
+
+Record = dict[str, Any]
+
+ODD_ID = 'odd/näme #1?&<img src=x onerror="document.title=1">'
+NO_BARCODE = "no barcode that is a slide ID on the label"
+WITHOUT_LABEL = {"1005"}
+
+_UNRECORDED = {"ImageID", "Version", "lastModified", "SentAs"}
+_DOING = {
+    "DELETE": "the slide is being deleted",
+    "TRANSFER": "the slide is being archived",
+    "RESTORE": "the slide is being brought back",
+}
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def slide(image_id: str, **values: object) -> Record:
+    """A slide record; whatever is not given is as on an imported 40x slide."""
+    record: Record = {
+        "ImageID": image_id,
+        "Filename": f"{image_id}.svs",
+        "SlideID": f"S24-{image_id}-A1",
+        "CaseID": f"S24-{image_id}",
+        "Status": "NEW",
+        "width": 40_000,
+        "height": 30_000,
+        "ScanDate": "2024-05-17T09:41:00+02:00",
+        "Scanner": "SS1234",
+        "MPP": 0.25,
+        "AppMag": 40,
+        "ImportStatus": "IMPORTED",
+        "ImportError": None,
+        "TilesRendered": 27_968,
+        "TilesTotal": 27_968,
+        "Barcode": {"text": f"S24-{image_id}-A1", "reason": None},
+    }
+    return record | values
+
+
+def slides() -> list[Record]:
+    """One of each kind, and enough others to fill two pages."""
+    sent = {"At": "2024-05-18T08:00:00.000+00:00", "Version": 1, "Receipt": "cdr-4711"}
+    sent_as = {"SlideID": "S24-1031-A1", "CaseID": "S24-0031"}
+    return [
+        slide("1001", Status="GOOD"),
+        slide("1002", width=2220, height=2967, MPP=0.499, AppMag=20),
+        slide("1003", ImportStatus="IMPORTING", TilesRendered=10_300, ScanDate=None),
+        slide(
+            "1004",
+            ImportStatus="FAILED",
+            ImportError="truncated.svs: level 0 ends after 1,204 of 9,860 tiles",
+            width=None,
+            height=None,
+            AppMag=None,
+        ),
+        slide("1005", MPP=None, AppMag=None, SlideID="1005", CaseID="1005"),
+        slide(ODD_ID, SlideID=ODD_ID, CaseID=ODD_ID),
+        *(slide(str(number), width=30_000 + 400 * number % 9000) for number in range(1010, 1029)),
+        slide("1029", SlideID="1029", CaseID="1029", Barcode={"text": None, "reason": NO_BARCODE}),
+        slide("1030", Status="TRANSFERRED", ScanDate="2023-02-01T08:00:00+01:00"),
+        slide("1031", Status="SENT", Sent=sent, SentAs=sent_as, Scanner="SS5678"),
+        slide("1032", Status="SEND_FAILED", SendError="the CDR answered 422: unknown case"),
+        slide("1033", Status="BAD"),
+    ]
+
+
+class Catalogue:
+    """Records and their changes. ``work_s``: how long removals and deliveries take."""
+
+    def __init__(self, work_s: float) -> None:
+        self.work_s = work_s
+        self.failure: str | None = None
+        self.records: dict[str, Record] = {}
+        self._history: dict[str, list[Record]] = {}
+        self._due: dict[str, float] = {}
+        for record in slides():
+            self.change(record["ImageID"], "import", "IMPORT", lambda _, new=record: new)
+
+    # --- changes -----------------------------------------------------------------------------
+
+    def change(
+        self, image_id: str, by: str, action: str, decide: Callable[[Record], Record]
+    ) -> Record:
+        """Make the record what is decided on it, and write that into its history."""
+        old = self.records.get(image_id, {})
+        new = {name: value for name, value in decide(dict(old)).items() if value is not None}
+        changes = [
+            {"Field": name, "From": _text(old.get(name)), "To": _text(new.get(name))}
+            for name in sorted(old.keys() | new.keys())
+            if name not in _UNRECORDED and old.get(name) != new.get(name)
+        ]
+        if old and not changes:
+            return old
+        new |= {"Version": old.get("Version", 0) + 1, "lastModified": now()}
+        self.records[image_id] = new
+        line = {"ImageID": image_id, "Version": new["Version"], "At": new["lastModified"]}
+        line |= {"By": by, "Action": action, "Changes": changes}
+        self._history.setdefault(image_id, []).insert(0, line)
+        return new
+
+    def edit(self, given: Record, by: str) -> Record:
+        """A technician's edit. Raises what the library raises."""
+        edit = Edit.parse(given, IdPatterns())
+        if edit.image_id not in self.records:
+            raise NotFound("there is no slide with this ImageID")
+        new = self.change(edit.image_id, by, "EDIT", lambda old: edit.apply(old, now()))
+        if new["Status"] == "SEND":
+            self._start(edit.image_id)
+        return shown(new)
+
+    def remove(self, operation: str, image: Record, by: str) -> Record:
+        """Take a request for one slide; its result."""
+        status, detail = 202, _DOING[operation]
+        try:
+            self._note_removal(operation, image, by)
+        except VsvError as error:
+            status, detail = 404 if isinstance(error, NotFound) else 409, str(error)
+        return {**image, "status": status, "detail": detail}
+
+    def _note_removal(self, operation: str, image: Record, by: str) -> None:
+        record = self.records.get(image["ImageID"])
+        if record is None:
+            raise NotFound("there is no slide with this ImageID")
+        if image.get("Filename") not in (None, record["Filename"]):
+            raise Conflict("the slide's file has another name")
+        if record["Status"] == "DELETED":
+            raise Conflict("the slide is deleted")
+        if record["ImportStatus"] == "IMPORTING":
+            raise Conflict("the slide is being imported")
+        if operation == "TRANSFER" and record["ImportStatus"] != "IMPORTED":
+            raise Conflict("the slide's import is not complete; it cannot be archived")
+        if operation == "RESTORE" and record["Status"] != "TRANSFERRED":
+            raise Conflict("the slide is not archived")
+        removal = {"Operation": operation, "State": "REQUESTED", "By": by, "At": now()}
+        self.change(image["ImageID"], by, operation, lambda old: {**old, "Removal": removal})
+        self._start(image["ImageID"])
+
+    def _start(self, image_id: str) -> None:
+        self._due[image_id] = datetime.now(UTC).timestamp() + self.work_s
+
+    def work(self, *, at_once: bool = False) -> None:
+        """Do what is due."""
+        moment = datetime.now(UTC).timestamp()
+        for image_id in [each for each, due in self._due.items() if at_once or due <= moment]:
+            del self._due[image_id]
+            record = self.records[image_id]
+            if "Removal" in record:
+                removal = record["Removal"]
+                self.change(image_id, removal["By"], removal["Operation"], self._removed)
+            elif record["Status"] == "SEND":
+                self.change(image_id, "cdr", "SEND", self._delivered)
+
+    def _removed(self, record: Record) -> Record:
+        removal = record["Removal"]
+        if self.failure:
+            return {**record, "Removal": {**removal, "State": "FAILED", "Error": self.failure}}
+        status = {
+            "DELETE": "DELETED",
+            "TRANSFER": "TRANSFERRED",
+            "RESTORE": record.get("StatusBefore", "NEW"),
+        }[removal["Operation"]]
+        before = record["Status"] if status == "TRANSFERRED" else None
+        return {**record, "Status": status, "StatusBefore": before, "Removal": None}
+
+    def _delivered(self, record: Record) -> Record:
+        if self.failure:
+            return {**record, "Status": "SEND_FAILED", "SendError": self.failure}
+        sent = {"At": now(), "Version": record["Version"], "Receipt": f"cdr-{record['Version']}"}
+        sent_as = {name: record[name] for name in ("SlideID", "CaseID")}
+        return {**record, "Status": "SENT", "Sent": sent, "SentAs": sent_as, "SendError": None}
+
+    # --- listings ----------------------------------------------------------------------------
+
+    def some(
+        self, passes: Callable[[Record], bool], limit: int | None, token: str | None
+    ) -> Record:
+        """Look at so many slides; return those that pass. Tokens count the slides before."""
+        start = int(token or 0)
+        end = start + (limit or 100)
+        looked_at = list(self.records.values())[start:end]
+        return {
+            "items": [shown(record) for record in looked_at if passes(record)],
+            "nextToken": str(end) if end < len(self.records) else None,
+        }
+
+    def get(self, image_id: str) -> Record | None:
+        record = self.records.get(image_id)
+        return shown(record) if record else None
+
+    def history(self, image_id: str, limit: int | None, token: str | None) -> Record:
+        lines = self._history.get(image_id, [])
+        start = int(token or 0)
+        end = start + (limit or 100)
+        return {"items": lines[start:end], "nextToken": str(end) if end < len(lines) else None}
+
+
+def shown(record: Record) -> Record:
+    """A record as the schema's Slide."""
+    sent_as = record.get("SentAs")
+    edited = sent_as and any(record.get(name) != text for name, text in sent_as.items())
+    return {**record, "EditedAfterSending": None if sent_as is None else bool(edited)}
+
+
+class Api:
+    """The roots of the GraphQL documents that the pages send."""
+
+    def __init__(self, catalogue: Catalogue, user: str) -> None:
+        self._catalogue = catalogue
+        self._user = user
+
+    def getSlide(self, _: object, ImageID: str) -> object:
+        return self._catalogue.get(ImageID)
+
+    def getSlides(self, _: object, ImageIDs: Iterable[str]) -> object:
+        return [self._catalogue.get(image_id) for image_id in ImageIDs]
+
+    def listSlides(self, _: object, limit: int, nextToken: str | None) -> object:
+        return self._catalogue.some(_is_kept, limit, nextToken)
+
+    def querySlidesByStatus(
+        self, _: object, Status: str, limit: int, nextToken: str | None
+    ) -> object:
+        return self._catalogue.some(lambda each: each["Status"] == Status, limit, nextToken)
+
+    def listUnsentSlides(self, _: object, limit: int, nextToken: str | None) -> object:
+        return self._catalogue.some(lambda each: each["Status"] in UNSENT, limit, nextToken)
+
+    def listImportFailures(self, _: object, limit: int, nextToken: str | None) -> object:
+        def passes(record: Record) -> bool:
+            return _is_kept(record) and record["ImportStatus"] == "FAILED"
+
+        return self._catalogue.some(passes, limit, nextToken)
+
+    def searchSlides(
+        self,
+        _: object,
+        SlideIDPrefix: str = "",
+        CaseIDPrefix: str = "",
+        Scanner: str | None = None,
+        ScannedFrom: str | None = None,
+        ScannedTo: str | None = None,
+        limit: int | None = None,
+        nextToken: str | None = None,
+    ) -> object:
+        start, end = (
+            datetime.fromisoformat(text) if text else None for text in (ScannedFrom, ScannedTo)
+        )
+
+        def passes(record: Record) -> bool:
+            scanned = record.get("ScanDate")
+            moment = datetime.fromisoformat(scanned) if scanned else None
+            return (
+                _is_kept(record)
+                and record.get("SlideID", "").startswith(SlideIDPrefix or "")
+                and record.get("CaseID", "").startswith(CaseIDPrefix or "")
+                and Scanner in (None, record.get("Scanner"))
+                and (start is None or (moment is not None and moment >= start))
+                and (end is None or (moment is not None and moment <= end))
+            )
+
+        return self._catalogue.some(passes, limit, nextToken)
+
+    def slideHistory(
+        self, _: object, ImageID: str, limit: int | None = None, nextToken: str | None = None
+    ) -> object:
+        return self._catalogue.history(ImageID, limit, nextToken)
+
+    def updateSlide(self, _: object, input: Record) -> object:
+        return self._catalogue.edit(input, self._user)
+
+
+def _is_kept(record: Record) -> bool:
+    return bool(record["Status"] != "DELETED")
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)

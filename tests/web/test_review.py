@@ -1,0 +1,504 @@
+"""The technicians' review in a real browser, against the fake backend."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.web.backend import Backend, sign_in
+from vsv.errors import Conflict
+from vsv.review import STATUSES, check_status
+
+WEB = Path(__file__).parents[2] / "web"
+HOSTILE = '<img src=x onerror="document.title=1">&amp;'
+
+
+@pytest.fixture
+def technician(page: Page, backend: Backend) -> Page:
+    """The list, for a technician."""
+    page.goto(backend.url)
+    sign_in(page, "technician")
+    expect(page.locator(".slide-card")).to_have_count(24)
+    return page
+
+
+def card(page: Page, image_id: str) -> Locator:
+    return page.locator(f'[data-image-id="{image_id}"].slide-card')
+
+
+def all_cards(page: Page) -> None:
+    page.click("#slide-more")
+    expect(page.locator(".slide-card")).to_have_count(30)
+
+
+def review(page: Page, image_id: str) -> Locator:
+    card(page, image_id).locator(".slide-actions button").click()
+    dialog = page.locator("dialog.review")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def operation(place: Locator, name: str) -> Locator:
+    return place.locator(f"[data-operation={name}]")
+
+
+def status(dialog: Locator, name: str) -> Locator:
+    return dialog.locator(f"[data-status={name}]")
+
+
+def test_a_technician_reads_the_label_and_fixes_the_ids(technician: Page, backend: Backend):
+    all_cards(technician)
+    asked: list[str] = []
+    said: list[str] = []
+    technician.on("request", lambda request: asked.append(request.url))
+    technician.on("console", lambda message: said.append(message.text))
+
+    dialog = review(technician, "1029")
+    expect(dialog.get_by_label("Slide ID")).to_have_value("1029")
+    expect(dialog).to_contain_text("none (no barcode that is a slide ID on the label)")
+    label = dialog.locator(".review-label img")
+    expect(label).to_be_visible()
+    assert label.bounding_box()["width"] > 350, "it can be read while one types"
+    dialog.get_by_role("button", name="Turn").click()
+    expect(label).to_have_css("rotate", "90deg")
+
+    save = dialog.get_by_role("button", name="Save", exact=True)
+    expect(save).to_be_disabled()
+    dialog.get_by_label("Slide ID").fill("  S24-4711-B2 ")
+    dialog.get_by_label("Case ID").fill("")
+    expect(dialog).to_contain_text("Saving removes the case ID.")
+    save.click()
+    expect(dialog.locator(".review-said")).to_have_text("Saved.")
+    expect(dialog.get_by_label("Slide ID")).to_have_value("S24-4711-B2")
+    expect(dialog.locator(".dialog-title")).to_have_text("S24-4711-B2")
+    expect(dialog).not_to_contain_text("Saving removes")
+    dialog.get_by_label("Case ID").fill("S24-4711")
+    dialog.get_by_label("Case ID").press("Enter")
+    expect(save).to_be_disabled()
+
+    dialog.locator(".history > summary").click()
+    entries = dialog.locator(".history-list > li")
+    expect(entries).to_have_count(3)
+    expect(entries.nth(0)).to_contain_text("Edit by technician")
+    expect(entries.nth(0)).to_contain_text("Case ID: from nothing to “S24-4711”")
+    expect(entries.nth(1)).to_contain_text("Slide ID: from “1029” to “S24-4711-B2”")
+    expect(entries.nth(2)).to_contain_text("Import by the import")
+
+    technician.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(card(technician, "1029")).to_contain_text("S24-4711-B2")
+    expect(card(technician, "1029").locator(".slide-actions button")).to_be_focused()
+
+    assert not [url for url in asked if "4711" in url], "IDs are in no address"
+    assert not [text for text in said if "4711" in text], "nor in the console"
+    stored = technician.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}])")
+    assert "4711" not in stored
+
+
+def test_what_the_server_refuses_is_said_and_what_was_typed_stays(
+    technician: Page, backend: Backend
+):
+    dialog = review(technician, "1002")
+    slide_id = dialog.get_by_label("Slide ID")
+    slide_id.fill("x" * 70)
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    expect(dialog.locator(".message")).to_contain_text("SlideID has 70 characters, not 1 to 64")
+    expect(slide_id).to_have_value("x" * 70)
+
+    slide_id.fill("S24-8-A")
+    backend.mishap("break-api")
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    expect(dialog.locator(".message")).to_contain_text("The server reported an error")
+    expect(slide_id).to_have_value("S24-8-A")
+    backend.mishap("mend-api")
+    dialog.get_by_role("button", name="Try again").click()
+    expect(dialog.locator(".review-said")).to_have_text("Saved.")
+    expect(dialog.locator(".message")).to_have_count(0)
+
+    slide_id.fill("S24-9-A")
+    technician.keyboard.press("Escape")
+    expect(dialog.locator(".message")).to_contain_text("Not saved yet")
+    dialog.get_by_role("button", name="Keep editing").click()
+    expect(slide_id).to_have_value("S24-9-A")
+    dialog.get_by_role("button", name="Close").click()
+    dialog.get_by_role("button", name="Discard").click()
+    expect(card(technician, "1002")).to_contain_text("S24-8-A")
+
+
+def test_two_technicians_at_one_slide(technician: Page, backend: Backend):
+    dialog = review(technician, "1002")
+    slide_id, case_id = dialog.get_by_label("Slide ID"), dialog.get_by_label("Case ID")
+    save = dialog.get_by_role("button", name="Save", exact=True)
+    expect(status(dialog, "GOOD")).to_be_visible()
+
+    slide_id.fill("S24-1-MINE")
+    backend.mishap("edit", ImageID="1002", SlideID="S24-1-THEIRS", CaseID="S24-1", Status="BAD")
+    save.click()
+    conflict = dialog.locator(".conflict")
+    rows = conflict.locator("tbody tr")
+    expect(rows).to_have_text(
+        [
+            re.compile("Slide ID.*“S24-1-THEIRS”.*“S24-1-MINE”"),
+            re.compile("Case ID.*“S24-1”.*unchanged"),
+            re.compile("Status.*Bad.*unchanged"),
+        ]
+    )
+    expect(slide_id).to_have_value("S24-1-MINE")
+    expect(case_id).to_have_value("S24-1")
+    expect(card(technician, "1002")).to_contain_text("S24-1-THEIRS")
+    slide_id.fill("S24-1-MINE-2")
+    save.click()
+    expect(dialog.locator(".review-said")).to_have_text("Saved.")
+    expect(conflict).to_have_count(0)
+    expect(card(technician, "1002")).to_contain_text("S24-1-MINE-2")
+
+    # a status, too
+    backend.mishap("edit", ImageID="1002", Status="GOOD")
+    backend.mishap("edit", ImageID="1002", CaseID="S24-2")
+    slide_id.fill("S24-3")
+    status(dialog, "GOOD").click()
+    expect(rows).to_have_text([re.compile("Case ID.*“S24-2”.*unchanged")])
+    conflict.get_by_role("button", name="Take what is there").click()
+    expect(slide_id).to_have_value("S24-1-MINE-2")
+    expect(status(dialog, "BAD")).to_be_visible()
+
+    slide_id.fill("S24-4")
+    backend.mishap("edit", ImageID="1002", SlideID="S24-5")
+    save.click()
+    conflict.get_by_role("button", name="Save mine over it").click()
+    expect(card(technician, "1002")).to_contain_text("S24-4")
+
+    # what is no matter of the review gets in nobody's way
+    slide_id.fill("S24-6")
+    backend.mishap("touch", ImageID="1002")
+    save.click()
+    expect(dialog.locator(".review-said")).to_have_text("Saved.")
+    expect(card(technician, "1002")).to_contain_text("S24-6")
+
+
+def test_statuses_from_new_to_sent_and_sent_again(technician: Page, backend: Backend):
+    technician.clock.install()
+    dialog = review(technician, "1010")
+    buttons = dialog.locator(".review-actions [data-status]")
+    expect(buttons).to_have_text(["Mark good", "Mark bad"])
+    status(dialog, "BAD").click()
+    expect(buttons).to_have_text(["Mark good"])
+    dialog.get_by_label("Case ID").fill("S24-77")
+    expect(buttons).to_have_text(["Save and mark good"])
+    status(dialog, "GOOD").click()
+    expect(buttons).to_have_text(["Mark bad", "Send"])
+    expect(card(technician, "1010")).to_contain_text("S24-77")
+    expect(card(technician, "1010")).to_contain_text("Review: Good")
+
+    dialog.get_by_label("Case ID").fill("")
+    expect(buttons).to_have_text(["Save and mark bad"])
+    expect(dialog).to_contain_text("It can be sent once it has a case ID.")
+    dialog.get_by_label("Case ID").fill("S24-77")
+    status(dialog, "SEND").click()
+    expect(buttons).to_have_count(0)
+    expect(dialog).to_contain_text("To be sent to the CDR, asked for")
+    backend.mishap("fail-work", why="the CDR answered 422: unknown case")
+    technician.clock.fast_forward(6_000)
+    expect(dialog).to_contain_text("Sending failed: the CDR answered 422: unknown case")
+    expect(buttons).to_have_text(["Send again"])
+    status(dialog, "SEND").click()
+    expect(buttons).to_have_count(0)
+    backend.mishap("finish-work")
+    technician.clock.fast_forward(6_000)
+    expect(dialog).to_contain_text(re.compile(r"Sent to the CDR .*, receipt cdr-\d+\."))
+
+    dialog.get_by_label("Case ID").fill("S24-78")
+    dialog.get_by_label("Case ID").press("Enter")
+    expect(dialog).to_contain_text("Changed after sending")
+    expect(card(technician, "1010")).to_contain_text("Changed after sending")
+    expect(buttons).to_have_text(["Send again"])
+
+
+def test_the_statuses_offered_are_those_that_the_server_takes():
+    script = """
+        import { nextStatuses } from "./src/review.js";
+        const slide = (Status) => ({ Status, SlideID: "a", CaseID: "b", ImportStatus: "IMPORTED" });
+        const offered = process.argv.slice(1).map((each) => [each, nextStatuses(slide(each))]);
+        console.log(JSON.stringify(Object.fromEntries(offered)));
+    """
+    command = ["node", "--input-type=module", "-e", script, "--", *STATUSES]
+    answer = subprocess.run(command, cwd=WEB, check=True, capture_output=True)
+
+    def is_legal(old: str, new: str) -> bool:
+        try:
+            check_status({"Status": old}, new)
+        except Conflict:
+            return False
+        return True
+
+    legal = {old: {new for new in STATUSES if is_legal(old, new)} for old in STATUSES}
+    offered = json.loads(answer.stdout)
+    assert {old: set(new) for old, new in offered.items()} == legal
+
+
+def test_a_slide_is_deleted_after_a_second_thought(technician: Page, backend: Backend):
+    technician.clock.install()
+    dialog = review(technician, "1011")
+    operation(dialog, "DELETE").click()
+    removal = technician.locator("dialog.removal")
+    expect(removal).to_contain_text(
+        "The file, its pyramid and its archived copy go; the record stays."
+    )
+    expect(removal.locator(".names")).to_contain_text("S24-1011-A1")
+    keep = removal.get_by_role("button", name="Keep")
+    expect(keep).to_be_focused()
+    technician.keyboard.press("Enter")
+    expect(removal).to_have_count(0)
+    expect(operation(dialog, "DELETE")).to_be_focused()
+
+    pressed = operation(dialog, "DELETE").bounding_box()
+    operation(dialog, "DELETE").click()
+    confirm = removal.get_by_role("button", name="Delete “S24-1011-A1”")
+    box = confirm.bounding_box()
+    apart = box["x"] + box["width"] < pressed["x"] or box["y"] + box["height"] < pressed["y"]
+    assert apart, "two clicks at one place do not delete"
+    confirm.click()
+    expect(removal.locator("[data-result=accepted]")).to_contain_text("Being deleted…")
+    expect(dialog.locator(".removal")).to_have_text("Being deleted…")
+    expect(dialog.get_by_label("Slide ID")).to_have_attribute("readonly", "")
+    backend.mishap("fail-work", why="the file system is away")
+    technician.clock.fast_forward(6_000)
+    expect(removal).to_contain_text("Deletion failed. The file system is away.")
+    removal.get_by_role("button", name="Close").click()
+    expect(dialog.locator(".removal")).to_have_text("Deletion failed. The file system is away.")
+    expect(card(technician, "1011")).to_contain_text("Deletion failed.")
+
+    operation(dialog, "DELETE").click()
+    removal.get_by_role("button", name="Delete “S24-1011-A1”").click()
+    expect(removal.locator("[data-result=accepted]")).to_be_visible()
+    backend.mishap("finish-work")
+    technician.clock.fast_forward(6_000)
+    expect(removal.locator("[data-result=done]")).to_contain_text("Deleted.")
+    removal.get_by_role("button", name="Close").click()
+    expect(dialog).to_contain_text("The file is gone.")
+    dialog.get_by_role("button", name="Close").click()
+    expect(card(technician, "1011")).to_contain_text("Deleted")
+    expect(card(technician, "1011").locator("a")).to_have_count(0)
+    technician.select_option("[aria-label='By review status']", label="Deleted")
+    expect(technician.locator(".slide-card")).to_have_count(1)
+
+
+def test_a_slide_is_archived_and_brought_back(technician: Page, backend: Backend):
+    technician.clock.install()
+    technician.goto(f"{backend.url}/#slide=1001")
+    technician.wait_for_selector('#viewer[data-viewer-ready="true"]')
+    technician.locator("#slide-info").get_by_role("button", name="Review").click()
+    dialog = technician.locator("dialog.review")
+    operation(dialog, "TRANSFER").click()
+    removal = technician.locator("dialog.removal")
+    expect(removal).to_contain_text("The file goes to the archive")
+    removal.get_by_role("button", name="Archive “S24-1001-A1”").click()
+    expect(removal).to_contain_text("Being archived…")
+    removal.get_by_role("button", name="Close").click()
+    backend.mishap("finish-work")
+    technician.clock.fast_forward(6_000)
+    expect(dialog.locator(".review-badges")).to_have_text("Archived")
+    dialog.get_by_role("button", name="Close").click()
+
+    said = technician.locator("#viewer-message")
+    expect(said).to_contain_text("The slide is archived; a technician can restore it.")
+    expect(technician.locator("#slide-label img")).to_be_visible()
+    said.get_by_role("button", name="Bring back…").click()
+    removal.get_by_role("button", name="Bring back “S24-1001-A1”").click()
+    expect(removal).to_contain_text("Being brought back…")
+    backend.mishap("finish-work")
+    technician.clock.fast_forward(6_000)
+    expect(removal).to_contain_text("Back again.")
+    removal.get_by_role("button", name="Close").click()
+    technician.wait_for_selector('#viewer[data-viewer-ready="true"]')
+    expect(said).to_be_hidden()
+    expect(technician.locator("#slide-facts")).to_contain_text("Good")
+
+
+def test_many_are_deleted_at_once_and_each_has_its_result(technician: Page, backend: Backend):
+    technician.clock.install()
+    for image_id in ("1003", "1004", "1012", "1013"):
+        card(technician, image_id).get_by_role("checkbox").check()
+    bar = technician.locator(".selection-bar")
+    expect(bar).to_contain_text("4 selected")
+    expect(operation(bar, "RESTORE")).to_be_disabled()
+    technician.fill("#slide-filter", "S24-10")
+    expect(bar).to_contain_text("4 selected")
+    technician.fill("#slide-filter", "S24-1003")
+    expect(bar).to_contain_text("1 selected")
+    technician.fill("#slide-filter", "S24-100")
+    bar.get_by_role("button", name="Select all shown").click()
+    expect(bar).to_contain_text("4 selected")
+
+    operation(bar, "DELETE").click()
+    removal = technician.locator("dialog.removal")
+    expect(removal.locator(".names li")).to_have_count(4)
+    removal.get_by_role("button", name="Delete 4 slides").click()
+    results = removal.locator(".results li")
+    expect(removal).to_contain_text("3 accepted, 1 not.")
+    importing = results.filter(has_text="S24-1003-A1")
+    expect(importing).to_contain_text("The slide is being imported.")
+    backend.mishap("finish-work")
+    technician.clock.fast_forward(6_000)
+    expect(removal.locator("[data-result=done]")).to_have_count(3)
+    expect(removal.locator("[data-result=refused]")).to_have_count(1)
+    removal.get_by_role("button", name="Close").click()
+    expect(bar).to_be_hidden()
+    technician.fill("#slide-filter", "")
+    expect(technician.locator(".slide-card .status-DELETED")).to_have_count(3)
+    technician.click("#list-refresh")
+    expect(card(technician, "1004")).to_have_count(0)
+
+
+def test_a_removal_that_is_not_answered_is_said_of_each(technician: Page, backend: Backend):
+    for image_id in ("1012", "1013"):
+        card(technician, image_id).get_by_role("checkbox").check()
+    backend.mishap("break-api")
+    operation(technician.locator(".selection-bar"), "TRANSFER").click()
+    removal = technician.locator("dialog.removal")
+    removal.get_by_role("button", name="Archive 2 slides").click()
+    expect(removal.locator("[data-result=refused]")).to_have_count(2)
+    expect(removal.locator(".results")).to_contain_text("The server reported an error.")
+
+
+def test_what_one_looks_at(technician: Page, backend: Backend):
+    cards = technician.locator(".slide-card")
+    count = technician.locator("#slide-count")
+
+    def names() -> list[str]:
+        return cards.evaluate_all("all => all.map((each) => each.dataset.imageId)")
+
+    technician.get_by_role("button", name="Import failures").click()
+    expect(cards).to_have_count(1)
+    assert names() == ["1004"], "found on a first page, with an empty second one"
+    technician.select_option("[aria-label='By review status']", label="Sending failed")
+    expect(count).to_have_text("1 slide")
+    assert names() == ["1032"], "the first page was empty, and more followed"
+    expect(technician.get_by_role("button", name="Import failures")).to_have_attribute(
+        "aria-pressed", "false"
+    )
+    technician.select_option("[aria-label='By review status']", label="Deleted")
+    expect(count).to_have_text("No slide has this status.")
+    technician.get_by_role("button", name="Unsent").click()
+    all_unsent = 30 - 2
+    technician.click("#slide-more")
+    expect(cards).to_have_count(all_unsent)
+
+    technician.get_by_role("button", name="Search…").click()
+    form = technician.get_by_role("search")
+    form.get_by_role("button", name="Search").click()
+    expect(form).to_contain_text("Say what to look for.")
+    form.get_by_label("Slide ID begins with").fill("S24-103")
+    form.get_by_label("Slide ID begins with").press("Enter")
+    expect(count).to_have_text("4 slides")
+    form.get_by_label("Scanner", exact=True).fill("SS5678")
+    form.get_by_role("button", name="Search").click()
+    expect(count).to_have_text("1 slide")
+    form.get_by_label("Scanner", exact=True).fill("")
+    form.get_by_label("Scanned from").fill("2023-02-01")
+    form.get_by_label("Scanned until").fill("2023-02-01")
+    form.get_by_role("button", name="Search").click()
+    expect(count).to_have_text("1 slide")
+    assert names() == ["1030"]
+    expect(card(technician, "1030")).to_contain_text("Archived")
+    form.get_by_label("Case ID begins with").fill("s24")
+    form.get_by_role("button", name="Search").click()
+    expect(count).to_have_text("No slides found. Capitals matter in IDs.")
+    assert "S24" not in technician.url
+    technician.get_by_role("button", name="All", exact=True).click()
+    expect(cards).to_have_count(24)
+    expect(form).to_be_hidden()
+
+
+def test_a_pathologist_sees_none_of_it(page: Page, backend: Backend):
+    page.goto(backend.url)
+    sign_in(page, "pathologist")
+    expect(page.locator(".slide-card")).to_have_count(24)
+    all_cards(page)
+    expect(card(page, "1030")).to_contain_text("Archived")
+    for trace in (".slide-actions", "input[type=checkbox]", ".listing-bar", ".selection-bar"):
+        expect(page.locator(trace)).to_have_count(0)
+    card(page, "1001").locator("a").click()
+    page.wait_for_selector('#viewer[data-viewer-ready="true"]')
+    expect(page.locator("#slide-info").get_by_role("button")).to_have_count(0)
+
+    # archived while it is looked at: tiles are refused from now on
+    backend.mishap("archive", ImageID="1001")
+    page.keyboard.press("5")
+    said = page.locator("#viewer-message")
+    expect(said).to_contain_text("The slide is archived; a technician can restore it.")
+    expect(said.get_by_role("button")).to_have_text(["Try again"])
+    expect(page.locator("#tile-notice")).to_be_hidden()
+
+
+def test_by_keyboard_alone(technician: Page, backend: Backend):
+    keyboard = technician.keyboard
+    card(technician, "1002").locator("a").focus()
+    keyboard.press("Tab")
+    expect(card(technician, "1002").locator(".slide-actions button")).to_be_focused()
+    keyboard.press("Enter")
+    dialog = technician.locator("dialog.review")
+    expect(dialog.get_by_label("Slide ID")).to_be_focused()
+    keyboard.type("S24-55-A")
+    keyboard.press("Tab")
+    expect(dialog.get_by_label("Case ID")).to_be_focused()
+    keyboard.type("S24-55")
+    keyboard.press("Enter")
+    expect(dialog.locator(".review-said")).to_have_text("Saved.")
+    keyboard.press("Tab")
+    expect(status(dialog, "GOOD")).to_be_focused()
+    keyboard.press("Space")
+    expect(dialog.locator(".review-said")).to_have_text("Saved: Good.")
+    expect(dialog.locator(".review-actions[tabindex]")).to_be_focused()
+    keyboard.press("Tab")
+    expect(status(dialog, "BAD")).to_be_focused()
+    for _ in range(3):
+        keyboard.press("Tab")
+    expect(operation(dialog, "DELETE")).to_be_focused()
+    keyboard.press("Enter")
+    keyboard.press("Enter")
+    expect(technician.locator("dialog.removal")).to_have_count(0)
+    keyboard.press("Tab")
+    keyboard.press("Enter")
+    expect(dialog.locator(".history-list > li")).to_have_count(3)
+    keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(card(technician, "1002").locator(".slide-actions button")).to_be_focused()
+    keyboard.press("Tab")
+    keyboard.press("Space")
+    expect(technician.locator(".selection-bar")).to_contain_text("1 selected")
+
+
+def test_hostile_texts_in_ids_are_text(technician: Page, backend: Backend):
+    dialog = review(technician, "1014")
+    dialog.get_by_label("Slide ID").fill(HOSTILE)
+    dialog.get_by_label("Case ID").fill(HOSTILE + "2")
+    backend.mishap("edit", ImageID="1014", CaseID=HOSTILE)
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    expect(dialog.locator(".conflict td").first).to_have_text(f"“{HOSTILE}”")
+    dialog.get_by_role("button", name="Save mine over it").click()
+    expect(dialog.locator(".dialog-title")).to_have_text(HOSTILE)
+    dialog.locator(".history > summary").click()
+    expect(dialog.locator(".history-list > li").first).to_contain_text(f"to “{HOSTILE}”")
+    operation(dialog, "DELETE").click()
+    expect(technician.locator("dialog.removal .names")).to_contain_text(HOSTILE)
+    technician.keyboard.press("Escape")
+    technician.keyboard.press("Escape")
+    expect(card(technician, "1014").locator("h2")).to_have_text(HOSTILE)
+    assert technician.title() == "Virtual Slide Viewer"
+    assert technician.locator("img[src=x]").count() == 0
+
+
+def test_leaving_leaves_nothing_behind(technician: Page, backend: Backend):
+    technician.get_by_role("button", name="Search…").click()
+    technician.get_by_label("Slide ID begins with").fill("S24-1001")
+    dialog = review(technician, "1001")
+    backend.mishap("end-sessions")
+    dialog.locator(".history > summary").click()
+    expect(technician.locator("body")).to_have_attribute("data-state", "signed-out")
+    expect(dialog).to_have_count(0)
+    expect(technician.locator(".slide-card")).to_have_count(0)
+    assert technician.locator("#search-form input").first.input_value() == ""

@@ -1,0 +1,44 @@
+// The GraphQL documents that the pages send.
+
+const SLIDE = `ImageID Filename SlideID CaseID Status Version width height ScanDate MPP AppMag lastModified
+  ImportStatus ImportError ImportWarnings TilesRendered TilesTotal Barcode { text reason }
+  Removal { Operation State Error } SendRequestedAt Sent { At Receipt } SendError EditedAfterSending`;
+
+export const GET_SLIDE = `query GetSlide($ImageID: String!) { getSlide(ImageID: $ImageID) { ${SLIDE} } }`;
+
+export const GET_SLIDES = `query GetSlides($ImageIDs: [String!]) { getSlides(ImageIDs: $ImageIDs) { ${SLIDE} } }`;
+
+/** Subscribers get of a change what is selected here, and nothing else. */
+export const UPDATE_SLIDE = `mutation UpdateSlide($input: UpdateSlideInput!) {
+  updateSlide(input: $input) { ${SLIDE} } }`;
+
+export const SLIDE_HISTORY = `query SlideHistory($ImageID: String!, $limit: Int, $nextToken: String) {
+  slideHistory(ImageID: $ImageID, limit: $limit, nextToken: $nextToken) {
+    items { Version At By Action Changes { Field From To } } nextToken } }`;
+
+/** The fields that list slides; what each takes besides the page. */
+const LISTINGS = {
+  listSlides: {},
+  listUnsentSlides: {},
+  listImportFailures: {},
+  querySlidesByStatus: { Status: "String!" },
+  searchSlides: {
+    SlideIDPrefix: "String",
+    CaseIDPrefix: "String",
+    Scanner: "String",
+    ScannedFrom: "AWSDateTime",
+    ScannedTo: "AWSDateTime",
+  },
+};
+
+/**
+ * @param {keyof typeof LISTINGS} field
+ * @returns {string}
+ */
+export function listingDocument(field) {
+  const types = { ...LISTINGS[field], limit: "Int", nextToken: "String" };
+  const variables = Object.entries(types).map(([name, type]) => `$${name}: ${type}`);
+  const passed = Object.keys(types).map((name) => `${name}: $${name}`);
+  return `query Slides(${variables.join(", ")}) {
+    ${field}(${passed.join(", ")}) { items { ${SLIDE} } nextToken } }`;
+}
