@@ -48,8 +48,8 @@ reset: down ## Forget the local stack's state: slides, tables, accounts, address
 .PHONY: test test-quick test-web test-stack test-bench lint lint-python lint-templates lint-shell format
 test: lint test-web test-quick test-stack test-bench ## Run all checks and tests
 
-test-quick: setup ## Run the tests that need no running stack
-	$(BIN)/python -m pytest -m "not stack and not bench" --numprocesses auto --dist loadscope
+test-quick: setup ## Run the tests that need neither a running stack nor a browser
+	$(BIN)/python -m pytest -m "not stack and not bench" --ignore tests/web --numprocesses auto --dist loadscope
 
 test-stack: setup ## Run the tests of the deployed local stack
 	$(BIN)/python -m pytest -m stack
@@ -57,8 +57,9 @@ test-stack: setup ## Run the tests of the deployed local stack
 test-bench: setup-bench ## Run the benchmarks on a small slide and check their tables, not their times
 	$(BIN)/python -m pytest -m bench
 
-test-web: setup ## Run the page's unit tests
+test-web: setup ## Run the pages' tests: units, and in a real browser
 	cd web && npm test --silent
+	$(BIN)/python -m pytest tests/web --numprocesses auto --dist loadscope
 
 lint: lint-python lint-templates lint-shell ## Check formatting, types and templates
 

@@ -20,11 +20,13 @@ TILE_ELSEWHERE: Final = (10, 0, 0)
 
 _T = TypeVar("_T")
 _TABLE: Final = "slides"
+_HISTORY: Final = "history"
 _AWS: Final = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_DEFAULT_REGION": "eu-central-1",
     "SLIDE_TABLE": _TABLE,
+    "HISTORY_TABLE": _HISTORY,
     # Tiles come from the slide itself.
     "PRERENDER_LEVELS": "none",
 }
@@ -39,7 +41,7 @@ def in_fresh_process(function: Callable[..., _T], *arguments: Any) -> _T:
 def imported(slide: Path, work_dir: Path) -> tuple[Path, float]:
     """Import the slide; return its path on what stands for EFS, and the seconds that it took.
 
-    The import is ExtractMetadata's handler, with a table in memory. The slide is its folder's only.
+    The import is ExtractMetadata's handler, with tables in memory. The slide is its folder's only.
     """
     folder = work_dir / "imported" / slide.stem
     path = folder / slide.name
@@ -62,10 +64,23 @@ def _extract_metadata(path: Path) -> float:
         raise ImportError(f"{source} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     with mock_aws():
-        boto3.client("dynamodb").create_table(
+        dynamodb = boto3.client("dynamodb")
+        dynamodb.create_table(
             TableName=_TABLE,
             KeySchema=[{"AttributeName": "ImageID", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "ImageID", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        dynamodb.create_table(
+            TableName=_HISTORY,
+            KeySchema=[
+                {"AttributeName": "ImageID", "KeyType": "HASH"},
+                {"AttributeName": "Version", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": "ImageID", "AttributeType": "S"},
+                {"AttributeName": "Version", "AttributeType": "N"},
+            ],
             BillingMode="PAY_PER_REQUEST",
         )
         spec.loader.exec_module(module)

@@ -11,6 +11,8 @@ import time
 from decimal import Decimal
 
 import boto3
+import botocore.loaders
+import botocore.session
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
@@ -34,12 +36,17 @@ MACHINE = {
     "definition": '{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
     "roleArn": "arn:aws:iam::123456789012:role/import",
 }
+LOADER = botocore.loaders.create_loader()
 COMMANDS = ("failed", "retry", "rerender", "rebuild-index", "verify", "export", "history")
 
 
 @pytest.fixture(autouse=True)
 def session(monkeypatch):
-    """What the command sets for its process ends with the test."""
+    """What the command sets for its process ends with the test.
+
+    But for what a session reads of the services: that takes longer than most tests.
+    """
+    monkeypatch.setattr(botocore.session, "create_loader", lambda _: LOADER)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "")
     monkeypatch.delenv("VSV_STACK", raising=False)

@@ -273,16 +273,16 @@ def test_a_restore_that_fails_says_why_and_the_slide_stays_in_the_archive(
     def lost(*_):
         raise Unavailable("S3 does not answer")
 
-    monkeypatch.setattr(removals.archive, "fetch", lost)
-    removals.ask("RESTORE", slide)
-    removals.work()
+    with monkeypatch.context() as patch:
+        patch.setattr(removals.archive, "fetch", lost)
+        removals.ask("RESTORE", slide)
+        removals.work()
     record = world.catalogue.get(slide)
     assert (record["Status"], record["ImportStatus"]) == ("TRANSFERRED", "IMPORTED")
     assert (record["Removal"]["State"], record["Removal"]["Error"]) == (
         "FAILED",
         "S3 does not answer",
     )
-    monkeypatch.undo()
     removals.ask("RESTORE", slide)
     removals.work()
     assert world.catalogue.get(slide)["Status"] == "GOOD"
