@@ -150,6 +150,10 @@ def test_lost_tiles_are_counted_and_tried_again(page: Page, backend: Backend):
     set_magnification(page, "10×", "10.0×")
     expect(page.locator("#tile-notice")).to_be_visible()
     expect(page.locator("#tile-count")).to_have_text(re.compile(r"^\d+ tiles? could not be loaded"))
+    # One that fails after the others were tried again would be counted once more, and rightly.
+    loading = "document.querySelector('#viewer').osd.imageLoader.jobsInProgress"
+    while page.evaluate(loading):
+        page.wait_for_timeout(50)
     backend.mishap("mend-tiles")
     page.click("[data-action=retry-tiles]")
     expect(page.locator("#tile-notice")).to_be_hidden()
