@@ -61,6 +61,16 @@ def _secure_url(environment: Environment, name: str) -> str:
 
 
 @dataclass(frozen=True)
+class _Names:
+    """Names of what a function works with, and nothing else."""
+
+    @classmethod
+    def read(cls, environment: Environment = os.environ) -> Self:
+        """One variable a field, in capitals. Raises ValueError where one is missing."""
+        return cls(*(_required(environment, name.upper()) for name in cls.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
 class StorageSettings:
     """For functions that see EFS. ``images_path`` is where it is mounted.
 
@@ -90,16 +100,11 @@ class StorageSettings:
 
 
 @dataclass(frozen=True)
-class CatalogueSettings:
+class CatalogueSettings(_Names):
     """For functions that change the catalogue: the names of its two DynamoDB tables."""
 
     slide_table: str
     history_table: str
-
-    @classmethod
-    def read(cls, environment: Environment = os.environ) -> Self:
-        """SLIDE_TABLE, HISTORY_TABLE. Raises ValueError where one is missing."""
-        return cls(_required(environment, "SLIDE_TABLE"), _required(environment, "HISTORY_TABLE"))
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ class StepSettings:
 
 
 @dataclass(frozen=True)
-class DeskSettings:
+class DeskSettings(_Names):
     """For ImportSlide: the names of all that it asks and starts."""
 
     slide_table: str
@@ -167,11 +172,6 @@ class DeskSettings:
     state_machine_arn: str
     check_file_function: str
     set_aside_function: str
-
-    @classmethod
-    def read(cls, environment: Environment = os.environ) -> Self:
-        """One variable a field, in capitals. Raises ValueError where one is missing."""
-        return cls(*(_required(environment, name.upper()) for name in cls.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
@@ -207,17 +207,12 @@ class CdrSettings:
 
 
 @dataclass(frozen=True)
-class RemovalSettings:
+class RemovalSettings(_Names):
     """For RemoveImages: the names of what it starts."""
 
     delete_image_function: str
     transfer_image_function: str
     state_machine_arn: str
-
-    @classmethod
-    def read(cls, environment: Environment = os.environ) -> Self:
-        """One variable a field, in capitals. Raises ValueError where one is missing."""
-        return cls(*(_required(environment, name.upper()) for name in cls.__dataclass_fields__))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from vsv.admin.progress import Bars
-from vsv.catalogue import FAILED, IMPORTED, IMPORTING, Catalogue, Record, is_deleted, removal_of
-from vsv.errors import Conflict, NotFound, Unavailable, VsvError
+from vsv.admin.standing import standing
+from vsv.catalogue import FAILED, IMPORTED, IMPORTING, Catalogue, Record
+from vsv.errors import Conflict, Unavailable, VsvError
 from vsv.imports.workflow import ImportJob, Workflow
 
 if TYPE_CHECKING:
@@ -82,12 +83,7 @@ class Outcome:
 
 def check(record: Record | None, again: Again) -> Record:
     """The record, if its slide can be imported once more. Raises NotFound or Conflict."""
-    if record is None:
-        raise NotFound("there is no slide with this ImageID")
-    if is_deleted(record):
-        raise Conflict("the slide is deleted")
-    if operation := removal_of(record):
-        raise Conflict(f"{operation} of the slide is not done")
+    record = standing(record)
     if record.get("Status") == "TRANSFERRED":
         raise Conflict("the slide is archived")
     if record["ImageID"] == record["Filename"]:

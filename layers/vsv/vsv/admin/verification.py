@@ -8,8 +8,9 @@ from typing import Any
 
 from vsv.admin.deployment import Verify
 from vsv.admin.progress import Bars
-from vsv.catalogue import FAILED, IMPORTING, Record, is_deleted, removal_of
-from vsv.errors import Conflict, NotFound, VsvError
+from vsv.admin.standing import standing
+from vsv.catalogue import FAILED, IMPORTING, Record
+from vsv.errors import Conflict, VsvError
 from vsv.verify import Claim
 
 __all__ = ["Verdict", "check", "verified"]
@@ -32,12 +33,7 @@ def check(record: Record | None) -> Record:
 
     Raises NotFound or Conflict.
     """
-    if record is None:
-        raise NotFound("there is no slide with this ImageID")
-    if is_deleted(record):
-        raise Conflict("the slide is deleted")
-    if operation := removal_of(record):
-        raise Conflict(f"{operation} of the slide is not done")
+    record = standing(record)
     if record["ImportStatus"] == IMPORTING:
         raise Conflict("the slide is being imported")
     return record

@@ -6,7 +6,6 @@ knows a repetition by its key. Slides are nameless in the log: a key stands for 
 """
 
 import json
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -20,7 +19,7 @@ from vsv.catalogue.record import instant
 from vsv.cdr.client import CdrClient, Credentials, Refused
 from vsv.cdr.content import REQUIRED, digest, idempotency_key, payload, version_of
 from vsv.errors import Unavailable
-from vsv.logs import count, logger
+from vsv.logs import count, log_unexpected, logger
 from vsv.settings import CdrSettings
 
 __all__ = ["Sender", "sender"]
@@ -64,9 +63,7 @@ class Sender:
                 logger.warning("a slide waits for the CDR: %s", error)
             except Exception as error:  # noqa: BLE001  the others shall not wait for this one
                 waiting += 1
-                # Where it happened, without its message: that may hold anything.
-                where = traceback.format_tb(error.__traceback__)
-                logger.error("unexpected %s", type(error).__name__, extra={"where": where})
+                log_unexpected(error)
         if waiting:
             raise Unavailable(f"{waiting} of {len(told)} slides wait for the CDR")
 
