@@ -1,16 +1,18 @@
-// Assembles web/dist/: the page's own files and what it needs of OpenSeadragon.
+// Assembles the pages, into web/dist/ or the folder named: their own files and what they need of OpenSeadragon.
 import { cp, mkdir, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const openseadragon = "node_modules/openseadragon";
+const pages = process.argv[2] ? resolve(process.argv[2]) : here("dist");
 
-await rm(here("dist"), { recursive: true, force: true });
-await cp(here("src"), here("dist"), { recursive: true });
-await mkdir(here("dist/openseadragon"));
+await rm(pages, { recursive: true, force: true });
+await cp(here("src"), pages, { recursive: true });
+await mkdir(join(pages, "openseadragon"));
 await cp(
   here(`${openseadragon}/build/openseadragon/openseadragon.min.js`),
-  here("dist/openseadragon/openseadragon.min.js"),
+  join(pages, "openseadragon/openseadragon.min.js"),
 );
-await cp(here(`${openseadragon}/LICENSE.txt`), here("dist/openseadragon/LICENSE.txt"));
-console.log(`built ${here("dist")}`);
+await cp(here(`${openseadragon}/LICENSE.txt`), join(pages, "openseadragon/LICENSE.txt"));
+console.log(`built ${pages}`);

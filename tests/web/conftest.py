@@ -16,14 +16,17 @@ WORK_S = 3600
 
 
 @pytest.fixture(scope="session")
-def built():
-    """The deployable folder, fresh."""
-    subprocess.run(["node", "build.mjs"], cwd=WEB, check=True)
+def built(tmp_path_factory) -> Path:
+    """The deployable folder, fresh, and this process's own: others build theirs meanwhile."""
+    pages = tmp_path_factory.mktemp("pages")
+    subprocess.run(["node", "build.mjs", pages], cwd=WEB, check=True)
+    return pages
 
 
 @pytest.fixture
 def backend(built):
-    command = [sys.executable, HERE / "fake_backend.py", "--work-seconds", str(WORK_S)]
+    script = HERE / "fake_backend.py"
+    command = [sys.executable, script, "--pages", built, "--work-seconds", str(WORK_S)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield Backend(process.stdout.readline().strip())
         process.terminate()

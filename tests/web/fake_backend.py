@@ -1,7 +1,8 @@
 """Everything the pages talk to, in one small server: for their tests, and for trying them out.
 
-Serves `web/dist`, a hosted sign-in page with PKCE, GraphQL by the project's own schema, removal,
-and DeepZoom images whose tiles say which tile they are. Refuses what comes without a valid token.
+Serves the built pages, a hosted sign-in page with PKCE, GraphQL by the project's own schema,
+removal, and DeepZoom images whose tiles say which tile they are. Refuses what comes without a valid
+token.
 `POST /fake/…` plays the mishaps: see `FakeBackend.mishap`.
 
     python tests/web/fake_backend.py --port 8000
@@ -35,7 +36,7 @@ from PIL import Image, ImageDraw, ImageFont
 from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion
 
 ROOT = Path(__file__).resolve().parents[2]
-DIST = ROOT / "web" / "dist"
+PAGES = ROOT / "web" / "dist"
 SCHEMA = ROOT / "graphql" / "schema.graphql"
 CLIENT_ID = "viewer"
 GROUPS = {"pathologist": ["Pathologists"], "technician": ["Technicians"]}
@@ -51,8 +52,9 @@ class FakeBackend(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int = 0, work_s: float = WORK_S) -> None:
+    def __init__(self, port: int = 0, pages: Path = PAGES, work_s: float = WORK_S) -> None:
         super().__init__(("127.0.0.1", port), Handler)
+        self.pages = pages.resolve()
         self.catalogue = Catalogue(work_s)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.codes: dict[str, dict[str, str]] = {}
@@ -327,8 +329,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def static(self, path: str) -> None:
         """One of the pages' own files."""
-        file = (DIST / (path.lstrip("/") or "index.html")).resolve()
-        if not (file.is_relative_to(DIST) and file.is_file()):
+        pages = self.server.pages
+        file = (pages / (path.lstrip("/") or "index.html")).resolve()
+        if not (file.is_relative_to(pages) and file.is_file()):
             self.problem(HTTPStatus.NOT_FOUND)
             return
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
@@ -439,10 +442,11 @@ def jpeg(image: Image.Image) -> bytes:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--pages", type=Path, default=PAGES, help="the built pages' folder")
     parser.add_argument(
         "--work-seconds", type=float, default=WORK_S, help="how long removals and deliveries take"
     )
     options = parser.parse_args()
-    backend = FakeBackend(options.port, options.work_seconds)
+    backend = FakeBackend(options.port, options.pages, options.work_seconds)
     print(backend.url, flush=True)
     backend.serve_forever()
