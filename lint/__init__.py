@@ -1,0 +1,1 @@
+"""What templates and documents have to be, beyond what the linters know."""
