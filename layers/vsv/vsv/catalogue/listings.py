@@ -42,11 +42,10 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True)
 class _Leg:
-    """A range of an index. ``whole``: the index has all of a record, not just its keys."""
+    """A range of an index. It has keys only: records are read by them."""
 
     index: str
     condition: ConditionBase
-    whole: bool = False
     forward: bool = True
 
     @property
@@ -135,7 +134,7 @@ class Listings:
 
     def by_case(self, case_id: str, limit: int | None = None, token: str | None = None) -> Page:
         """The slides of one case but deleted ones, by image ID."""
-        leg = _Leg("CaseID-index", Key("CaseID").eq(case_id), whole=True)
+        leg = _Leg("CaseID-index", Key("CaseID").eq(case_id))
         return self._walk([leg], limit, token)
 
     def unsent(self, limit: int | None = None, token: str | None = None) -> Page:
@@ -187,17 +186,17 @@ class Listings:
     ) -> Page:
         """Look at so many slides of the legs; return those that pass.
 
-        Deleted ones are seen by their status only.
+        Deleted ones are seen by their status only. The index follows the table: one that has left
+        its place there is not shown at it.
         """
         found, next_token = self._look(legs, _page_size(limit), token)
-        unread = [item["ImageID"] for leg, item in found if not leg.whole]
-        read = iter(self._catalogue.get_many(unread))
-        records = [(leg, item if leg.whole else next(read)) for leg, item in found]
+        records = self._catalogue.get_many(item["ImageID"] for _, item in found)
         return Page(
             [
                 record
-                for leg, record in records
+                for (leg, item), record in zip(found, records, strict=True)
                 if record
+                and item.items() <= record.items()
                 and (not is_deleted(record) or leg.index == _STATUS_INDEX)
                 and passes(record)
             ],
@@ -235,7 +234,7 @@ class Listings:
 
 def _by_status(status: str) -> list[_Leg]:
     return [
-        _Leg(_STATUS_INDEX, Key("Status").eq(status), whole=True),
+        _Leg(_STATUS_INDEX, Key("Status").eq(status)),
         _Leg("Unidentified-index", Key("Unidentified").eq(status)),
     ]
 
@@ -253,7 +252,7 @@ def _all_by(
 def _legs_for(wanted: SlideFilter) -> list[_Leg]:
     """The legs that hold all slides which pass the filter, and as few others as may be."""
     if case_id := wanted.operand("CaseID", "eq"):
-        return [_Leg("CaseID-index", Key("CaseID").eq(case_id), whole=True)]
+        return [_Leg("CaseID-index", Key("CaseID").eq(case_id))]
     for name in ("SlideID", "CaseID"):
         if exact := wanted.operand(name, "eq"):
             return [_all_by(name, Key(name).eq(exact))]

@@ -1,0 +1,1 @@
+"""How much the deployment can take: a simulation of viewers and imports, against AWS's quotas."""
