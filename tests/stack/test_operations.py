@@ -88,3 +88,19 @@ def test_the_catalogue_is_exported(stack, new_slide, bring_in, edit, tmp_path):
     told = admin("history", image_id, "--json")
     assert told.returncode == 0
     assert "=HYPERLINK(1)" in told.stdout
+
+
+def test_slides_that_were_copied_to_efs_are_taken_in(stack, new_slide, look):
+    image_id, path = new_slide()
+    folder = stack.efs / f"copied {image_id}"
+    folder.mkdir()
+    shutil.copy2(path, folder)
+    where = ("--folder", folder.name, "--min-age", "0")
+    taken = admin("take-in", *where, "--json")
+    assert taken.returncode == 0, taken.stdout + taken.stderr
+    (told,) = map(json.loads, taken.stdout.splitlines())
+    assert (told["ImageID"], told["state"]) == (image_id, "imported")
+    assert look(image_id)["ImportStatus"] == "IMPORTED"
+    again = admin("take-in", *where)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "1 known" in again.stderr

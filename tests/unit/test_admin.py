@@ -9,6 +9,7 @@ import stat
 import threading
 import time
 from decimal import Decimal
+from functools import partial
 
 import boto3
 import botocore.loaders
@@ -20,14 +21,16 @@ from botocore.exceptions import ClientError
 from local.samples import generated_slide
 from tests.conftest import ROOT, load_handler
 from vsv import aws, wiring
-from vsv.admin import cli, deployment, main, reimport
+from vsv.admin import cli, deployment, main, watch
 from vsv.admin.deployment import Deployment
 from vsv.admin.export import COLUMNS
 from vsv.admin.progress import Bars
-from vsv.admin.reimport import Execution, StateMachine
 from vsv.admin.verification import verified
-from vsv.errors import Unavailable
+from vsv.admin.watch import Execution, StateMachine
+from vsv.errors import InvalidRequest, Unavailable
+from vsv.imports import listing
 from vsv.imports.workflow import ImportJob, StepFunctions
+from vsv.slides import FileVersion
 from vsv.verify import Claim, verify
 
 ID = "204711"
@@ -37,7 +40,9 @@ MACHINE = {
     "roleArn": "arn:aws:iam::123456789012:role/import",
 }
 LOADER = botocore.loaders.create_loader()
-COMMANDS = ("failed", "retry", "rerender", "rebuild-index", "verify", "export", "history")
+COMMANDS = (
+    *("failed", "take-in", "retry", "rerender", "rebuild-index", "verify", "export", "history"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +71,8 @@ def admin(tables, tmp_path, capsys):
         "history_table_name": tables["HistoryTable"],
         "import_state_machine_arn": "arn:aws:states:eu-central-1:1:stateMachine:import",
         "verify_slide_function": "VerifySlide",
+        "list_slides_function": "ListSlides",
+        "check_file_function": "CheckFile",
         "region": "eu-central-1",
     }
     (tmp_path / "stack.json").write_text(json.dumps(stack))
@@ -98,7 +105,7 @@ class FakeExecutions:
 def executions(world, monkeypatch):
     """While the command waits, imports proceed."""
     fake = FakeExecutions(world.workflow)
-    monkeypatch.setattr(reimport.time, "sleep", lambda _: world.workflow.proceed())
+    monkeypatch.setattr(watch.time, "sleep", lambda _: world.workflow.proceed())
     monkeypatch.setattr(cli, "StepFunctions", lambda *_: world.workflow)
     monkeypatch.setattr(cli, "StateMachine", lambda *_: fake)
     return fake
@@ -185,7 +192,7 @@ def test_a_retry_that_fails_again_says_why(admin, world, executions, failed):
 def test_an_import_that_was_stopped_from_outside_is_no_success(
     admin, world, executions, failed, monkeypatch
 ):
-    monkeypatch.setattr(reimport.time, "sleep", lambda _: world.workflow.kill())
+    monkeypatch.setattr(watch.time, "sleep", lambda _: world.workflow.kill())
     job = ImportJob.again(world.catalogue.get(failed))
     executions.told[job.name] = Execution("ABORTED")
     code, _, err = admin("retry", failed)
@@ -196,7 +203,7 @@ def test_an_import_that_was_stopped_from_outside_is_no_success(
 def test_a_failure_that_left_no_trace_on_this_record_is_told_by_the_execution(
     admin, world, executions, failed, monkeypatch
 ):
-    monkeypatch.setattr(reimport.time, "sleep", lambda _: world.workflow.kill())
+    monkeypatch.setattr(watch.time, "sleep", lambda _: world.workflow.kill())
     job = ImportJob.again(world.catalogue.get(failed))
     executions.told[job.name] = Execution("FAILED", "ImageID 204711 belongs to another slide")
     assert "belongs to another slide" in admin("retry", failed)[2][0]
@@ -269,7 +276,7 @@ def test_so_many_slides_at_once_and_no_more(admin, world, executions, monkeypatc
         waits.append(len(world.workflow.running))
         world.workflow.running.clear()
 
-    monkeypatch.setattr(reimport.time, "sleep", wait)
+    monkeypatch.setattr(watch.time, "sleep", wait)
     admin("retry", "--all", "--at-once", "2")
     assert waits == [2, 2, 1]
 
@@ -319,10 +326,186 @@ def test_interrupted_it_says_that_imports_go_on(admin, world, executions, failed
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reimport.time, "sleep", interrupt)
+    monkeypatch.setattr(watch.time, "sleep", interrupt)
     code, _, err = admin("retry", failed)
     assert (code, err) == (130, ["vsv-admin: interrupted; imports that were started go on"])
     assert len(world.workflow.running) == 1
+
+
+# take-in
+
+
+@pytest.fixture(scope="module")
+def small(real, tmp_path_factory):
+    """A small slide's bytes."""
+    path = tmp_path_factory.mktemp("small") / "x.svs"
+    return generated_slide(path, real, size=(300, 200), downsamples=(1,)).read_bytes()
+
+
+@pytest.fixture
+def put(world, small):
+    """Copy a slide with an ImageID of six digits to EFS, by other means than the scanner's."""
+
+    def put(name, image_id):
+        path = world.storage.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(
+            small.replace(f"ImageID = {ID}".encode(), f"ImageID = {image_id}".encode())
+        )
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+        return path
+
+    return put
+
+
+def test_copied_files_are_taken_in_once_and_nothing_else_is(
+    admin, world, function, executions, imported, put
+):
+    path = put("day 1/y.svs", "700007")
+    path.with_name(".y.svs").write_text("hidden")
+    path.with_name(f"z.{FileVersion.of(path)}.svs").hardlink_to(path)  # set aside
+    (world.storage.root / f"{ID}_files" / "a.svs").write_text("no slide in a pyramid")
+    assert admin("take-in", "--dry-run", "--min-age", "0") == (
+        0,
+        ["day 1/y.svs: new"],
+        ["vsv-admin: 2 slide files: 1 new, 1 known"],
+    )
+    assert len(world.workflow.started) == 1
+    code, out, err = admin("take-in", "--min-age", "0")
+    tiles = world.catalogue.get("700007")["TilesTotal"]
+    assert (code, out) == (0, [f"day 1/y.svs: imported as 700007, {tiles} tiles"])
+    assert err == ["vsv-admin: 2 slide files: 1 known, 1 imported"]
+    assert admin("take-in") == (0, [], ["vsv-admin: 2 slide files: 2 known"])
+    assert len(world.workflow.started) == 2
+
+
+def test_what_changed_a_moment_ago_is_left_out(admin, world, function, executions, put):
+    put("x.svs", "700007")
+    code, out, (line, summary) = admin("take-in")
+    assert (code, out) == (0, [])
+    assert re.fullmatch(r"vsv-admin: x.svs: changing: it changed \d s ago", line)
+    assert summary == "vsv-admin: 1 slide files: 1 changing"
+    assert not world.workflow.started
+
+
+def test_what_cannot_be_taken_in_is_told_and_the_others_are(
+    admin, world, function, executions, imported, put
+):
+    put("a:b.svs", "700006")
+    put("copied without its time.svs", "700007")
+    put("failed.svs", "700008")
+    put("same id.svs", ID)
+    put("y.svs", "700009")
+    size = FileVersion.of(world.storage.root / "y.svs").size
+    add(world, "700007", Filename="copied without its time.svs", FileVersion="1-1", FileSize=size)
+    version = str(FileVersion.of(world.storage.root / "failed.svs"))
+    fields = {"Filename": "failed.svs", "FileVersion": version, "FileSize": size}
+    add(world, "700008", **fields, ImportStatus="FAILED", ImportError="no disk")
+    job = ImportJob(ID, "same id.svs", size, 1_700_000_000 * 10**9)
+    conflict = f"ImageID {ID} belongs to another slide"
+    executions.told[job.name] = Execution("FAILED", conflict)
+    before = world.catalogue.get(ID)
+    code, out, err = admin("take-in", "--min-age", "0", "--json")
+    assert (code, err) == (
+        1,
+        ["vsv-admin: 6 slide files: 3 refused, 1 known, 1 failed, 1 imported"],
+    )
+    told = {row["Filename"]: row for row in map(json.loads, out)}
+    assert told["y.svs"]["ImageID"] == "700009"
+    assert {name: (row["state"], row["detail"]) for name, row in told.items()} == {
+        "a:b.svs": (
+            "refused",
+            "filename 'a:b.svs' holds a character that file names may not have",
+        ),
+        "copied without its time.svs": (
+            "refused",
+            "its record has another modification time: it was copied without",
+        ),
+        "failed.svs": ("refused", "its import failed, see 700008: no disk"),
+        "same id.svs": ("failed", conflict),
+        "y.svs": ("imported", None),
+    }
+    assert world.catalogue.get(ID) == before
+
+
+def test_an_interrupted_intake_goes_on(admin, world, function, executions, put, monkeypatch):
+    """With imports that still run, and with those that were stopped from outside."""
+    for number in range(3):
+        put(f"{number}.svs", f"70000{number}")
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watch.time, "sleep", interrupt)
+        assert admin("take-in", "--min-age", "0", "--at-once", "2")[0] == 130
+    stopped, running = world.workflow.running.values()
+    world.importer.extract_metadata(stopped)
+    del world.workflow.running[stopped.name]
+    code, out, _ = admin("take-in", "--min-age", "0")
+    assert code == 0
+    assert [line.partition(",")[0] for line in sorted(out)] == [
+        f"{number}.svs: imported as 70000{number}" for number in range(3)
+    ]
+    assert world.workflow.started.count(running.name) == 1
+
+
+def test_a_slide_that_was_deleted_is_taken_in_anew(admin, world, function, executions, put):
+    put("x.svs", "700007")
+    assert admin("take-in", "--min-age", "0")[0] == 0
+    set_fields(world, "700007", Status="DELETED")
+    put("x.svs", "700007")
+    assert admin("take-in", "--min-age", "0")[0] == 0
+    assert len(set(world.workflow.started)) == 2
+    assert world.catalogue.get("700007")["Status"] == "NEW"
+
+
+def test_so_many_imports_a_minute_and_so_many_in_all(admin, world, executions, put, monkeypatch):
+    """From a folder of this machine, without functions."""
+    for number in range(4):
+        put(f"day 1/{number}.svs", "700007")
+    put("0.svs", "700007")
+    waits = []
+    monkeypatch.setattr(watch.time, "sleep", waits.append)
+    where = ("--images-path", world.storage.root, "--folder", "day 1", "--min-age", "0")
+    code, out, _ = admin("take-in", *where, "--no-wait", "--limit", "3", "--per-minute", "30")
+    assert (code, waits) == (0, [2.0, 2.0])
+    assert out == [f"day 1/{number}.svs: started as 700007" for number in range(3)]
+    assert len(world.workflow.running) == 3
+    assert "there is no folder 'nowhere'" in admin("take-in", *where, "--folder", "nowhere")[2][0]
+
+
+@pytest.fixture
+def put_file(storage):
+    def put_file(name):
+        path = storage.root / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    return put_file
+
+
+def test_all_files_are_listed_page_by_page_in_the_order_of_their_names(
+    storage, put_file, monkeypatch
+):
+    names = ["B.SVS", "a.svs", "a/b.svs", "a/c/d.svs", "a/z.svs", "a0.svs", "ä.svs"]
+    for name in names:
+        put_file(name)
+    put_file(b"\xff.svs")
+    put_file("a/77.index")
+    put_file("a/77_files/9/0_0.svs")
+    put_file("a/78_files/e.svs")  # just a folder of that name
+    (storage.root / "link.svs").symlink_to("a.svs")
+    expected = sorted([*names, "a/78_files/e.svs", "\\xff.svs"], key=lambda name: name.split("/"))
+    ask = partial(listing.list_slides, storage)
+    for limit, value in (("_PAGE_FILES", 1), ("_PAGE_FILES", 4), ("_PAGE_BYTES", 150)):
+        with monkeypatch.context() as patch:
+            patch.setattr(listing, limit, value)
+            assert [file.filename for file in listing.all_slides(ask)] == expected
+            assert [file.filename for file in listing.all_slides(ask, "a/c")] == ["a/c/d.svs"]
+    for folder in ("..", "a//b", "a/", "/", ".hidden"):
+        with pytest.raises(InvalidRequest):
+            ask({"folder": folder})
 
 
 # rerender, rebuild-index
@@ -380,15 +563,12 @@ def test_a_file_that_is_gone_costs_no_pyramid(admin, world, executions, imported
 
 
 class FakeLambda:
-    """Invokes VerifySlide here."""
-
-    def __init__(self) -> None:
-        self.handler = load_handler("VerifySlide")
+    """Invokes functions here."""
 
     def invoke(self, *, FunctionName, Payload):
-        assert FunctionName == "VerifySlide"
+        handler = load_handler(FunctionName)
         try:
-            answer = self.handler(json.loads(Payload), None)
+            answer = handler(json.loads(Payload), None)
         except Exception as error:  # noqa: BLE001  as Lambda does
             failure = {"errorType": type(error).__name__, "errorMessage": str(error)}
             return {
@@ -478,7 +658,7 @@ def test_unknown_slides_and_failures_of_the_function_are_no_findings(
     def unavailable(request):
         raise Unavailable("VerifySlide failed: Sandbox.Timedout: Task timed out")
 
-    monkeypatch.setattr(Deployment, "verify", property(lambda _: unavailable))
+    monkeypatch.setattr(Deployment, "function", lambda *_: unavailable)
     code, out, err = admin("verify", imported, "nobody")
     assert (code, out) == (1, [])
     assert sorted(err) == [
@@ -776,6 +956,7 @@ def documented(command):
     "arguments",
     [
         ("failed",),
+        ("take-in", "--min-age", "0"),
         ("retry", ID, "--no-wait"),
         ("rerender", ID, "--no-wait"),
         ("rebuild-index", ID, "--no-wait"),

@@ -17,16 +17,18 @@ they are written under a temporary name and then renamed. With a bucket, ``<Imag
 """
 
 import hashlib
+import os
 import secrets
 import shutil
 import unicodedata
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from vsv.errors import FileChanged, InvalidRequest
+from vsv.errors import FileChanged, InvalidRequest, NotFound
 from vsv.files import give_name, read_note, read_whole, write_note, write_whole
 from vsv.index import BlockAddress, SlideIndex
 from vsv.slides import FileVersion, SlideFile, TileBlock
@@ -35,6 +37,8 @@ from vsv.stores import ImageFolder, ImageStore, remove_folder
 __all__ = ["Storage", "parse_filename", "parse_image_id"]
 
 _SLIDE_SUFFIX: Final = ".svs"
+_INDEX_SUFFIX: Final = ".index"
+_MADE_FOLDERS: Final = ("_files", "_index")
 _REMOVING: Final = ".removing"
 # Bytes that a name may have on EFS and on every file system that it may be copied to.
 _MAX_NAME_BYTES: Final = 255
@@ -109,6 +113,23 @@ class Storage:
     def slide_named_like(self, image_id: str) -> Path:
         """Path of a slide file that carries its ImageID as its name, imported or not."""
         return self.root / (parse_image_id(image_id) + _SLIDE_SUFFIX)
+
+    def slides(self, folder: str = "", after: str = "") -> Iterator[tuple[str, os.stat_result]]:
+        """All slide files in the folder and below it, with their states, sorted by name.
+
+        ``after``: only those that come after the file of this name. What the layout keeps for
+        itself is left out: what was made of slides, what is being written or removed, files that
+        were set aside. A file whose name no slide may have is there; ``parse_filename`` says what
+        is wrong with it. Raises InvalidRequest or NotFound for a folder that is none.
+        """
+        for part in folder.split("/") if folder else ():
+            if reason := _wrong_name(part):
+                raise InvalidRequest(f"folder {folder[:80]!r} {reason}")
+        prefix = f"{folder}/" if folder else ""
+        try:
+            yield from _slides(f"{self.root}/{folder}", prefix, after.removeprefix(prefix))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"there is no folder {folder!r}") from error
 
     def images(self, image_id: str) -> ImageStore:
         """Where the slide's pyramid and associated images lie."""
@@ -247,7 +268,7 @@ class Storage:
         raise FileChanged("the slide file was replaced or removed since it was imported")
 
     def _index(self, image_id: str) -> Path:
-        return self.root / f"{parse_image_id(image_id)}.index"
+        return self.root / (parse_image_id(image_id) + _INDEX_SUFFIX)
 
     def _blocks(self, image_id: str) -> Path:
         return self.root / f"{parse_image_id(image_id)}_index"
@@ -262,6 +283,43 @@ class Storage:
         if len((stem + tail).encode()) > _MAX_NAME_BYTES:
             stem = _digest(stem)
         return source.with_name(stem + tail)
+
+
+def _slides(folder: str, prefix: str, after: str) -> Iterator[tuple[str, os.stat_result]]:
+    """See ``Storage.slides``; names are told behind the prefix, ``after`` lacks it."""
+    is_folder: dict[str, bool] = {}
+    made: set[str] = set()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(_INDEX_SUFFIX):
+                stem = entry.name.removesuffix(_INDEX_SUFFIX)
+                made.update(stem + ending for ending in _MADE_FOLDERS)
+            elif entry.name.startswith(".") or entry.is_symlink():
+                continue
+            elif entry.name.lower().endswith(_SLIDE_SUFFIX) or entry.is_dir():
+                is_folder[entry.name] = entry.is_dir()
+    first, _, below = after.partition("/")
+    for shown, name in sorted((_shown(name), name) for name in is_folder.keys() - made):
+        path = f"{folder}/{name}"
+        if shown < first:
+            continue
+        with suppress(FileNotFoundError):  # removed meanwhile
+            if is_folder[name]:
+                yield from _slides(path, f"{prefix}{shown}/", below if shown == first else "")
+            elif shown != first:
+                status = os.stat(path)
+                if not _is_aside(shown, FileVersion(status.st_size, status.st_mtime_ns)):
+                    yield prefix + shown, status
+
+
+def _shown(name: str) -> str:
+    """The file system's name as text that can be sent; no slide's name if it was none."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _is_aside(name: str, version: FileVersion) -> bool:
+    """Whether the file got its name by being set aside: see ``Storage._aside``."""
+    return Path(name).stem.endswith(f".{version}")
 
 
 def _digest(text: str) -> str:

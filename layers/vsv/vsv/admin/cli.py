@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -15,16 +16,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from vsv import aws
 from vsv.admin.deployment import Deployment, Verify
 from vsv.admin.export import all_records, whole_file, write_csv, write_json_lines
+from vsv.admin.intake import CheckFile, Fate, Intake, State
 from vsv.admin.progress import Bars, bars
-from vsv.admin.reimport import Again, Outcome, Reimports, StateMachine
+from vsv.admin.reimport import Again, Reimports
 from vsv.admin.reimport import check as check_again
 from vsv.admin.usage import ENVIRONMENT, Run, parser_for
 from vsv.admin.verification import Verdict, verified
 from vsv.admin.verification import check as check_verifiable
+from vsv.admin.watch import Outcome, StateMachine, Watch
 from vsv.aws import to_json
 from vsv.catalogue import Catalogue, Listings, Page, Record, is_deleted
 from vsv.errors import NotFound, VsvError
-from vsv.imports.workflow import StepFunctions
+from vsv.imports.files import check_file
+from vsv.imports.listing import ListSlides, all_slides, list_slides
+from vsv.imports.workflow import ImportJob, StepFunctions
 from vsv.storage import Storage
 from vsv.verify import verify
 
@@ -95,21 +100,26 @@ def _reimport(options: argparse.Namespace, again: Again) -> int:
     image_ids = _image_ids(options)
     deployment = _deployment(options)
     catalogue = deployment.catalogue
-    steps, arn = aws.client("stepfunctions"), deployment.name("ImportStateMachineArn")
-    reimports = Reimports(catalogue, StepFunctions(steps, arn), StateMachine(steps, arn))
+    workflow, executions = _imports(deployment)
+    reimports = Reimports(catalogue, workflow, executions)
+
+    def start(image_id: str) -> ImportJob:
+        return reimports.start(image_id, again)
+
     if options.all:
         image_ids = [str(each["ImageID"]) for each in _retriable(catalogue)]
     code = _OK
     if options.no_wait:
         for image_id in image_ids:
             try:
-                reimports.start(image_id, again)
+                start(image_id)
                 print(f"{image_id}: the import was started")
             except VsvError as error:
                 code = _complain(error, image_id)
         return code
     with bars("tiles") as shown:
-        for image_id, outcome in reimports.run(image_ids, again, options.at_once, shown):
+        watch = Watch(catalogue, executions)
+        for image_id, outcome in watch.run(image_ids, start, options.at_once, shown):
             if isinstance(outcome, Outcome) and outcome.error is None:
                 print(f"{image_id}: imported, {outcome.tiles} tiles")
             else:
@@ -120,6 +130,66 @@ def _reimport(options: argparse.Namespace, again: Again) -> int:
                     image_id,
                 )
     return code
+
+
+def _imports(deployment: Deployment) -> tuple[StepFunctions, StateMachine]:
+    """What runs imports, and what tells of them."""
+    client, arn = aws.client("stepfunctions"), deployment.name("ImportStateMachineArn")
+    return StepFunctions(client, arn), StateMachine(client, arn)
+
+
+def _take_in(options: argparse.Namespace) -> int:
+    deployment = _deployment(options)
+    workflow, executions = _imports(deployment)
+    ask, check = _files(deployment, options.images_path)
+    intake = Intake(check, deployment.catalogue, workflow, options.min_age)
+    states: Counter[State] = Counter()
+    new: list[str] = []
+    with bars("files") as shown:
+        for number, file in enumerate(all_slides(ask, options.folder), 1):
+            fate = intake.look_at(file)
+            shown.show("looked through", number, None)
+            if fate.state is State.NEW and not options.dry_run:
+                new.append(fate.filename)
+            else:
+                states[fate.state] += 1
+                _print_fate(fate, options.json)
+            if options.limit in (len(new), states[State.NEW]):
+                break
+    with bars("tiles") as shown:
+        watch = Watch(deployment.catalogue, executions)
+        for fate in (
+            intake.started(new, options.per_minute)
+            if options.no_wait
+            else intake.imported(new, watch, options.at_once, shown)
+        ):
+            states[fate.state] += 1
+            _print_fate(fate, options.json)
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    print(f"vsv-admin: {states.total()} slide files: {counts or 'none'}", file=sys.stderr)
+    return _FAILED if states[State.FAILED] or states[State.REFUSED] else _OK
+
+
+def _files(deployment: Deployment, images_path: Path | None) -> tuple[ListSlides, CheckFile]:
+    """What lists files and tells of each: functions, or this machine."""
+    if images_path is None:
+        return deployment.function("ListSlides"), deployment.function("CheckFile")
+    storage = _mounted(deployment, images_path)
+    return partial(list_slides, storage), lambda request: check_file(storage, request["filename"])
+
+
+def _print_fate(fate: Fate, as_json: bool) -> None:
+    if fate.state is State.KNOWN:
+        return
+    if as_json:
+        fields = {"Filename": fate.filename, "ImageID": fate.image_id, "state": fate.state}
+        _print_json({**fields, "tiles": fate.tiles, "detail": fate.detail})
+    elif fate.detail is not None:
+        _complain(f"{fate.state}: {fate.detail}", fate.filename)
+    else:
+        known_as = f" as {fate.image_id}" if fate.image_id else ""
+        tiles = "" if fate.tiles is None else f", {fate.tiles} tiles"
+        print(f"{fate.filename}: {fate.state}{known_as}{tiles}")
 
 
 def _retriable(catalogue: Catalogue) -> Iterator[Record]:
@@ -171,10 +241,15 @@ def _verify(options: argparse.Namespace) -> int:
 def _verifier(deployment: Deployment, images_path: Path | None) -> Verify:
     """What verifies: VerifySlide, or this machine, where the file system is mounted."""
     if images_path is None:
-        return deployment.verify
+        return deployment.function("VerifySlide")
+    return partial(verify, _mounted(deployment, images_path))
+
+
+def _mounted(deployment: Deployment, images_path: Path) -> Storage:
+    """The file system where it is mounted on this machine."""
     if not images_path.is_dir():
         raise NotFound(f"{images_path} is no folder")
-    return partial(verify, Storage(images_path, deployment.pyramid_bucket))
+    return Storage(images_path, deployment.pyramid_bucket)
 
 
 def _undeleted(catalogue: Catalogue) -> Iterator[tuple[str, Record]]:
@@ -286,6 +361,7 @@ def _complain(error: Exception | str, image_id: str | None = None) -> int:
 
 _COMMANDS: Final[Mapping[str, Run]] = {
     "failed": _failed,
+    "take-in": _take_in,
     "retry": partial(_reimport, again=Again.RETRY),
     "rerender": partial(_reimport, again=Again.RENDER),
     "rebuild-index": partial(_reimport, again=Again.INDEX),

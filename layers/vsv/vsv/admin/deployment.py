@@ -1,4 +1,4 @@
-"""Where a deployment is: its tables, its workflow, its function that sees EFS."""
+"""Where a deployment is: its tables, its workflow, its functions that see EFS."""
 
 import json
 import os
@@ -26,9 +26,11 @@ _IN_FILE: Final = {
     "HistoryTableName": "history_table_name",
     "ImportStateMachineArn": "import_state_machine_arn",
     "VerifySlideFunctionName": "verify_slide_function",
+    "ListSlidesFunctionName": "list_slides_function",
+    "CheckFileFunctionName": "check_file_function",
     "PyramidBucketName": "pyramid_bucket",
 }
-# VerifySlide answers within its 15 minutes; a silent connection must not be cut meanwhile.
+# A function answers within its 15 minutes; a silent connection must not be cut meanwhile.
 _PATIENT: Final = Config(
     connect_timeout=3,
     read_timeout=910,
@@ -109,19 +111,18 @@ class Deployment:
             return None
         return self.names.get("PyramidBucketName") or None
 
-    @property
-    def verify(self) -> Verify:
-        """VerifySlide, invoked: raises Unavailable where it fails."""
-        function = self.name("VerifySlideFunctionName")
+    def function(self, function: str) -> Callable[[Mapping[str, Any]], Any]:
+        """A function that sees EFS, invoked: raises Unavailable where it fails."""
+        name = self.name(f"{function}FunctionName")
         client = boto3.client("lambda", config=_PATIENT)
 
-        def invoke(request: Mapping[str, Any]) -> dict[str, Any]:
-            answer = client.invoke(FunctionName=function, Payload=json.dumps(request).encode())
+        def invoke(request: Mapping[str, Any]) -> Any:
+            answer = client.invoke(FunctionName=name, Payload=json.dumps(request).encode())
             result = json.loads(answer["Payload"].read())
             if "FunctionError" in answer:
                 raise Unavailable(
-                    f"VerifySlide failed: {result.get('errorType')}: {result.get('errorMessage')}"
+                    f"{function} failed: {result.get('errorType')}: {result.get('errorMessage')}"
                 )
-            return dict(result)
+            return result
 
         return invoke

@@ -14,6 +14,11 @@ Run = Callable[[argparse.Namespace], int]
 # Where the stack's name is looked for if no option says it.
 ENVIRONMENT: Final = "VSV_STACK"
 _MAX_AT_ONCE: Final = 64
+# Whoever copies files may pause for minutes, between one part of a file and the next.
+_MIN_AGE_S: Final = 300
+# An import runs for some minutes with up to 10 functions at once, of the account's 1,000 that
+# viewers need as well.
+_PER_MINUTE: Final = 12
 
 
 def parser_for(commands: Mapping[str, Run]) -> argparse.ArgumentParser:
@@ -21,9 +26,9 @@ def parser_for(commands: Mapping[str, Run]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vsv-admin",
         description="""\
-Look after a deployment: list failed imports and retry them, make pyramids and
-indexes anew, verify slides against their files, export the catalogue. Say which
-deployment it is, before or after the command.""",
+Look after a deployment: list failed imports and retry them, take in slides that were
+copied by other means, make pyramids and indexes anew, verify slides against their
+files, export the catalogue. Say which deployment it is, before or after the command.""",
         epilog=f"""\
 exit codes:
   0    done, and nothing is wrong
@@ -86,6 +91,46 @@ archived or deleted, or on their way there.""",
     _add_slides(retry, "each slide whose import failed; what would be refused is left out")
     _add_waiting(retry)
 
+    take_in = add(
+        "take-in",
+        "import slide files that were copied by other means",
+        """\
+Look through the slide files on the deployment's file system and import those that
+have no record: files that another DataSync task, rsync or a restored backup has
+brought. Left alone is what has its record: a file of this name, size and modification
+time. Left out is what changed a moment ago, and may still be on its way. It may be
+interrupted and repeated; each file is imported once.""",
+        "take-in --dry-run",
+        "take-in --folder 2026/11 --at-once 8",
+        "take-in --no-wait --limit 1000 --json > started.jsonl",
+    )
+    take_in.add_argument(
+        "--folder", default="", metavar="FOLDER", help="only what is in it or below"
+    )
+    take_in.add_argument(
+        "--dry-run", action="store_true", help="say what would be imported, and start nothing"
+    )
+    take_in.add_argument(
+        "--limit", type=_whole(1, 10**9), metavar="N", help="import so many at the most"
+    )
+    take_in.add_argument(
+        "--min-age",
+        type=_whole(0, 10**6),
+        default=_MIN_AGE_S,
+        metavar="SECONDS",
+        help=f"leave out what changed since then (default: {_MIN_AGE_S})",
+    )
+    take_in.add_argument(
+        "--per-minute",
+        type=_whole(1, 6000),
+        default=_PER_MINUTE,
+        metavar="N",
+        help=f"with --no-wait: start so many a minute (default: {_PER_MINUTE})",
+    )
+    _add_waiting(take_in)
+    _add_json(take_in)
+    _add_images_path(take_in)
+
     rerender = add(
         "rerender",
         "make index, pyramid and associated images anew",
@@ -125,12 +170,7 @@ machine does.""",
     )
     _add_slides(verify, "each slide; those that are just being imported or removed are left out")
     _add_json(verify)
-    verify.add_argument(
-        "--images-path",
-        type=Path,
-        metavar="DIR",
-        help="where the slides' file system is mounted on this machine",
-    )
+    _add_images_path(verify)
     _add_at_once(verify, "pieces", 8)
 
     export = add(
@@ -202,6 +242,15 @@ def _add_at_once(command: argparse.ArgumentParser, what: str, default: int) -> N
         default=default,
         metavar="N",
         help=f"{what} at a time, 1..{_MAX_AT_ONCE} (default: {default})",
+    )
+
+
+def _add_images_path(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--images-path",
+        type=Path,
+        metavar="DIR",
+        help="where the slides' file system is mounted on this machine",
     )
 
 

@@ -15,10 +15,12 @@ from vsv.catalogue import (
     is_deleted,
     removal_of,
 )
+from vsv.imports.arrivals import Arrivals
 from vsv.imports.files import Files, FileState
 from vsv.imports.request import Answer, ImportRequest, ImportState
 from vsv.imports.transfers import Transfers, TransferState, TransferStatus
-from vsv.imports.workflow import ImportJob, Workflow
+from vsv.imports.workflow import Workflow
+from vsv.logs import count
 from vsv.slides import FileVersion
 
 __all__ = ["ImportDesk"]
@@ -38,14 +40,14 @@ class ImportDesk:
         self._files = files
         self._catalogue = catalogue
         self._transfers = transfers
-        self._workflow = workflow
+        self._arrivals = Arrivals(catalogue, workflow)
 
     def handle(self, request: ImportRequest) -> Answer:
         """Look at the file, do what is next, and say how it stands."""
         file = self._files.check(request.filename)
         if file is None:
             return self._fetch(request, None, None)
-        return self._answer(request, file, self._record_of(request.filename, file))
+        return self._answer(request, file, self._arrivals.record_of(request.filename, file))
 
     def _answer(self, request: ImportRequest, file: FileState, record: Record | None) -> Answer:
         if not _is_described(request, file, record):
@@ -67,10 +69,10 @@ class ImportDesk:
             told_whole = transfer.state is TransferState.DONE and transfer.size == file.size
             if not told_whole and file.quiet_s < _QUIET_S:
                 return Answer(ImportState.ARRIVING, "the file changed a moment ago")
-        job = self._job(request.filename, file, request.sha256)
-        if self._workflow.ensure(job, lambda: self._settled(request, file) is not None):
+        job = self._arrivals.job(request.filename, file, request.sha256)
+        if self._arrivals.ensure(job):
             return _importing("the slide is being imported", record)
-        settled = self._settled(request, file)
+        settled = self._arrivals.settled(request.filename, file)
         if settled is None:
             return _failed("the import was stopped from outside, again and again", {})
         # It ended since we looked; the bytes are held against the record as always.
@@ -86,8 +88,8 @@ class ImportDesk:
         if file and record is None and file.quiet_s < _QUIET_S:
             return Answer(ImportState.ARRIVING, f"{file.size} of {request.size} bytes have arrived")
         if file and record and record["ImportStatus"] == IMPORTING:
-            job = self._job(request.filename, file)
-            if self._workflow.ensure(job, lambda: self._settled(request, file) is not None):
+            job = self._arrivals.job(request.filename, file)
+            if self._arrivals.ensure(job):
                 return _importing("an earlier file of this name is being imported", record)
         others = self._catalogue.by_filename(request.filename)
         for other in others:
@@ -100,6 +102,8 @@ class ImportDesk:
                 # A slide was made of the file that is in the way.
                 self._files.set_aside(request.filename, file.version)
         if self._transfers.start(request.filename, request.size, transfer):
+            if transfer.state is TransferState.FAILED:
+                count("TransferFailed")
             return Answer(ImportState.TRANSFERRING, _why_started(transfer))
         return Answer(ImportState.TRANSFERRING, "the transfer was just started")
 
@@ -116,37 +120,6 @@ class ImportDesk:
         if not same or not imported or is_deleted(other) or removal_of(other) == "DELETE":
             return False
         return "Archive" in other or self._files.holds(request.filename, version)
-
-    def _settled(self, request: ImportRequest, file: FileState) -> Record | None:
-        """The record of these bytes, if their import has come to an end."""
-        record = self._record_of(request.filename, file)
-        return record if record and record["ImportStatus"] in (IMPORTED, FAILED) else None
-
-    def _record_of(self, filename: str, file: FileState) -> Record | None:
-        """The record of these bytes under this name: by ImageID, or by name where that is taken."""
-        for record in self._catalogue.get_many((file.image_id, filename)):
-            if (
-                record
-                and record["Filename"] == filename
-                and record["FileVersion"] == str(file.version)
-                and not is_deleted(record)
-            ):
-                return record
-        return None
-
-    def _job(self, filename: str, file: FileState, sha256: str | None = None) -> ImportJob:
-        """The job of importing this file: another one once a slide of these bytes was deleted."""
-        generation = 0
-        for record in self._catalogue.get_many((file.image_id, filename)):
-            if record and record["Filename"] == filename:
-                deleted = is_deleted(record)
-                generation = int(record.get("Version" if deleted else "Generation", 0))
-                if deleted or record["FileVersion"] == str(file.version):
-                    break
-                generation = 0
-        return ImportJob(
-            file.image_id, filename, file.size, file.mtime_ns, sha256, generation=generation
-        )
 
 
 def _is_described(request: ImportRequest, file: FileState, record: Record | None) -> bool:

@@ -5,6 +5,7 @@ outside it and invokes them through ``RemoteFiles``.
 """
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from vsv.storage import Storage, parse_image_id
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
 
-__all__ = ["FileState", "Files", "RemoteFiles", "check_file", "image_id_of"]
+__all__ = ["FileState", "Files", "RemoteFiles", "check_file", "image_id_of", "quiet_s"]
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,16 @@ def check_file(
             image_id = image_id_of(slide, filename)
     except (UnreadableSlide, FileNotFoundError):
         image_id = _stem(filename)
-    # Not the modification time: DataSync sets that to the original's. What the clocks of client
-    # and file system disagree by must not make a file look older than it is.
-    quiet_s = max(time.time() - status.st_ctime, 0.0)
-    return asdict(FileState(status.st_size, status.st_mtime_ns, quiet_s, image_id))
+    return asdict(FileState(status.st_size, status.st_mtime_ns, quiet_s(status), image_id))
+
+
+def quiet_s(status: os.stat_result) -> float:
+    """For how long, in seconds, a file has not changed.
+
+    Not by its modification time: DataSync sets that to the original's. What the clocks of client
+    and file system disagree by must not make a file look older than it is.
+    """
+    return max(time.time() - status.st_ctime, 0.0)
 
 
 class RemoteFiles:
