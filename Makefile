@@ -11,13 +11,16 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; \
   done)
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
-TYPED := layers/vsv/vsv functions local scanscope benchmarks
+TYPED := layers/vsv/vsv functions lint local scanscope benchmarks
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # The library is installed as it stands here, but for what has to be compiled.
 LIBRARY_C := $(wildcard layers/vsv/c/*)
 # The peers of the benchmarks bring dependencies that the project has no business with.
 BENCH_VENV := .venv-bench
 BENCH_PIP := $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check -qq
+# checkov wants other versions of what SAM and the tests use.
+CHECKOV_VENV := .venv-checkov
+CHECKOV_PIP := $(CHECKOV_VENV)/bin/python -m pip --disable-pip-version-check -qq
 
 export SAM_CLI_TELEMETRY := 0
 
@@ -43,9 +46,15 @@ status: ## Say what of the local stack runs
 reset: down ## Forget the local stack's state: slides, tables, accounts, addresses
 	rm -rf .local
 
+.PHONY: build
+build: setup ## Build functions and layers, as for a deployment, for this machine's Python
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --parameter-overrides \
+	  PythonRuntime=$$($(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+
 # ─── Checks ──────────────────────────────────────────────────────────────────────────────────────
 
-.PHONY: test test-quick test-web test-stack test-bench lint lint-python lint-templates lint-shell format
+.PHONY: test test-quick test-web test-stack test-bench
+.PHONY: lint lint-python lint-yaml lint-templates lint-shell format
 test: lint test-web test-quick test-stack test-bench ## Run all checks and tests
 
 test-quick: setup ## Run the tests that need neither a running stack nor a browser
@@ -61,17 +70,23 @@ test-web: setup ## Run the pages' tests: units, and in a real browser
 	cd web && npm test --silent
 	$(BIN)/python -m pytest tests/web --numprocesses auto --dist loadscope
 
-lint: lint-python lint-templates lint-shell ## Check formatting, types and templates
+lint: lint-python lint-templates lint-shell ## Check formatting, types, templates and scripts
 
 lint-python: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict --namespace-packages --explicit-package-bases $(TYPED)
 
-lint-templates: setup
-	$(BIN)/cfn-lint $(TEMPLATES)
-	@for template in $(TEMPLATES); do \
-	  AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint --template-file $$template; done
+lint-yaml: setup
+	$(BIN)/yamllint --strict --config-file lint/yamllint.yaml .
+
+# The rules in lint/ import what they share: hence the path. SAM lints one template at a time. The
+# main template nests what has been built.
+lint-templates: lint-yaml build $(CHECKOV_VENV)/.installed
+	PYTHONPATH=. $(BIN)/cfn-lint --append-rules lint/rules -- $(TEMPLATES)
+	@printf '%s\n' $(TEMPLATES) | AWS_DEFAULT_REGION=us-east-1 xargs -n 1 -P 2 \
+	  $(BIN)/sam validate --lint --template-file
+	$(CHECKOV_VENV)/bin/checkov --config-file lint/checkov.yaml --file $(TEMPLATES)
 
 lint-shell: setup
 	$(BIN)/shellcheck .ci/run local/packages.sh
@@ -120,6 +135,14 @@ $(VENV)/.installed: requirements/dev.txt layers/vsv/pyproject.toml $(LIBRARY_C) 
 	@$(BIN)/python -m pip check >/dev/null || { $(BIN)/python -m pip check; exit 1; }
 	@touch $@
 
+$(CHECKOV_VENV)/.installed: requirements/checkov.txt | packages
+	@echo "Setting up $(CHECKOV_VENV) (half a minute the first time)"
+	@if ! $(CHECKOV_VENV)/bin/python -c '' 2>/dev/null; then \
+	  "$(or $(PYTHON),python3)" -m venv --clear $(CHECKOV_VENV); fi
+	@$(CHECKOV_PIP) install --no-deps --require-hashes --only-binary :all: -r requirements/checkov.txt
+	@$(CHECKOV_PIP) check >/dev/null || { $(CHECKOV_PIP) check; exit 1; }
+	@touch $@
+
 web/node_modules/.installed: web/package.json web/package-lock.json | packages
 	@echo "Installing the pages' packages"
 	@cd web && npm ci --silent --no-audit --no-fund
@@ -131,11 +154,11 @@ web/dist/.built: web/node_modules/.installed web/build.mjs $(shell find web/src 
 
 # Compiled for the oldest Python; a machine's own pip settings must not shape the result.
 requirements: setup ## Renew the pins in requirements/ (UPGRADE=--upgrade for newer ones)
-	@for name in dev bench; do \
+	@for name in dev bench checkov; do \
 	  env -u PIP_FIND_LINKS -u PIP_CONSTRAINT PIP_CONFIG_FILE=/dev/null \
 	    CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet $(UPGRADE) \
 	    --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
 	    --no-emit-trusted-host --output-file requirements/$$name.txt requirements/$$name.in; done
 
 clean: down ## Remove all that the other targets made
-	rm -rf .local $(VENV) $(BENCH_VENV) web/node_modules web/dist
+	rm -rf .local $(VENV) $(BENCH_VENV) $(CHECKOV_VENV) web/node_modules web/dist

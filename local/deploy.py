@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from botocore.exceptions import ClientError
-from samcli.yamlhelper import yaml_parse  # type: ignore[import-untyped]
+from samcli.yamlhelper import yaml_parse
 
 from local import services, settings
 from local.processes import digest_of
@@ -65,6 +65,8 @@ def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool
         "ImagesPath": str(settings.EFS),
         "DataSyncTaskArn": settings.TASK_ARN,
         "PyramidStore": settings.pyramid_store(),
+        "CookieKeyArn": services.cookie_key_arn(),
+        "CookieKeyPairId": settings.COOKIE_KEY_PAIR_ID,
         "CdrUrl": services.cdr_url(),
         "CdrCredentials": json.dumps({"token": settings.CDR_TOKEN}),
         "CdrGiveUpSeconds": _CDR_GIVE_UP_S,

@@ -1,4 +1,8 @@
-"""Stand-in for CloudFront: the viewer's pages and the REST API under one origin."""
+"""Stand-in for CloudFront: the viewer's pages, images and the REST API under one origin.
+
+Images are for those who have a session's cookies. The function that makes them is asked by its own
+URL, with a signature, as CloudFront's origin access control does; it is cached by nobody here.
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -6,15 +10,25 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from local import settings
+from local.cookies import CookieVerifier
+
+_CREDENTIALS: Final = Credentials(
+    settings.CREDENTIALS["AWS_ACCESS_KEY_ID"], settings.CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
+)
 _API_TIMEOUT_S: Final = 35.0  # the API answers within 29 s
+_IMAGE_METHODS: Final = ["GET", "HEAD"]
 _API_METHODS: Final = ["GET", "HEAD", "POST", "DELETE", "OPTIONS"]
-_API_PATHS: Final = ("/DeepZoom/{path:path}", "/ImportSlide", "/RemoveImages")
+_API_PATHS: Final = ("/ImportSlide", "/RemoveImages", "/Session")
 _HOP_BY_HOP: Final = frozenset(
     {"connection", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -37,11 +51,15 @@ class Edge:
         self,
         pages: Path,
         api_url: str,
+        images_url: str,
+        cookies: CookieVerifier,
         page_config: Mapping[str, str],
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._pages = pages
         self._api_url = api_url
+        self._images_url = images_url
+        self._cookies = cookies
         self._page_config = page_config
         self._client = httpx.AsyncClient(
             timeout=_API_TIMEOUT_S,
@@ -54,6 +72,7 @@ class Edge:
         """Return the routes; the pages come last, since they match everything."""
         return [
             Route("/config.json", self._config),
+            Route("/DeepZoom/{path:path}", self._images, methods=_IMAGE_METHODS),
             *(Route(path, self._api, methods=_API_METHODS) for path in _API_PATHS),
             Mount("/", Pages(directory=self._pages, html=True))
             if self._pages.is_dir()
@@ -69,10 +88,21 @@ class Edge:
     async def _config(self, _: Request) -> Response:
         return JSONResponse(self._page_config, headers={"Cache-Control": "no-cache"})
 
+    async def _images(self, request: Request) -> Response:
+        """Ask for an image if the cookies allow it; neither they nor a token go further."""
+        address = f"{request.url.hostname}{_target(request)}"
+        if not self._cookies.allows(request.cookies, f"https://{address}"):
+            return PlainTextResponse("Missing or invalid cookies", 403)
+        url = self._images_url + _target(request)
+        signed = AWSRequest(request.method, url)
+        SigV4Auth(_CREDENTIALS, "lambda", settings.REGION).add_auth(signed)
+        headers = dict(signed.headers)
+        if "if-none-match" in request.headers:
+            headers["If-None-Match"] = request.headers["if-none-match"]
+        return await self._send(self._client.build_request(request.method, url, headers=headers))
+
     async def _api(self, request: Request) -> Response:
         """Pass a request on to the REST API as it came, percent-encoding included."""
-        path = request.scope["raw_path"].decode("ascii")
-        query = f"?{request.url.query}" if request.url.query else ""
         headers = [
             (name, value)
             for name, value in request.headers.raw
@@ -80,10 +110,13 @@ class Edge:
         ]
         outgoing = self._client.build_request(
             request.method,
-            f"{self._api_url}{path}{query}",
+            self._api_url + _target(request),
             headers=headers,
             content=await request.body() or None,
         )
+        return await self._send(outgoing)
+
+    async def _send(self, outgoing: httpx.Request) -> Response:
         try:
             incoming = await self._client.send(outgoing, stream=True)
         except httpx.HTTPError as error:
@@ -96,3 +129,9 @@ class Edge:
         ]
         response.background = BackgroundTask(incoming.aclose)
         return response
+
+
+def _target(request: Request) -> str:
+    """Return path and query as they came, percent-encoding included."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return str(request.scope["raw_path"].decode("ascii")) + query

@@ -9,6 +9,8 @@ and adds to it:
 - A function's error is named by its exception class, as Lambda does, so that the workflow's
   ``Retry`` and ``Catch`` choose as they would on AWS.
 - Binary media types are read as CloudFormation writes them, ``*~1*`` for ``*/*``.
+- Roles hold (``AUTH``): which function was let do what, and what it was refused, goes to
+  ``DECISIONS_FILE``, a line of JSON for each that is new.
 - What a table's stream has not delivered when the server ends is delivered by the next one: the
   stream begins anew with all that the table holds.
 
@@ -18,6 +20,7 @@ Run as ``python -m local.emulator``; its settings are MiniStack's environment va
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import re
@@ -30,14 +33,14 @@ from typing import Any, Final
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack
-from ministack.core import persistence, responses
+from ministack.core import iam_evaluator, persistence, responses
 from ministack.services import apigateway_v1, dynamodb, lambda_svc
 
 _AUTOSAVE_INTERVAL_S: Final = 5.0
 # What changes while the application runs, and what only a deployment changes.
 _RUNNING: Final = ("cognito", "dynamodb", "stepfunctions")
 _DEPLOYED: Final = (
-    *("apigateway_v1", "cloudformation", "cloudwatch", "iam", "lambda", "s3"),
+    *("apigateway_v1", "cloudformation", "cloudwatch", "iam", "kms", "lambda", "s3"),
     *("secretsmanager", "sqs"),
 )
 _TABLE_TARGET: Final = b"DynamoDB_20120810."
@@ -169,6 +172,35 @@ def _replay_streams() -> None:
     lambda_svc.load_persisted_state = load_from_the_beginning
 
 
+def _note_decisions(file: Path) -> None:
+    """Write down what functions' roles were asked to allow, each case once.
+
+    The line to the emulator is taken for TLS, which bucket policies insist on: it leads nowhere.
+    """
+    evaluate = iam_evaluator.evaluate
+    noted: set[str] = set()
+
+    def evaluate_and_note(context: Any, *policies: Any) -> Any:
+        context.secure_transport = True
+        result = evaluate(context, *policies)
+        _, found, function = context.principal_arn.partition(":assumed-role/")
+        if found:
+            decision = {
+                "function": function.rpartition("/")[2],
+                "action": context.action,
+                "resource": context.resource_arn,
+                "decision": result.decision,
+            }
+            line = json.dumps(decision)
+            if line not in noted:
+                noted.add(line)
+                with file.open("a") as lines:
+                    lines.write(f"{line}\n")
+        return result
+
+    iam_evaluator.evaluate = evaluate_and_note
+
+
 def _sweep() -> None:
     """Remove the functions' folders that an earlier run left in our temporary folder."""
     for folder in Path(os.environ["TMPDIR"]).glob("ministack-*"):
@@ -195,4 +227,5 @@ if __name__ == "__main__":
     _name_errors()
     _read_binary_media_types()
     _replay_streams()
+    _note_decisions(Path(os.environ["DECISIONS_FILE"]))
     asyncio.run(_serve())

@@ -30,9 +30,9 @@ PYTHON
 python_is_complete || need python3 python3-venv python3-dev
 command -v cc >/dev/null || need gcc
 has_header stdio.h || need libc6-dev
-has_header jpeglib.h || need libjpeg-dev
 has_header zlib.h || need zlib1g-dev
-has_header "openjpeg-2.*/openjpeg.h" || need libopenjp2-7-dev
+# The assembler of libjpeg-turbo, which is compiled for the layer.
+command -v nasm >/dev/null || need nasm
 # What encodes the tiles between the slide's levels.
 has_library libturbojpeg.so.0 || need libturbojpeg0
 # The second reader of Data Matrix labels.

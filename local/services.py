@@ -13,8 +13,11 @@ from local.processes import Service
 
 # A busy machine is no reason to restart a server in the middle of an import.
 _PATIENCE_S: Final = 30.0
+_COOKIE_KEY_ALIAS: Final = "alias/vsv-local-cookies"
 _HERE: Final = Path(__file__).parent
-_STANDINS: Final = ("appsync", "datasync", "edge", "realtime", "settings", "standins", "tokens")
+_STANDINS: Final = (
+    *("appsync", "cookies", "datasync", "edge", "realtime", "settings", "standins", "tokens"),
+)
 
 
 def session() -> boto3.Session:
@@ -35,6 +38,20 @@ def viewer_url() -> str:
 def standins_url() -> str:
     """Return the stand-ins' address."""
     return f"http://{settings.HOST}:{settings.ports().web}"
+
+
+def cookie_key_arn() -> str:
+    """Return the KMS key that signs viewers' cookies, made when first asked for.
+
+    On AWS templates/edge.template.yaml makes it, with CloudFront's own resources.
+    """
+    kms = session().client("kms", endpoint_url=endpoint_url())
+    try:
+        key = kms.describe_key(KeyId=_COOKIE_KEY_ALIAS)
+    except kms.exceptions.NotFoundException:
+        key = kms.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
+        kms.create_alias(AliasName=_COOKIE_KEY_ALIAS, TargetKeyId=key["KeyMetadata"]["KeyId"])
+    return key["KeyMetadata"]["Arn"]
 
 
 def emulator() -> Service:
@@ -59,6 +76,9 @@ def emulator() -> Service:
             "S3_DATA_DIR": str(state / "s3"),
             "TMPDIR": str(temporary),
             "LAMBDA_EXECUTOR": "local",
+            # Roles hold: a function may do what its policies say, and nothing else.
+            "AUTH": "true",
+            "DECISIONS_FILE": str(settings.STATE / "decisions.jsonl"),
             # Listeners of services that we do not use.
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",

@@ -21,6 +21,7 @@ STAGE: Final = "local"
 HOST: Final = "127.0.0.1"
 ACCOUNT: Final = "000000000000"
 CDR_TOKEN: Final = "local"  # noqa: S105  the stand-in's, which listens to this machine only
+COOKIE_KEY_PAIR_ID: Final = "KLOCALCOOKIES"  # CloudFront's name for a key, where there is none
 TASK_ARN: Final = f"arn:aws:datasync:{REGION}:{ACCOUNT}:task/task-0123456789abcdef0"
 
 CREDENTIALS: Final = {

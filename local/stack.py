@@ -18,6 +18,8 @@ from local.settings import STACK_FILE, STATE, StackError, read_json, write_json
 
 _API_URL: Final = re.compile(r"https://(?P<api>[^.]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)/?")
 
+_FUNCTION_URL: Final = re.compile(r"https?://(?P<id>[^./]+)\.lambda-url\.[^/]+/")
+
 
 def up() -> dict[str, str]:
     """Start the stack, deploy what changed, and return what ``.local/stack.json`` says."""
@@ -41,6 +43,8 @@ def up() -> dict[str, str]:
                 "web_client_id": outputs["WebClientId"],
                 "user_pool_id": outputs["UserPoolId"],
                 "api_url": stack["api_url"],
+                "images_url": _images_url(outputs),
+                "cookie_key_arn": services.cookie_key_arn(),
                 "token_url": stack["token_url"],
                 "authorize_url": f"{services.endpoint_url()}/oauth2/authorize",
                 "logout_url": f"{services.endpoint_url()}/logout",
@@ -115,11 +119,21 @@ def _describe(outputs: deploy.Outputs) -> dict[str, str]:
         "dead_letter_queue_url": outputs["DeadLetterQueueUrl"],
         "import_state_machine_arn": outputs["ImportStateMachineArn"],
         "verify_slide_function": outputs["VerifySlideFunctionName"],
+        "list_slides_function": outputs["ListSlidesFunctionName"],
+        "check_file_function": outputs["CheckFileFunctionName"],
         "cdr_control_url": services.cdr_control_url(),
         "images_path": str(settings.EFS),
         "pyramid_bucket": outputs.get("PyramidBucketName", ""),
         "scanner_path": str(settings.SCANNER),
     }
+
+
+def _images_url(outputs: deploy.Outputs) -> str:
+    """Return where the emulator answers for ImageRequest's own address."""
+    url = _FUNCTION_URL.fullmatch(outputs["ImageRequestUrl"])
+    if url is None:
+        raise StackError(f"the output ImageRequestUrl is no address: {outputs['ImageRequestUrl']}")
+    return f"{services.endpoint_url()}/_aws/lambda-url/{url['id']}"
 
 
 @contextmanager

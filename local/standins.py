@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local import appsync, datasync, settings
+from local.cookies import CookieVerifier
 from local.edge import Edge
 from local.realtime import Identify, Realtime
 from local.tokens import TokenVerifier, Unauthorized
@@ -65,6 +66,8 @@ def create_app() -> ASGIApp:
     edge = Edge(
         pages=settings.ROOT / "web" / "dist",
         api_url=config["api_url"],
+        images_url=config["images_url"],
+        cookies=_cookies(config),
         page_config={
             "apiUrl": "",
             "graphqlUrl": "/graphql",
@@ -105,6 +108,13 @@ def create_app() -> ASGIApp:
         lifespan=lifespan,
     )
     return SecurityHeaders(app)
+
+
+def _cookies(config: dict[str, Any]) -> CookieVerifier:
+    """Return what checks viewers' cookies, by the public half of the key that signs them."""
+    kms = boto3.client("kms", region_name=settings.REGION)
+    public_key = kms.get_public_key(KeyId=config["cookie_key_arn"])["PublicKey"]
+    return CookieVerifier(settings.COOKIE_KEY_PAIR_ID, public_key)
 
 
 def graphql_routes(

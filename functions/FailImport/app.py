@@ -4,7 +4,7 @@ from typing import Any
 
 from vsv.imports.steps import fail_import
 from vsv.imports.workflow import ImportJob
-from vsv.logs import count, observed
+from vsv.logs import count, logger, observed
 from vsv.wiring import catalogue
 
 
@@ -12,4 +12,5 @@ from vsv.wiring import catalogue
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Note the failure and return what was noted."""
     count("ImportFailed")
+    logger.warning("an import failed", kind=event["error"].get("Error"))
     return fail_import(ImportJob.from_dict(event), event["error"], catalogue())

@@ -1,8 +1,8 @@
-"""The edge passes requests and answers on as they are."""
+"""The edge passes requests and answers on as they are, and shows images by cookies alone."""
 
 import asyncio
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,19 @@ from local.edge import Edge
 from local.standins import SecurityHeaders
 
 API_URL = "http://api/restapis/1/local/_user_request_"
+IMAGES_URL = "http://api/_aws/lambda-url/1"
+
+MAY = {"Cookie": "ours=yes"}
 
 Ask = Callable[..., httpx.Response]
+
+
+class Cookies:
+    """Lets pass who has the cookie ``ours``."""
+
+    def allows(self, cookies: Mapping[str, str], url: str) -> bool:
+        assert url.startswith("https://edge/DeepZoom/")
+        return cookies.get("ours") == "yes"
 
 
 class Api:
@@ -44,7 +55,14 @@ def ask(api: Api, tmp_path: Path) -> Ask:
     pages.mkdir()
     (pages / "index.html").write_text("<title>Viewer</title>")
     (tmp_path / "secret.txt").write_text("secret")
-    edge = Edge(pages, API_URL, {"apiUrl": ""}, transport=httpx.MockTransport(api))
+    edge = Edge(
+        pages,
+        API_URL,
+        IMAGES_URL,
+        Cookies(),
+        {"apiUrl": ""},
+        transport=httpx.MockTransport(api),
+    )
     transport = httpx.ASGITransport(SecurityHeaders(Starlette(routes=edge.routes())))
 
     def ask(method: str, path: str, **request: Any) -> httpx.Response:
@@ -57,10 +75,21 @@ def ask(api: Api, tmp_path: Path) -> Ask:
     return ask
 
 
-def test_paths_stay_encoded_and_headers_stay(ask, api):
-    ask("GET", "/DeepZoom/a%2Fb%20c_files/1/0_0.jpeg?x=%2F&y=", headers={"Authorization": "t"})
+def test_images_are_for_those_with_cookies(ask, api):
+    path = "/DeepZoom/a%2Fb%20c_files/1/0_0.jpeg?x=%2F&y="
+    for headers in ({}, {"Cookie": "ours=no"}, {"Authorization": "Bearer t"}):
+        assert ask("GET", path, headers=headers).status_code == 403
+    assert api.requests == []
+    ask("GET", path, headers=MAY | {"Authorization": "Bearer t"})
     (request,) = api.requests
-    assert str(request.url) == f"{API_URL}/DeepZoom/a%2Fb%20c_files/1/0_0.jpeg?x=%2F&y="
+    assert str(request.url) == IMAGES_URL + path
+    assert request.headers["Authorization"].startswith("AWS4-HMAC-SHA256 ")
+    assert "Cookie" not in request.headers
+
+
+def test_headers_stay(ask, api):
+    ask("POST", "/Session", headers={"Authorization": "t"})
+    (request,) = api.requests
     assert request.headers["Authorization"] == "t"
     assert request.headers["Host"] == "api"
 
@@ -76,7 +105,7 @@ def test_bodies_and_methods_pass(ask, api):
 
 def test_answers_pass_with_status_and_tag(ask, api):
     api.status, api.body, api.headers = 304, b"", {"ETag": '"x"', "Connection": "close"}
-    answer = ask("GET", "/DeepZoom/1_files/0/0_0.jpeg", headers={"If-None-Match": '"x"'})
+    answer = ask("GET", "/DeepZoom/1_files/0/0_0.jpeg", headers=MAY | {"If-None-Match": '"x"'})
     assert (answer.status_code, answer.headers["ETag"]) == (304, '"x"')
     assert "Connection" not in answer.headers
     assert api.requests[0].headers["If-None-Match"] == '"x"'
@@ -85,7 +114,7 @@ def test_answers_pass_with_status_and_tag(ask, api):
 def test_compressed_answers_stay_compressed(ask, api):
     api.body = gzip.compress(b"<Image/>")
     api.headers = {"Content-Encoding": "gzip", "Content-Length": str(len(api.body))}
-    answer = ask("GET", "/DeepZoom/1.dzi")
+    answer = ask("GET", "/DeepZoom/1.dzi", headers=MAY)
     assert answer.headers["Content-Length"] == str(len(api.body))
     assert answer.content == b"<Image/>"
 

@@ -130,7 +130,8 @@ def test_bodies_that_are_no_requests_are_refused(scanner, body):
 def test_slides_are_listed_for_those_who_are_signed_in(stack, slide):
     query = {
         "query": "query ($id: String!) { slide: getSlide(ImageID: $id) { ImageID Status SlideID "
-        "__typename } listSlides(limit: 1000) { items { ImageID } nextToken } }",
+        "__typename } listSlides(limit: 1000) { items { ImageID } nextToken } "
+        'searchSlides(ScannedTo: "1999-12-31T00:00:00Z") { items { ImageID } } }',
         "variables": {"id": slide},
     }
     assert httpx.post(stack.graphql_url, json=query).status_code == 401
@@ -144,3 +145,4 @@ def test_slides_are_listed_for_those_who_are_signed_in(stack, slide):
         "__typename": "Slide",
     }
     assert slide in {item["ImageID"] for item in data["listSlides"]["items"]}
+    assert slide not in {item["ImageID"] for item in data["searchSlides"]["items"]}

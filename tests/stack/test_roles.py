@@ -26,6 +26,8 @@ ROUTES = {
     "GET /DeepZoom/{proxy+}": PEOPLE,
     "POST /ImportSlide": MACHINE,
     "DELETE /RemoveImages": TECHNICIANS,
+    "POST /Session": PEOPLE,
+    "DELETE /Session": PEOPLE,
 }
 FIELDS = {
     "Query.getSlide": PEOPLE,

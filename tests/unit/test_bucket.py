@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from lint.permissions import roles
 from tests.conftest import ROOT, load_handler, load_template
 from vsv import aws as clients
 from vsv.bucket import ImageBucket
@@ -286,13 +287,11 @@ ACTIONS = {
 
 def granted(function: str) -> set[tuple[str, str]]:
     """What the template grants the function on the bucket: actions and patterns of keys."""
-    resource = load_template(ROOT / "func.template.yaml")["Resources"][f"{function}Function"]
+    resources = load_template(ROOT / "func.template.yaml")["Resources"]
     return {
-        (action, statement["Resource"]["Fn::Sub"].partition("${PyramidBucketName}")[2][1:])
-        for policy in resource["Properties"].get("Policies", [])
-        if "Fn::If" in policy
-        for statement in policy["Fn::If"][1]["Statement"]
-        for action in statement["Action"]
+        (right.action, right.resource.partition("${PyramidBucketName}")[2][1:])
+        for right in roles(resources)[f"{function}Function"].rights
+        if right.when == "PyramidOnS3"
     }
 
 

@@ -175,6 +175,25 @@ def test_a_machines_token_opens_no_image(get, storage, monkeypatch):
     assert status({"token_use": "id", "cognito:username": "ada"}) == 200
 
 
+@pytest.mark.usefixtures("slide")
+def test_cloudfront_asks_by_the_functions_own_url(get):
+    """Its events have another form (version 2.0); the answer is the same."""
+    path, query = "/DeepZoom/s1_files/9/0_0.jpeg", {"tilesize": "200"}
+    event = {
+        "version": "2.0",
+        "rawPath": path,
+        "rawQueryString": "tilesize=200",
+        "queryStringParameters": query,
+        "headers": {},
+        "requestContext": {
+            "requestId": "r-1",
+            "http": {"method": "GET", "path": path},
+            "authorizer": {"iam": {"userArn": "cloudfront.amazonaws.com"}},
+        },
+    }
+    assert load_handler("ImageRequest")(event, None) == get(path, query)
+
+
 def test_what_nobody_foresaw_tells_nothing(get, storage, monkeypatch):
     monkeypatch.setattr("vsv.images.Images.descriptor", lambda *_: 1 / 0)
     assert problem(get("/DeepZoom/x.dzi"), 500) == "the request failed here"

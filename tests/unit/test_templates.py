@@ -1,41 +1,211 @@
-"""What the templates promise each other, where no deployment without a VPC would notice."""
+"""What the templates promise each other, and the documents, where no local deployment notices."""
 
+import re
+
+import pytest
+from samtranslator.translator.transform import transform
+
+from lint.permissions import DOCUMENT, filled, roles
+from lint.template import text
 from local.appsync import load_schema
+from tests.cloudformation import resolved
 from tests.conftest import ROOT, load_template
 
+MAIN = load_template(ROOT / "main.template.yaml")
 FUNC = load_template(ROOT / "func.template.yaml")["Resources"]
 VPC = load_template(ROOT / "templates" / "vpc.template.yaml")["Resources"]
 GRAPHQL = load_template(ROOT / "templates" / "graphql.template.yaml")["Resources"]
+# What `sam build` makes of func.template.yaml has its parameters and outputs.
+BUILT = {".aws-sam/build/template.yaml": "func.template.yaml"}
+NESTED = {
+    name: {
+        **properties,
+        "TemplateURL": BUILT.get(properties["TemplateURL"], properties["TemplateURL"]),
+    }
+    for name, resource in MAIN["Resources"].items()
+    if resource["Type"] == "AWS::CloudFormation::Stack"
+    for properties in [resource["Properties"]]
+}
+RIGHTS = {
+    name.removesuffix("Function"): {right.action for right in role.rights}
+    for name, role in roles(FUNC).items()
+}
 
 
-def statements(policies):
-    """All statements of a function's policies, those under a condition as well."""
-    for policy in policies:
-        for each in policy.get("Fn::If", [None, policy])[1:]:
-            yield from each.get("Statement", [])
+@pytest.mark.parametrize("stack", sorted(NESTED))
+def test_a_nested_stack_gets_the_parameters_that_it_has_and_all_that_it_needs(stack):
+    parameters = load_template(ROOT / NESTED[stack]["TemplateURL"]).get("Parameters", {})
+    given = set(NESTED[stack].get("Parameters", {}))
+    required = {name for name, each in parameters.items() if "Default" not in each}
+    assert given <= set(parameters)
+    assert required <= given
 
 
-def actions(function) -> set[str]:
-    """What a function's policies allow, whatever the conditions."""
-    found = set()
-    for statement in statements(function["Properties"].get("Policies", [])):
-        for action in statement["Action"]:
-            choices = action.get("Fn::If", [])[1:] if isinstance(action, dict) else [action]
-            found |= {choice for choice in choices if isinstance(choice, str)}
-    return found
+def outputs_used(value) -> set[tuple[str, str]]:
+    """Stack and output of each reference to a nested stack's output."""
+    if isinstance(value, dict):
+        if "Fn::GetAtt" in value and ".Outputs." in (attribute := ".".join(value["Fn::GetAtt"])):
+            stack, _, output = attribute.split(".")
+            return {(stack, output)}
+        return set().union(*map(outputs_used, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(outputs_used, value))
+    return (
+        set(re.findall(r"\$\{(\w+)\.Outputs\.(\w+)\}", value)) if isinstance(value, str) else set()
+    )
+
+
+def test_outputs_that_are_used_are_there_and_those_that_are_there_are_used():
+    """An output that nobody reads is a promise to nobody."""
+    used = outputs_used(MAIN)
+    there = {
+        (stack, output)
+        for stack, properties in NESTED.items()
+        for output in load_template(ROOT / properties["TemplateURL"]).get("Outputs", {})
+    }
+    assert used == there
+
+
+def test_what_a_parameter_takes_its_nested_namesake_takes():
+    """Else main lets through what fails only in the middle of a deployment."""
+    for stack, properties in NESTED.items():
+        nested = load_template(ROOT / properties["TemplateURL"])["Parameters"]
+        for name, value in properties.get("Parameters", {}).items():
+            if value != {"Ref": name}:
+                continue
+            outer, inner = MAIN["Parameters"][name], nested[name]
+            for key in ("AllowedValues", "MinValue", "MaxValue", "NoEcho"):
+                assert outer.get(key) == inner.get(key), (stack, name, key)
+
+
+def test_every_parameter_has_its_place_on_the_form_and_its_words():
+    form = MAIN["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in form["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(MAIN["Parameters"])
+    assert set(form["ParameterLabels"]) == set(MAIN["Parameters"])
+    for name, parameter in MAIN["Parameters"].items():
+        assert parameter["Description"], name
+        # Few values are required, and none of these.
+        assert "Default" in parameter, name
+
+
+def test_what_nobody_may_lose_outlives_its_stack():
+    kept = {"AWS::EFS::FileSystem", "AWS::Cognito::UserPool"}
+    named = {"SlideTable", "HistoryTable", "ArchiveBucket", "PyramidBucket"}
+    seen = set()
+    for path in (ROOT / "templates").glob("*.template.yaml"):
+        for name, resource in load_template(path)["Resources"].items():
+            if resource["Type"] in kept or name in named:
+                seen.add(name)
+                assert resource["DeletionPolicy"] == "Retain", name
+                assert resource["UpdateReplacePolicy"] == "Retain", name
+    assert seen == named | {"FileSystem", "UserPool"}
+
+
+@pytest.mark.parametrize(("key", "other"), ["AB", "BA"])
+def test_one_of_two_keys_signs_cookies_and_the_other_is_gone(key, other):
+    """To change `CookieKey` ends all sessions: it leaves nothing that knows the key before."""
+    path = ROOT / "templates" / "edge.template.yaml"
+    edge = resolved(path, CookieKey=key.lower(), LookUpArn="arn:l", LookUpRoleArn="arn:r")
+    assert f"CookieKey{key}" in edge["Resources"]
+    assert not [name for name in edge["Resources"] if name.endswith(f"y{other}")]
+    (trusted,) = edge["Resources"]["KeyGroup"]["Properties"]["KeyGroupConfig"]["Items"]
+    assert trusted == edge["Outputs"]["CookieKeyPairId"]["Value"] == {"Ref": f"PublicKey{key}"}
+
+
+class NoPolicies:
+    """SAM's policies by AWS's names: we use none."""
+
+    def load(self) -> dict:
+        return {}
+
+
+@pytest.mark.parametrize("name", ["main.template.yaml", "func.template.yaml", *sorted(NESTED)])
+def test_sam_expands_it(name, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    template = load_template(ROOT / (NESTED[name]["TemplateURL"] if name in NESTED else name))
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        for key in {"CodeUri", "ContentUri", "DefinitionUri"} & set(properties):
+            properties[key] = "s3://bucket/key"  # as sam deploy leaves it
+    parameters = template.get("Parameters", {}).items()
+    values = {key: each.get("Default", "") for key, each in parameters}
+    wanted = {key for key, each in template["Resources"].items() if "Layer" not in key}
+    expanded = transform(template, values, NoPolicies())["Resources"]
+    assert expanded.keys() >= wanted
+    assert not [key for key, each in expanded.items() if "Serverless" in each["Type"]]
+
+
+def expanded_func(monkeypatch, layer="s3://bucket/layer", code="s3://bucket/code") -> dict:
+    """func.template.yaml as CloudFormation gets it."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    template = load_template(ROOT / "func.template.yaml")
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        for key in {"CodeUri", "ContentUri", "DefinitionUri"} & set(properties):
+            properties[key] = {"VsvLayer": layer, "ImageRequestFunction": code}.get(
+                name, "s3://b/k"
+            )
+    parameters = template["Parameters"].items()
+    defaults = {name: each.get("Default", "") for name, each in parameters}
+    return transform(template, defaults, NoPolicies())["Resources"]
+
+
+def test_whatever_changes_image_request_makes_a_new_version_of_it(monkeypatch):
+    """Else viewers would go on with the version before."""
+
+    def version(**changed: str) -> str:
+        expanded = expanded_func(monkeypatch, **changed)
+        (name,) = (
+            name
+            for name, each in expanded.items()
+            if each["Type"] == "AWS::Lambda::Version" and name.startswith("ImageRequest")
+        )
+        description = text(expanded[name]["Properties"]["Description"])
+        variables = FUNC["ImageRequestFunction"]["Properties"]["Environment"]["Variables"]
+        # CloudFormation replaces a version whose description changes.
+        assert {text(value) for value in variables.values()} <= set(description.split())
+        return name
+
+    before = version()
+    assert version() == before
+    assert version(code="s3://bucket/other") != before
+    assert version(layer="s3://bucket/other") != before
+
+
+def test_the_page_of_permissions_is_that_of_the_templates():
+    """`python -m lint.permissions --write` renews it."""
+    page = DOCUMENT.read_text()
+    assert filled(page) == page
+    for name in RIGHTS:
+        assert re.search(rf"^\| .*\b{name}\b.* \|", page, re.MULTILINE) or "Machine" in name, name
 
 
 def test_the_endpoints_let_through_what_functions_in_the_vpc_do():
     inside = [
-        function
-        for function in FUNC.values()
-        if function["Type"] == "AWS::Serverless::Function" and "VpcConfig" in function["Properties"]
+        name.removesuffix("Function")
+        for name, resource in FUNC.items()
+        if resource["Type"] == "AWS::Serverless::Function" and "VpcConfig" in resource["Properties"]
     ]
     assert len(inside) > 5
     for endpoint, service in (("S3Endpoint", "s3:"), ("DynamoDbEndpoint", "dynamodb:")):
         (statement,) = VPC[endpoint]["Properties"]["PolicyDocument"]["Statement"]
-        wanted = {action for each in inside for action in actions(each)}
+        wanted = set().union(*(RIGHTS[name] for name in inside))
         assert {each for each in wanted if each.startswith(service)} <= set(statement["Action"])
+
+
+def test_the_workflow_may_call_the_functions_that_it_calls_and_no_others():
+    machine = FUNC["ImportSlideStateMachine"]["Properties"]
+    definition = (ROOT / machine["DefinitionUri"]).read_text()
+    named = set(re.findall(r"\$\{(\w+FunctionArn)\}", definition))
+    passed = machine["DefinitionSubstitutions"]
+    assert named == {name for name in passed if name.endswith("FunctionArn")}
+    allowed = {
+        right.resource
+        for right in roles(FUNC)["ImportSlideStateMachine"].rights
+        if right.action == "lambda:InvokeFunction"
+    }
+    assert allowed == {text(passed[name]) for name in named}
 
 
 def test_every_field_of_the_schema_has_its_resolver():

@@ -374,7 +374,7 @@ def resident():
 
 rng = random.Random(1)
 measured = []
-for number in range(10_000):
+for number in range(8_000):
     slide = f"s{rng.randrange(200)}"
     level = rng.choice((12, 12, 12, 11, 10))
     span = 9 >> (12 - level), 12 >> (12 - level)
@@ -388,7 +388,7 @@ print(*measured)
 """
 
 
-def test_memory_stays_flat_over_ten_thousand_tiles_of_two_hundred_slides(storage, real):
+def test_memory_stays_flat_over_eight_thousand_tiles_of_two_hundred_slides(storage, real):
     for number in range(200):
         os.link(real, storage.root / f"s{number}.svs")
     done = subprocess.run(
@@ -399,6 +399,6 @@ def test_memory_stays_flat_over_ten_thousand_tiles_of_two_hundred_slides(storage
         check=True,
     )
     measured = [int(number) for number in done.stdout.split()]
-    assert len(measured) == 10
+    assert len(measured) == 8
     # Until all slides that are kept open have been seen it grows; not after that.
     assert measured[-1] - measured[5] < 2**20, measured

@@ -2,7 +2,7 @@
 
 Serves the built pages, a hosted sign-in page with PKCE, GraphQL by the project's own schema,
 removal, and DeepZoom images whose tiles say which tile they are. Refuses what comes without a valid
-token.
+token, and images without a session's cookie.
 `POST /fake/…` plays the mishaps: see `FakeBackend.mishap`.
 
     python tests/web/fake_backend.py --port 8000
@@ -25,6 +25,7 @@ import re
 import secrets
 import time
 from http import HTTPStatus
+from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
@@ -59,15 +60,17 @@ class FakeBackend(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.codes: dict[str, dict[str, str]] = {}
         self.id_tokens: dict[str, str] = {}  # whose they are
+        self.cookies: set[str] = set()
         self.refresh_tokens: dict[str, str] = {}
         self.api_broken = False
         self.tiles_broken = False
-        self.counts = {"sign_in": 0, "refresh": 0, "tiles": 0, "refused": 0}
+        self.counts = {"sign_in": 0, "refresh": 0, "sessions": 0, "tiles": 0, "refused": 0}
 
     def mishap(self, name: str, body: dict[str, str | None]) -> None:
         """Something happens that users should hardly notice, or be told plainly."""
         if name in {"expire-tokens", "end-sessions"}:
             self.id_tokens.clear()
+            self.cookies.clear()
         if name == "end-sessions":
             self.refresh_tokens.clear()
         if name in {"break-tiles", "mend-tiles"}:
@@ -151,6 +154,8 @@ class Handler(BaseHTTPRequestHandler):
             self.token({name: values[0] for name, values in parse_qs(body).items()})
         elif path == "/graphql":
             self.graphql(body)
+        elif path == "/api/Session":
+            self.open_session()
         elif path.startswith("/fake/"):
             self.server.mishap(path.removeprefix("/fake/"), json.loads(body or "{}"))
             self.reply_json({})
@@ -162,6 +167,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         if urlsplit(self.path).path == "/api/RemoveImages":
             self.remove_images(body)
+        elif urlsplit(self.path).path == "/api/Session":
+            self.end_session()
         else:
             self.problem(HTTPStatus.NOT_FOUND)
 
@@ -291,9 +298,32 @@ class Handler(BaseHTTPRequestHandler):
         answer = {"Operation": request["Operation"], "Images": results}
         self.reply_json(answer, HTTPStatus.ACCEPTED)
 
+    def open_session(self) -> None:
+        """Hand out the cookie that opens images, as CloudFront's do."""
+        if self.caller("Bearer") is None:
+            return
+        cookie = secrets.token_urlsafe()
+        self.server.cookies.add(cookie)
+        self.server.counts["sessions"] += 1
+        self.reply_json({"seconds": ID_TOKEN_LIFE_S}, cookie=f"session={cookie}")
+
+    def end_session(self) -> None:
+        """Take it away."""
+        if self.caller("Bearer") is not None:
+            self.reply_json({"seconds": 0}, cookie="session=; Max-Age=0")
+
+    def has_session(self) -> bool:
+        """Whether the request has a living cookie; it is refused otherwise, as by CloudFront."""
+        cookies = SimpleCookie(self.headers.get("Cookie"))
+        if "session" in cookies and cookies["session"].value in self.server.cookies:
+            return True
+        self.server.counts["refused"] += 1
+        self.reply(b"<Error>MissingKey</Error>", "text/xml", HTTPStatus.FORBIDDEN)
+        return False
+
     def deepzoom(self, path: str) -> None:
         """A descriptor, a tile or an associated image."""
-        if self.caller("Bearer") is None:
+        if not self.has_session():
             return
         image_id, _, rest = unquote(path).removesuffix(".dzi").partition("_files/")
         record = self.server.catalogue.records.get(image_id, {})
@@ -342,13 +372,24 @@ class Handler(BaseHTTPRequestHandler):
         body = {"title": status.phrase, "status": status, "detail": detail or status.description}
         self.reply(json.dumps(body).encode(), "application/problem+json", status)
 
-    def reply_json(self, body: object, status: HTTPStatus = HTTPStatus.OK) -> None:
+    def reply_json(
+        self, body: object, status: HTTPStatus = HTTPStatus.OK, cookie: str | None = None
+    ) -> None:
         """Answer with a JSON document."""
-        self.reply(json.dumps(body).encode(), "application/json", status)
+        self.reply(json.dumps(body).encode(), "application/json", status, cookie)
 
-    def reply(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
-        """Answer with a body."""
+    def reply(
+        self,
+        body: bytes,
+        kind: str,
+        status: HTTPStatus = HTTPStatus.OK,
+        cookie: str | None = None,
+    ) -> None:
+        """Answer with a body, and a cookie for images."""
         self.send_response(status)
+        if cookie:
+            attributes = "Path=/api/DeepZoom/; Secure; HttpOnly; SameSite=Strict"
+            self.send_header("Set-Cookie", f"{cookie}; {attributes}")
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")

@@ -97,11 +97,19 @@ def test_from_sign_in_to_full_zoom_and_sign_out(page: Page, backend: Backend):
     page.click("#macro summary")
     expect(page.locator("#slide-macro img")).to_be_visible()
 
+    (cookie,) = page.context.cookies()
+    assert cookie["httpOnly"]
+    assert cookie["secure"]
+    assert cookie["sameSite"] == "Strict"
+    assert backend.counts()["sessions"] == 1, "one for all images"
+
     page.go_back()
     expect(first).to_be_visible()
     assert cards.count() == 30, "the list is as it was left"
-    page.click("#sign-out")
+    with page.expect_navigation():  # to the sign-in page's own sign-out, and back
+        page.click("#sign-out")
     expect(body).to_have_attribute("data-state", "signed-out")
+    assert page.context.cookies() == []
     assert page.evaluate("JSON.stringify(sessionStorage)") == "{}"
     assert cards.count() == 0
 

@@ -1,7 +1,9 @@
-// The servers' side: GraphQL for the slide records, REST for the images, both with the user's token.
+// The servers' side: GraphQL for the slide records and REST for what is done to slides, both with the
+// user's token; and the images, by the cookies that the token opens.
 
 import { GET_SLIDE, GET_SLIDES, SLIDE_HISTORY, UPDATE_SLIDE, listingDocument } from "./documents.js";
 import { RequestError } from "./errors.js";
+import { ImagePass } from "./imagepass.js";
 
 /** API Gateway's Cognito authorizer takes the ID token as a bearer token. */
 const restAuthorization = (/** @type {string} */ token) => `Bearer ${token}`;
@@ -9,6 +11,8 @@ const restAuthorization = (/** @type {string} */ token) => `Bearer ${token}`;
 const graphqlAuthorization = (/** @type {string} */ token) => token;
 
 const TIMEOUT_MS = 30_000;
+/** Nobody waits longer than this to be signed out. */
+const GOODBYE_MS = 3_000;
 
 /** AppSync's own names for errors and the API's. @type {Record<string, import("./errors.js").ErrorKind>} */
 const GRAPHQL_KINDS = {
@@ -42,6 +46,7 @@ export class Api {
   #apiUrl;
   #graphqlUrl;
   #session;
+  #pass = new ImagePass(() => this.#openSession());
 
   /**
    * @param {{apiUrl: string, graphqlUrl: string}} config
@@ -135,7 +140,7 @@ export class Api {
    * @returns {Promise<Descriptor>}
    */
   async getDescriptor(imageId, signal) {
-    const response = await this.#get(`${this.#imageUrl(imageId)}.dzi`, signal);
+    const response = await this.#getImage(`${this.#imageUrl(imageId)}.dzi`, signal);
     const image = new DOMParser().parseFromString(await response.text(), "application/xml").documentElement;
     const size = image.getElementsByTagNameNS("*", "Size")[0];
     const descriptor = {
@@ -160,7 +165,7 @@ export class Api {
    */
   async getAssociatedImage(imageId, name, signal) {
     try {
-      const response = await this.#get(`${this.#imageUrl(imageId)}_files/${name}.jpeg`, signal);
+      const response = await this.#getImage(`${this.#imageUrl(imageId)}_files/${name}.jpeg`, signal);
       return await response.blob();
     } catch (error) {
       if (error instanceof RequestError && error.kind === "missing") return null;
@@ -174,7 +179,22 @@ export class Api {
    * @returns {Promise<Blob>}
    */
   async getTile(url, signal) {
-    return (await this.#get(url, signal)).blob();
+    return (await this.#getImage(url, signal)).blob();
+  }
+
+  /** Takes the cookies away that open images. What fails is let be: they die by themselves. */
+  async endSession() {
+    try {
+      const farewell = AbortSignal.timeout(GOODBYE_MS);
+      await this.#send(`${this.#apiUrl}/Session`, { method: "DELETE" }, restAuthorization, farewell);
+    } catch {
+      // signing out goes on
+    }
+  }
+
+  async #openSession() {
+    const response = await this.#send(`${this.#apiUrl}/Session`, { method: "POST" }, restAuthorization);
+    return (await response.json()).seconds;
   }
 
   /** @param {string} imageId */
@@ -183,11 +203,20 @@ export class Api {
   }
 
   /**
+   * Gets an image with the cookies; where they are refused, once more with new ones.
    * @param {string} url
    * @param {AbortSignal} [signal]
+   * @returns {Promise<Response>} a successful one
    */
-  #get(url, signal) {
-    return this.#send(url, {}, restAuthorization, signal);
+  async #getImage(url, signal) {
+    const pass = await this.#pass.current();
+    let response = await fetchWithin(TIMEOUT_MS, url, {}, signal);
+    if (response.status === 403) {
+      await this.#pass.renewed(pass);
+      response = await fetchWithin(TIMEOUT_MS, url, {}, signal);
+    }
+    if (!response.ok) throw await errorFrom(response);
+    return response;
   }
 
   /**

@@ -84,8 +84,9 @@ async function start(config) {
   find("#sign-in").addEventListener("click", async () => {
     location.assign(await session.signInUrl(location.hash));
   });
-  find("#sign-out").addEventListener("click", () => {
+  find("#sign-out").addEventListener("click", async () => {
     const away = session.signOutUrl;
+    await api.endSession();
     history.replaceState(null, "", pageUrl);
     session.end();
     find("#sign-in-notice").replaceChildren();

@@ -9,7 +9,7 @@ import { RequestError, describe } from "./errors.js";
 
 /**
  * The slide as OpenSeadragon's tile source. Its tiles come through the API, so that each leaves with
- * the token of its moment, and a refused one is asked for again with a new token.
+ * living cookies, and a refused one is asked for again with new ones.
  * @param {Descriptor} descriptor
  * @param {Api} api
  * @param {AbortSignal} closed

@@ -38,9 +38,11 @@ __all__ = [
     "Event",
     "ImageRequest",
     "Response",
+    "cookies_response",
     "image_response",
     "json_body",
     "json_response",
+    "person",
     "problem",
     "problem_of",
     "require_scanner",
@@ -68,7 +70,8 @@ MAX_TILE_SIZE: Final = 1024
 MAX_OVERLAP: Final = 64
 
 # Slides do not change, but one may be deleted: a browser keeps a tile for an hour, and then asks
-# whether it is still the same. Shared caches must not keep patients' images.
+# whether it is still the same. Shared caches must not keep patients' images; our own at the edge,
+# which checks who asks, is told so by its cache policy.
 _CACHE_CONTROL: Final = "private, max-age=3600"
 
 _IMAGE_PATH = re.compile(
@@ -201,15 +204,21 @@ def _number(query: Mapping[str, str], name: str, low: int, high: int) -> int | N
     return int(text)
 
 
-# API Gateway
+# API Gateway, and a function URL, which CloudFront calls: its events name the path ``rawPath``
 
 
 def image_response(event: Event, images: Images) -> Response:
     """Answer a ``/DeepZoom/…`` request; 304 without reading a pixel where the viewer has it."""
     _require_person(event)
     query = event.get("queryStringParameters") or {}
-    request = ImageRequest.parse(unquote(event.get("path") or ""), query)
+    path = event.get("path") or event.get("rawPath") or ""
+    request = ImageRequest.parse(unquote(path), query)
     return _response(show(request.resource(images), _header(event, "if-none-match")))
+
+
+def person(event: Event) -> str:
+    """The name of the person who asks. Raises Forbidden for a machine."""
+    return Caller.of(_claims(event)).person()
 
 
 def technician(event: Event) -> str:
@@ -225,7 +234,8 @@ def require_scanner(event: Event) -> None:
 def _require_person(event: Event) -> None:
     """Raise Forbidden for a machine's token, whatever the gateway let through.
 
-    Without a gateway, where the event tells of no authorizer, there is nobody to be asked.
+    Where the event tells of no token there is nobody to be asked: CloudFront has checked the
+    cookies, or there is no gateway.
     """
     claims = _claims(event)
     if claims is not None:
@@ -253,6 +263,18 @@ def json_body(event: Event) -> Any:
 def json_response(body: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:
     """A JSON answer that no cache keeps."""
     return _response(_json(body, status))
+
+
+def cookies_response(cookies: Mapping[str, str], seconds: int) -> Response:
+    """An answer that sets cookies for images, which live as long as the browser stays open.
+
+    Its body says for how many ``seconds`` they are good; 0 takes them away.
+    """
+    attributes = "Path=/DeepZoom/; Secure; HttpOnly; SameSite=Strict"
+    if seconds == 0:
+        attributes += "; Max-Age=0"
+    set_cookie = [f"{name}={value}; {attributes}" for name, value in cookies.items()]
+    return {**json_response({"seconds": seconds}), "multiValueHeaders": {"Set-Cookie": set_cookie}}
 
 
 def results_response(request: "RemovalRequest", results: "Sequence[Result]") -> Response:

@@ -16,6 +16,7 @@ __all__ = [
     "DeskSettings",
     "RemovalSettings",
     "ReviewSettings",
+    "SessionSettings",
     "StepSettings",
     "StorageSettings",
 ]
@@ -229,3 +230,11 @@ class ArchiveSettings:
             _required(environment, "ARCHIVE_BUCKET"),
             environment.get("ARCHIVE_STORAGE_CLASS") or "STANDARD_IA",
         )
+
+
+@dataclass(frozen=True)
+class SessionSettings(_Names):
+    """For Session: the KMS key that signs cookies, and CloudFront's name for its public half."""
+
+    cookie_key_arn: str
+    cookie_key_pair_id: str

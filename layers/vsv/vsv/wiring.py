@@ -15,6 +15,7 @@ from vsv.settings import (
     CatalogueSettings,
     DeskSettings,
     RemovalSettings,
+    SessionSettings,
     StepSettings,
     StorageSettings,
 )
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from vsv.imports.steps import Importer
     from vsv.removal.desk import RemovalDesk
     from vsv.removal.steps import Remover
+    from vsv.session import Sessions
     from vsv.storage import Storage
 
-__all__ = ["catalogue", "desk", "importer", "removal_desk", "remover", "storage"]
+__all__ = ["catalogue", "desk", "importer", "removal_desk", "remover", "sessions", "storage"]
 
 
 @cache
@@ -115,3 +117,13 @@ def _archive() -> "Archive":
 
     settings = ArchiveSettings.read()
     return Archive(settings.bucket, settings.storage_class)
+
+
+@cache
+def sessions() -> "Sessions":
+    """What opens viewers' sessions."""
+    from vsv.session import Sessions, kms_signature
+
+    settings = SessionSettings.read()
+    sign = kms_signature(aws.client("kms"), settings.cookie_key_arn)
+    return Sessions(settings.cookie_key_pair_id, sign)

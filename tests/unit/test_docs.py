@@ -1,0 +1,123 @@
+"""The documentation keeps its word: links lead somewhere, and commands are as they are written."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from lint.commands import (
+    aws_problems,
+    make_problems,
+    output_problems,
+    own_problems,
+    parameter_problems,
+    parser_of,
+    sam_problems,
+)
+from lint.markdown import Document, documents
+from scanscope import import_slides
+from tests.conftest import ROOT, load_template
+from vsv import cli
+from vsv.admin import cli as admin
+
+MAIN = load_template(ROOT / "main.template.yaml")
+MAKEFILE = (ROOT / "Makefile").read_text()
+PROGRAMS = {
+    "vsv": cli.main,
+    "vsv-admin": admin.main,
+    "import_slides.py": import_slides.main,
+}
+TOP_LEVEL = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+# Git-ignored: there once something was built or run.
+MADE = ("web/dist", "web/node_modules")
+
+
+def links(document: Document) -> Iterator[str]:
+    """Each leads to a file that is there, and to a heading in it."""
+    for target in document.links:
+        path, _, anchor = target.partition("#")
+        file = document.folder / path if path else ROOT / document.name
+        if not file.exists():
+            yield f"{target}: no such file"
+        elif anchor:
+            other = document if not path else Document(path, file.read_text(), file.parent)
+            if anchor not in other.anchors:
+                yield f"{target}: no such heading"
+
+
+def shell(document: Document) -> Iterator[str]:
+    """Blocks without a language are for the shell; others say what they are."""
+    for block in document.blocks:
+        parsed = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True)
+        if parsed.returncode:
+            yield f"{block[:60]!r}: {parsed.stderr.strip()}"
+
+
+def commands(document: Document) -> Iterator[str]:
+    """Targets, sub-commands, operations, options, parameters, outputs: all exist."""
+    for text in (*document.blocks, *document.spans):
+        yield from make_problems(text, MAKEFILE)
+        for program, main in PROGRAMS.items():
+            yield from own_problems(program, parser_of(main), text)
+        yield from aws_problems(text)
+        yield from sam_problems(text)
+        yield from parameter_problems(text, set(MAIN["Parameters"]))
+        yield from output_problems(text, set(MAIN["Outputs"]))
+
+
+def paths(document: Document) -> Iterator[str]:
+    """A path in the prose that begins like one of ours is one of ours."""
+    for span in document.spans:
+        if not re.fullmatch(r"[\w.*-]+(/[\w.*-]+)*/?", span) or span.startswith(MADE):
+            continue
+        top, slash, _ = span.partition("/")
+        ours = top in TOP_LEVEL if slash else span.endswith((".md", ".template.yaml"))
+        if ours and not any(
+            any(folder.glob(span.rstrip("/"))) for folder in (ROOT, document.folder)
+        ):
+            yield f"{span}: no such file"
+
+
+CHECKS = {check.__name__: check for check in (links, shell, commands, paths)}
+
+BAD = [
+    ("links", "See [there](docs/nowhere.md).", "docs/nowhere.md: no such file"),
+    ("links", "# One\nSee [two](#two).", "#two: no such heading"),
+    ("links", "See [one](README.md#one-two-three-four).", "no such heading"),
+    ("shell", "```\nif true; then\n```", "syntax error"),
+    ("shell", "```bash\necho 'it\n```", "matching"),
+    ("commands", "Run `make coffee`.", "make coffee"),
+    ("commands", "```\nmake bench BENCH=tiles && make tea\n```", "make tea"),
+    ("commands", "`.venv/bin/vsv describe x.svs`", "vsv describe: no such command"),
+    ("commands", "`vsv prerender --colour red x.svs`", "vsv --colour: no such option"),
+    ("commands", "`vsv-admin --stack info failed --twice`", "vsv-admin --twice"),
+    ("commands", "```\nimport_slides.py --config x.ini --forever\n```", "--forever"),
+    ("commands", "`aws cloudfont list-distributions`", "aws cloudfont: no such service"),
+    ("commands", "`aws efs delete-files`", "aws efs delete-files: no such operation"),
+    (
+        "commands",
+        '```\nX=$(aws efs tag-resource --resource-id "a b" \\\n  --tag x)\n```',
+        "--tag: no such",
+    ),
+    ("commands", "`aws cloudformation wait stack-done --stack-name x`", "stack-done"),
+    ("commands", "`sam bulid`", "sam bulid: no such command"),
+    ("commands", "`sam deploy --stack x | tail`", "sam deploy --stack: no such option"),
+    ("commands", "`sam deploy --parameter-overrides 'Colour=red' --guided`", "Colour"),
+    ("commands", '```\ncurl "$(output ApiAddress)"\n```', "ApiAddress: no such output"),
+    ("paths", "In `functions/MakeCoffee/app.py`.", "functions/MakeCoffee/app.py"),
+    ("paths", "In `templates/*.yml`.", "templates/*.yml"),
+    ("paths", "Read `INSTALLATION.md`.", "INSTALLATION.md"),
+]
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_the_documentation_is_true(check):
+    found = [f"{each.name}: {problem}" for each in documents(ROOT) for problem in check(each)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("check", "text", "problem"), BAD)
+def test_what_is_wrong_is_seen(check, text, problem):
+    (found,) = CHECKS[check](Document("README.md", text, ROOT))
+    assert problem in found

@@ -1,0 +1,107 @@
+"""Layers: what is pinned, what their Makefiles say, and what the check at their end refuses."""
+
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, load_template
+from vsv import _halving
+
+LAYERS = ROOT / "layers"
+FOLDERS = {
+    name: resource["Properties"]["ContentUri"].removeprefix("layers/")
+    for name, resource in load_template(ROOT / "func.template.yaml")["Resources"].items()
+    if resource["Type"] == "AWS::Serverless::LayerVersion"
+}
+MAX_UNZIPPED_MB = 250  # Lambda's limit for a function and its layers together
+LIBRARY = Path(_halving.__file__)
+
+
+@pytest.fixture(scope="module")
+def finish():
+    spec = importlib.util.spec_from_file_location("finish", LAYERS / "common" / "finish.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def pins(path) -> dict[str, tuple[str, set[str]]]:
+    """Each package's version and hashes."""
+    return {
+        name: (version, set(re.findall(r"--hash=sha256:([0-9a-f]{64})", rest)))
+        for name, version, rest in re.findall(
+            r"^([a-z0-9-]+)==(\S+)((?: \\\n +--\S+)*)", path.read_text(), re.MULTILINE
+        )
+    }
+
+
+def test_what_functions_run_on_has_the_versions_that_tests_run_on():
+    tested = pins(ROOT / "requirements" / "dev.txt")
+    shared = {
+        name: version
+        for path in LAYERS.glob("*/requirements.txt")
+        for name, (version, _) in pins(path).items()
+        if name != "pillow-simd"
+    }
+    assert {"openslide-python", "zxing-cpp", "aws-lambda-powertools"} < shared.keys()
+    assert shared == {name: tested[name][0] for name in shared}
+
+
+def test_the_sources_of_the_jpeg_libraries_are_of_the_openslide_that_is_shipped():
+    ((name, (version, hashes)),) = pins(LAYERS / "pillow-simd" / "source-requirements.txt").items()
+    shipped, its_hashes = pins(LAYERS / "openslide" / "requirements.txt")[name]
+    assert version == shipped
+    assert hashes
+    assert hashes <= its_hashes
+
+
+def test_the_layers_shares_leave_room():
+    limits = [
+        int(re.search(r"^LIMIT_MB = (\d+)$", (LAYERS / folder / "Makefile").read_text(), re.M)[1])
+        for folder in FOLDERS.values()
+    ]
+    assert sum(limits) < MAX_UNZIPPED_MB / 2
+
+
+@pytest.mark.parametrize("layer", FOLDERS)
+def test_sam_builds_a_layer_beside_what_layers_share(layer):
+    """In a container too, which sees only what is under ProjectRootDirectory."""
+    folder = f"layers/{FOLDERS[layer]}"
+    metadata = load_template(ROOT / "func.template.yaml")["Resources"][layer]["Metadata"]
+    assert metadata == {
+        "BuildMethod": "makefile",
+        "ProjectRootDirectory": "layers",
+        "ContextPath": folder,
+        "WorkingDirectory": folder,
+    }
+    assert "\ninclude ../common/layer.mk\n" in (ROOT / folder / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("layer", FOLDERS)
+def test_the_recipe_is_sound_shell_and_ends_with_the_check(layer):
+    commands = subprocess.run(
+        ["make", "-n", f"build-{layer}", "ARTIFACTS_DIR=/artifacts"],
+        cwd=LAYERS / FOLDERS[layer],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    subprocess.run(["sh", "-n"], input=commands, text=True, check=True)
+    assert f'finish.py" {layer} "/artifacts/python" ' in commands
+
+
+def test_a_library_for_a_newer_linux_than_lambdas_is_refused(finish, monkeypatch):
+    assert list(finish._faults(LIBRARY, set())) == []
+    monkeypatch.setitem(finish._HIGHEST, "GLIBC", (2, 4))
+    (fault,) = finish._faults(LIBRARY, set())
+    assert re.search(r"too new a Linux: _halving.*\.so asks for GLIBC 2\.\d+, .* 2\.4$", fault)
+
+
+def test_a_library_that_needs_what_lambda_lacks_is_refused(finish, monkeypatch):
+    monkeypatch.setattr(finish, "_LAMBDAS_OWN", re.compile("nothing"))
+    (fault,) = finish._faults(LIBRARY, set())
+    assert "needs libc.so.6" in fault
+    assert list(finish._faults(LIBRARY, {"libc.so.6"})) == []
