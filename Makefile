@@ -11,7 +11,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; \
   done)
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
-TYPED := layers/vsv/vsv functions lint local scanscope benchmarks
+TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # The library is installed as it stands here, but for what has to be compiled.
 LIBRARY_C := $(wildcard layers/vsv/c/*)
@@ -48,8 +48,11 @@ reset: down ## Forget the local stack's state: slides, tables, accounts, address
 
 .PHONY: build
 build: setup ## Build functions and layers, as for a deployment, for this machine's Python
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --parameter-overrides \
-	  PythonRuntime=$$($(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+	@mkdir -p .aws-sam
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --cached --parameter-overrides \
+	  PythonRuntime=$$($(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])') \
+	  >.aws-sam/build.log 2>&1 || { tail -n 40 .aws-sam/build.log; exit 1; }
+	@du -shc .aws-sam/build/*Layer | sed 's/total/all layers, of 250 MB/'
 
 # ─── Checks ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -89,7 +92,7 @@ lint-templates: lint-yaml build $(CHECKOV_VENV)/.installed
 	$(CHECKOV_VENV)/bin/checkov --config-file lint/checkov.yaml --file $(TEMPLATES)
 
 lint-shell: setup
-	$(BIN)/shellcheck .ci/run local/packages.sh
+	$(BIN)/shellcheck .ci/run local/packages.sh layers/libdmtx/fetch.sh
 
 format: setup ## Format the Python code
 	$(BIN)/ruff format .

@@ -113,7 +113,7 @@ def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool
 
 
 def _build(values: Mapping[str, str], endpoint_url: str) -> None:
-    first = "" if _BUILD.exists() else " (the first time compiles Pillow-SIMD: about half a minute)"
+    first = "" if _BUILD.exists() else " (the first time compiles libraries: about a minute)"
     print(f"  building functions and layers{first}", flush=True)
     wanted = _parameters(_FUNC_TEMPLATE)
     _sam(
@@ -174,6 +174,8 @@ def _sam(arguments: Sequence[str], endpoint_url: str, log: str) -> None:
         "TMPDIR": str(_TEMPORARY),
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": "0.5",
+        # What is compiled for this machine alone may ask for a newer Linux than Lambda's.
+        "LAYERS_FOR_THIS_MACHINE": "1",
         "__SAM_CLI_APP_DIR": str(STATE / "sam" / "home"),
         # The build takes this interpreter, not another python3 that happens to come first.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",

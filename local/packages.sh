@@ -31,8 +31,9 @@ python_is_complete || need python3 python3-venv python3-dev
 command -v cc >/dev/null || need gcc
 has_header stdio.h || need libc6-dev
 has_header zlib.h || need zlib1g-dev
-# The assembler of libjpeg-turbo, which is compiled for the layer.
+# What compiles libjpeg-turbo (its assembler) and OpenJPEG for Pillow-SIMD's layer.
 command -v nasm >/dev/null || need nasm
+command -v c++ >/dev/null || need g++
 # What encodes the tiles between the slide's levels.
 has_library libturbojpeg.so.0 || need libturbojpeg0
 # The second reader of Data Matrix labels.
