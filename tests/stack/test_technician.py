@@ -370,7 +370,7 @@ def test_a_cdr_that_stays_away_is_given_up_with_an_alarm(
 
     def dead_letter():
         answer = sqs.receive_message(
-            QueueUrl=stack.dead_letter_queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0
+            QueueUrl=stack.dead_letter_queue_url, MaxNumberOfMessages=10, VisibilityTimeout=5
         )
         return any(image_id in each["Body"] for each in answer.get("Messages", []))
 
