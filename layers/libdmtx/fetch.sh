@@ -43,5 +43,6 @@ from_upstream() {
 if from_distribution && is_whole || from_upstream && is_whole; then
   exit 0
 fi
-echo "error: libdmtx $version is neither in the distribution's archive nor to be had from $upstream" >&2
+echo "error: libdmtx $version with SHA-256 $sha256" \
+  "is neither in the distribution's archive nor to be had from $upstream" >&2
 exit 1

@@ -1,7 +1,9 @@
 """Layers: what is pinned, what their Makefiles say, and what the check at their end refuses."""
 
+import hashlib
 import importlib.util
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -36,6 +38,18 @@ def pins(path) -> dict[str, tuple[str, set[str]]]:
             r"^([a-z0-9-]+)==(\S+)((?: \\\n +--\S+)*)", path.read_text(), re.MULTILINE
         )
     }
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(LAYERS.glob("*/*requirements.txt")),
+    ids=lambda path: f"{path.parent.name}-{path.name}",
+)
+def test_all_that_a_layer_is_built_from_has_a_version_and_a_hash(path):
+    wanted = re.findall(r"^[^\s#].*", path.read_text(), re.MULTILINE)
+    pinned = pins(path)
+    assert len(wanted) == len(pinned) > 0
+    assert all(hashes for _, hashes in pinned.values())
 
 
 def test_what_functions_run_on_has_the_versions_that_tests_run_on():
@@ -81,9 +95,11 @@ def test_sam_builds_a_layer_beside_what_layers_share(layer):
 
 
 @pytest.mark.parametrize("layer", FOLDERS)
-def test_the_recipe_is_sound_shell_and_ends_with_the_check(layer):
+def test_the_recipe_is_sound_shell_and_ends_with_the_check(layer, tmp_path):
+    """In a container too, where sam has the Makefile elsewhere than the folder that it runs in."""
+    makefile = shutil.copy(LAYERS / FOLDERS[layer] / "Makefile", tmp_path)
     commands = subprocess.run(
-        ["make", "-n", f"build-{layer}", "ARTIFACTS_DIR=/artifacts"],
+        ["make", "-n", "--makefile", makefile, f"build-{layer}", "ARTIFACTS_DIR=/artifacts"],
         cwd=LAYERS / FOLDERS[layer],
         capture_output=True,
         text=True,
@@ -91,6 +107,37 @@ def test_the_recipe_is_sound_shell_and_ends_with_the_check(layer):
     ).stdout
     subprocess.run(["sh", "-n"], input=commands, text=True, check=True)
     assert f'finish.py" {layer} "/artifacts/python" ' in commands
+
+
+@pytest.fixture
+def container(tmp_path) -> Path:
+    """A folder of programs, without apt-get; its curl gets the same text wherever it asks."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("bash", "mktemp", "realpath", "rm", "sha256sum"):
+        (programs / name).symlink_to(shutil.which(name))
+    curl = programs / "curl"
+    curl.write_text('#!/bin/bash\nwhile [ "$1" != --output ]; do shift; done\necho found >"$2"\n')
+    curl.chmod(0o755)
+    return programs
+
+
+@pytest.mark.parametrize("is_pinned", [True, False])
+def test_libdmtx_comes_from_upstream_where_there_is_no_apt_and_only_as_pinned(
+    is_pinned, container, tmp_path
+):
+    script = (LAYERS / "libdmtx" / "fetch.sh").read_text()
+    (pin,) = re.findall(r"^sha256=([0-9a-f]{64})$", script, re.MULTILINE)
+    if is_pinned:
+        script = script.replace(pin, hashlib.sha256(b"found\n").hexdigest())
+    done = subprocess.run(
+        ["bash", "-c", script, "fetch.sh", tmp_path / "source"],
+        env={"PATH": str(container)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode == 0) == is_pinned, done.stderr
+    assert ("error: " in done.stderr) != is_pinned
 
 
 def test_a_library_for_a_newer_linux_than_lambdas_is_refused(finish, monkeypatch):
