@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from boto3.dynamodb.conditions import Key
-
 from local import services
 from local.settings import CACHE, ROOT, SCANNER, STATE, StackError
+from vsv.catalogue import IMPORTED, Catalogue
 
 _HEALTH_INTERVAL_S: Final = 5.0
 _IMPORT_TIMEOUT_S: Final = 1800
@@ -26,7 +25,7 @@ _SCRIPT: Final = ROOT / "scanscope" / "import_slides.py"
 
 def run(stack: Mapping[str, str]) -> None:
     """Import the sample slides into the running stack, say where they are, wait for Ctrl-C."""
-    waiting = [name for name in (_REAL_SLIDE, _GENERATED_SLIDE) if not _is_imported(stack, name)]
+    waiting = [name for name in (_REAL_SLIDE, _GENERATED_SLIDE) if not is_imported(stack, name)]
     if waiting:
         try:
             _scan(waiting)
@@ -35,19 +34,17 @@ def run(stack: Mapping[str, str]) -> None:
         print("Importing", flush=True)
         log = _import(stack)
         for name in waiting:
-            if not _is_imported(stack, name):
+            if not is_imported(stack, name):
                 raise StackError(f"{name} was not imported: see {log}")
     print(_invitation(stack), flush=True)
     _serve()
 
 
-def _is_imported(stack: Mapping[str, str], filename: str) -> bool:
+def is_imported(stack: Mapping[str, str], filename: str) -> bool:
+    """Tell whether the catalogue has an imported slide of this file."""
     tables = services.session().resource("dynamodb", endpoint_url=stack["aws_endpoint_url"])
-    table = tables.Table(stack["table_name"])
-    found = table.query(
-        IndexName="Filename-index", KeyConditionExpression=Key("Filename").eq(filename)
-    )
-    return any(item.get("ImportStatus") == "IMPORTED" for item in found["Items"])
+    records = Catalogue(tables, stack["table_name"]).by_filename(filename)
+    return any(record["ImportStatus"] == IMPORTED for record in records)
 
 
 def _scan(names: list[str]) -> None:

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from local import services
-from local.demo import write_scanner_config
+from local.demo import is_imported, write_scanner_config
 from tests.conftest import ROOT
 from tests.stack.conftest import run_stack
 from vsv.deepzoom import DeepZoom, Size
@@ -62,7 +62,8 @@ def test_the_scanners_script_deletes_its_copies_once_they_are_imported(stack, ne
     assert not any(path.exists() for _, path in slides)
     # The file is renamed a moment before it is deleted; the answer came before that.
     assert vanished == {image_id: "IMPORTED" for image_id, _ in slides}
-    for image_id, _ in slides:
+    for image_id, path in slides:
+        assert is_imported(stack.config, path.name), "the demonstration would go on"
         assert_every_tile_is_there_with_exact_size(stack, stack.record(image_id), 256)
 
 
