@@ -56,12 +56,16 @@ build: setup ## Build functions and layers, as for a deployment, for this machin
 
 # ─── Checks ──────────────────────────────────────────────────────────────────────────────────────
 
-.PHONY: test test-quick test-web test-stack test-bench
+.PHONY: test test-quick test-slow test-web test-stack test-bench
 .PHONY: lint lint-python lint-yaml lint-templates lint-shell format
-test: lint test-web test-quick test-stack test-bench ## Run all checks and tests
+test: lint test-web test-quick test-slow test-stack test-bench ## Run all checks and tests
 
 test-quick: setup ## Run the tests that need neither a running stack nor a browser
-	$(BIN)/python -m pytest -m "not stack and not bench" --ignore tests/web --numprocesses auto --dist loadscope
+	$(BIN)/python -m pytest -m "not stack and not bench and not slow" --ignore tests/web \
+	  --numprocesses auto --dist loadscope
+
+test-slow: setup ## Run what is like that, but takes seconds for each test
+	$(BIN)/python -m pytest -m slow --ignore tests/web --numprocesses auto
 
 test-stack: setup ## Run the tests of the deployed local stack
 	$(BIN)/python -m pytest -m stack

@@ -114,6 +114,7 @@ def test_without_its_tiles_a_slide_keeps_its_label(store):
     store.clear_tiles()
 
 
+@pytest.mark.slow
 def test_many_images_are_there_once_they_are_reported(store):
     written, reported = [f"5/{col}_0" for col in range(100)], []
     caller = threading.get_ident()
@@ -157,6 +158,7 @@ def test_objects_have_the_names_and_types_of_a_deepzoom_folder(s3):
     }
 
 
+@pytest.mark.slow
 def test_more_objects_than_a_page_holds_are_counted_and_cleared(s3):
     store = ImageBucket(BUCKET, "s1")
     with store.writing(lambda: None) as write:

@@ -224,6 +224,7 @@ class Meter:
         self.items += "Item" in parsed
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(280)
 def test_what_a_question_costs_does_not_grow_with_the_catalogue(ask, catalogue):
     def costs():

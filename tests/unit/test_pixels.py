@@ -153,6 +153,7 @@ def test_only_what_fits_is_asked_for():
         assert halve((good,), 1, *size) is None
 
 
+@pytest.mark.slow
 def test_no_damage_reads_or_writes_where_it_must_not(tmp_path):
     """A tile comes from a file that nobody vouches for, and C is not Python.
 

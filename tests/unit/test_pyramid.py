@@ -96,6 +96,7 @@ def test_units_are_all_tiles_once_and_pieces_all_units_once(banded):
         assert in_pieces == list(work.units())
 
 
+@pytest.mark.slow
 def test_every_tile_has_its_size_and_shows_the_box_filtered_slide(banded, tmp_path):
     slide, index, _ = banded
     pyramid = index.pyramid
@@ -152,6 +153,7 @@ def test_native_tiles_are_copied_and_each_source_tile_is_decoded_once(real, tmp_
         assert encodes["x"] == index.pyramid.tile_count - copied
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", [True, False], ids=["libturbojpeg", "Pillow"])
 @pytest.mark.parametrize(
     "jpeg",

@@ -388,6 +388,7 @@ print(*measured)
 """
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_over_eight_thousand_tiles_of_two_hundred_slides(storage, real):
     for number in range(200):
         os.link(real, storage.root / f"s{number}.svs")
