@@ -35,7 +35,9 @@ def all_cards(page: Page) -> None:
 
 
 def review(page: Page, image_id: str) -> Locator:
-    card(page, image_id).locator(".slide-actions button").click()
+    """Open the dialog, once it has the record as it is now: what comes later is news to it."""
+    with page.expect_response(lambda answer: "getSlide(" in (answer.request.post_data or "")):
+        card(page, image_id).locator(".slide-actions button").click()
     dialog = page.locator("dialog.review")
     expect(dialog).to_be_visible()
     return dialog
