@@ -3,9 +3,38 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from samtranslator.translator.transform import transform
+
 from tests.conftest import load_template
 
 _NOTHING = {"Ref": "AWS::NoValue"}
+
+
+class _NoPolicies:
+    """SAM's policies by AWS's names: we use none."""
+
+    def load(self) -> dict:
+        return {}
+
+
+def expanded(template: dict, given: Mapping[str, str]) -> dict:
+    """The template after SAM's transform, for these values of its parameters and else their own.
+
+    Artefacts have to be on S3, as ``sam package`` leaves them: see ``packaged``.
+    """
+    parameters = template.get("Parameters", {}).items()
+    values = {name: str(each.get("Default", "")) for name, each in parameters}
+    return transform(template, values | given, _NoPolicies())
+
+
+def packaged(path: Path, **uploaded: str) -> dict:
+    """The template as ``sam package`` leaves it; ``uploaded`` names where some files are."""
+    template = load_template(path)
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        for key in {"CodeUri", "ContentUri", "DefinitionUri"} & set(properties):
+            properties[key] = uploaded.get(name, "s3://bucket/key")
+    return template
 
 
 def resolved(path: Path, **given: str) -> dict:

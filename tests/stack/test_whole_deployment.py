@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from samcli.yamlhelper import yaml_parse
-from samtranslator.translator.transform import transform
 
 from local import settings
+from tests.cloudformation import expanded
 from tests.conftest import ROOT, load_template
 
 pytestmark = pytest.mark.stack
@@ -38,17 +38,10 @@ MISSING = {
 STAND_IN = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "–"}}
 
 
-class NoPolicies:
-    def load(self) -> dict:
-        return {}
-
-
-def expanded(template: dict, given: dict) -> dict:
+def prepared(template: dict, given: dict) -> dict:
     """A nested template as the emulator takes it."""
     if "Transform" in template:
-        parameters = template.get("Parameters", {}).items()
-        values = {name: str(each.get("Default", "")) for name, each in parameters}
-        template = transform(template, values | given, NoPolicies())
+        template = expanded(template, given)
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]:
             # The emulator knows no alarms over several metrics.
@@ -88,7 +81,7 @@ def template(stack, monkeypatch_module, tmp_path_factory) -> str:
         key = address[address.index(f"{STACK}/") :]
         nested = yaml_parse(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode())
         given = {name: GIVEN[name] for name in nested.get("Parameters", {}) if name in GIVEN}
-        body = json.dumps(expanded(nested, given), default=str)
+        body = json.dumps(prepared(nested, given), default=str)
         s3.put_object(Bucket=BUCKET, Key=f"{key}.expanded", Body=body.encode())
         resource["Properties"]["TemplateURL"] = f"{address}.expanded"
     return json.dumps(whole, default=str)

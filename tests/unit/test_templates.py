@@ -3,12 +3,11 @@
 import re
 
 import pytest
-from samtranslator.translator.transform import transform
 
 from lint.permissions import DOCUMENT, filled, roles
 from lint.template import text
 from local.appsync import load_schema
-from tests.cloudformation import resolved
+from tests.cloudformation import expanded, packaged, resolved
 from tests.conftest import ROOT, load_template
 
 MAIN = load_template(ROOT / "main.template.yaml")
@@ -113,55 +112,35 @@ def test_one_of_two_keys_signs_cookies_and_the_other_is_gone(key, other):
     assert trusted == edge["Outputs"]["CookieKeyPairId"]["Value"] == {"Ref": f"PublicKey{key}"}
 
 
-class NoPolicies:
-    """SAM's policies by AWS's names: we use none."""
-
-    def load(self) -> dict:
-        return {}
-
-
+@pytest.mark.usefixtures("region")
 @pytest.mark.parametrize("name", ["main.template.yaml", "func.template.yaml", *sorted(NESTED)])
-def test_sam_expands_it(name, monkeypatch):
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    template = load_template(ROOT / (NESTED[name]["TemplateURL"] if name in NESTED else name))
-    for resource in template["Resources"].values():
-        properties = resource.get("Properties", {})
-        for key in {"CodeUri", "ContentUri", "DefinitionUri"} & set(properties):
-            properties[key] = "s3://bucket/key"  # as sam deploy leaves it
-    parameters = template.get("Parameters", {}).items()
-    values = {key: each.get("Default", "") for key, each in parameters}
+def test_sam_expands_it(name):
+    template = packaged(ROOT / (NESTED[name]["TemplateURL"] if name in NESTED else name))
     wanted = {key for key, each in template["Resources"].items() if "Layer" not in key}
-    expanded = transform(template, values, NoPolicies())["Resources"]
-    assert expanded.keys() >= wanted
-    assert not [key for key, each in expanded.items() if "Serverless" in each["Type"]]
+    resources = expanded(template, {})["Resources"]
+    assert resources.keys() >= wanted
+    assert not [key for key, each in resources.items() if "Serverless" in each["Type"]]
 
 
-def expanded_func(monkeypatch, layer="s3://bucket/layer", code="s3://bucket/code") -> dict:
-    """func.template.yaml as CloudFormation gets it."""
+@pytest.fixture
+def region(monkeypatch):
+    """SAM's translator wants to know where it is."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    template = load_template(ROOT / "func.template.yaml")
-    for name, resource in template["Resources"].items():
-        properties = resource.get("Properties", {})
-        for key in {"CodeUri", "ContentUri", "DefinitionUri"} & set(properties):
-            properties[key] = {"VsvLayer": layer, "ImageRequestFunction": code}.get(
-                name, "s3://b/k"
-            )
-    parameters = template["Parameters"].items()
-    defaults = {name: each.get("Default", "") for name, each in parameters}
-    return transform(template, defaults, NoPolicies())["Resources"]
 
 
-def test_whatever_changes_image_request_makes_a_new_version_of_it(monkeypatch):
+@pytest.mark.usefixtures("region")
+def test_whatever_changes_image_request_makes_a_new_version_of_it():
     """Else viewers would go on with the version before."""
 
     def version(**changed: str) -> str:
-        expanded = expanded_func(monkeypatch, **changed)
+        template = packaged(ROOT / "func.template.yaml", **changed)
+        resources = expanded(template, {})["Resources"]
         (name,) = (
             name
-            for name, each in expanded.items()
+            for name, each in resources.items()
             if each["Type"] == "AWS::Lambda::Version" and name.startswith("ImageRequest")
         )
-        description = text(expanded[name]["Properties"]["Description"])
+        description = text(resources[name]["Properties"]["Description"])
         variables = FUNC["ImageRequestFunction"]["Properties"]["Environment"]["Variables"]
         # CloudFormation replaces a version whose description changes.
         assert {text(value) for value in variables.values()} <= set(description.split())
@@ -169,8 +148,8 @@ def test_whatever_changes_image_request_makes_a_new_version_of_it(monkeypatch):
 
     before = version()
     assert version() == before
-    assert version(code="s3://bucket/other") != before
-    assert version(layer="s3://bucket/other") != before
+    assert version(ImageRequestFunction="s3://bucket/other") != before
+    assert version(VsvLayer="s3://bucket/other") != before
 
 
 def test_the_page_of_permissions_is_that_of_the_templates():
