@@ -2,7 +2,16 @@
 
 from vsv.catalogue.filters import SlideFilter
 from vsv.catalogue.listings import Listings, Page, Search
-from vsv.catalogue.record import FAILED, IMPORTED, IMPORTING, Record, is_deleted, now, removal_of
+from vsv.catalogue.record import (
+    FAILED,
+    IMPORTED,
+    IMPORTING,
+    IdSource,
+    Record,
+    is_deleted,
+    now,
+    removal_of,
+)
 from vsv.catalogue.table import Catalogue
 
 __all__ = [
@@ -10,6 +19,7 @@ __all__ = [
     "IMPORTED",
     "IMPORTING",
     "Catalogue",
+    "IdSource",
     "Listings",
     "Page",
     "Record",

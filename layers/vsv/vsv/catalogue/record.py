@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Final
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "IMPORTED",
     "IMPORTING",
     "LISTED",
+    "IdSource",
     "Record",
     "changes",
     "derived",
@@ -24,6 +26,20 @@ Record = dict[str, Any]
 IMPORTING: Final = "IMPORTING"
 IMPORTED: Final = "IMPORTED"
 FAILED: Final = "FAILED"
+
+
+class IdSource(StrEnum):
+    """Where a slide's SlideID and CaseID come from.
+
+    ``NONE``: they are the ImageID for want of a better one. A scanner's running number identifies
+    no slide, so a slide in this state cannot be sent to the CDR.
+    """
+
+    BARCODE = "BARCODE"  # the code on the label image
+    SCANNER = "SCANNER"  # the Barcode property of the scanner's ImageDescription
+    TYPED = "TYPED"  # a person typed or confirmed them
+    NONE = "NONE"
+
 
 # What all slides but deleted ones have in common, for indexes over all of them.
 LISTED: Final = "SLIDE"
