@@ -408,3 +408,24 @@ def test_a_record_from_an_older_backup_goes_on_where_the_history_ended(ask, cata
     catalogue.slides.put_item(Item=before)
     assert ask("updateSlide", input={"ImageID": "i00000", "SlideID": "S-4"})["Version"] == 5
     assert len(pages(ask, "slideHistory", ImageID="i00000")) == 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "source"),
+    [
+        ({"SlideID": "S-1", "IdSource": "SCANNER"}, "SCANNER"),
+        ({"SlideID": "77", "IdSource": "TYPED"}, "TYPED"),
+        # Records of version 0.1.
+        ({"SlideID": "S-1", "Barcode": {"text": "S-1"}}, "BARCODE"),
+        ({"SlideID": "77", "Barcode": {"text": "77"}}, "BARCODE"),
+        ({"SlideID": "S-2", "Barcode": {"text": "S-1"}}, "TYPED"),
+        ({"SlideID": "S-2", "Barcode": {"reason": "blank"}}, "TYPED"),
+        ({"SlideID": "77", "Barcode": {"reason": "blank"}}, "NONE"),
+        ({"SlideID": "77"}, "NONE"),
+        # What nobody has typed is nobody's, wherever the ID came from that was taken away.
+        ({"Barcode": {"text": "S-1"}}, "NONE"),
+        ({"IdSource": "BARCODE"}, "NONE"),
+    ],
+)
+def test_where_a_slide_id_comes_from_is_known_of_old_records_too(fields, source):
+    assert record.id_source({"ImageID": "77", **fields}) == source

@@ -71,6 +71,7 @@ def test_from_the_scanner_to_a_complete_pyramid(world, real):
     }
     record = world.catalogue.get("1004486")
     assert record["SlideID"] == record["CaseID"] == "1004486"
+    assert record["IdSource"] == "NONE"
     assert record["Barcode"] == {"reason": "no barcode that is a slide ID on the label"}
     assert record["ScanDate"] == "2009-12-29T09:59:15+00:00"
     assert (record["width"], record["height"]) == (2220, 2967)
@@ -88,6 +89,7 @@ def test_the_label_names_slide_and_case(world, generated):
     answer = world.bring_in(world.scan(generated, "x.svs"))
     record = world.catalogue.get(answer.image_id)
     assert (record["SlideID"], record["CaseID"]) == ("S26-04711-A1", "S26-04711")
+    assert record["IdSource"] == "BARCODE"
     assert record["Barcode"] == {"text": "S26-04711-A1"}
     assert "ImportWarnings" not in record
 
@@ -237,6 +239,7 @@ def test_two_files_with_one_image_id_are_a_visible_conflict(world, real, slide_l
     assert not may_go(answer, second)
     assert world.catalogue.get("1004486") == before
     assert world.catalogue.get("y.svs")["ImportError"] == answer.detail
+    assert world.catalogue.get("y.svs")["IdSource"] == "NONE"
     assert {p: p.lstat().st_mtime_ns for p in world.storage.root.glob("1004486*/**/*")} == pyramid
 
 
@@ -253,14 +256,45 @@ def test_a_conflict_is_seen_even_if_the_catalogue_was_lost(world, real, slide_li
 def test_a_reimport_keeps_what_a_technician_edited(world, generated):
     request = world.scan(generated, "x.svs")
     image_id = world.bring_in(request).image_id
-    edits = {"SlideID": "S-EDITED-1", "CaseID": None, "Status": "GOOD"}
+    edits = {"SlideID": "S-EDITED-1", "CaseID": None, "IdSource": "TYPED", "Status": "GOOD"}
     world.catalogue.change(image_id, "ann", "EDIT", lambda old: {**old, **edits})
     job = _job(world, request)
     world.workflow.run(job)
     record = world.catalogue.get(image_id)
     assert (record["SlideID"], record["Status"]) == ("S-EDITED-1", "GOOD")
+    assert record["IdSource"] == "TYPED"
     assert "CaseID" not in record
     assert record["ImportStatus"] == "IMPORTED"
+
+
+def test_a_reimport_keeps_ids_that_were_typed_before_records_said_so(world, generated):
+    request = world.scan(generated, "x.svs")
+    image_id = world.bring_in(request).image_id
+    for edits, source in (({"SlideID": "S-EDITED-1"}, "TYPED"), ({"SlideID": None}, "NONE")):
+        _change(world, image_id, IdSource=None, **edits)
+        world.workflow.run(_job(world, request))
+        record = world.catalogue.get(image_id)
+        assert (record.get("SlideID"), record["IdSource"]) == (edits["SlideID"], source)
+
+
+def test_a_reimport_names_a_slide_whose_label_nobody_could_read_before(world, generated):
+    """Its ImageID is nobody's edit. Its status is."""
+    request = world.scan(generated, "x.svs")
+    image_id = world.bring_in(request).image_id
+    unread = {"SlideID": image_id, "CaseID": image_id, "Barcode": {"reason": "no code"}}
+    _change(world, image_id, **unread, IdSource="NONE", Status="GOOD")
+    world.workflow.run(_job(world, request))
+    record = world.catalogue.get(image_id)
+    assert (record["SlideID"], record["CaseID"]) == ("S26-04711-A1", "S26-04711")
+    assert (record["IdSource"], record["Status"]) == ("BARCODE", "GOOD")
+
+
+def test_a_reimport_leaves_an_image_id_that_a_person_confirmed(world, generated):
+    request = world.scan(generated, "x.svs")
+    image_id = world.bring_in(request).image_id
+    _change(world, image_id, SlideID=image_id, CaseID=image_id, IdSource="TYPED")
+    world.workflow.run(_job(world, request))
+    assert world.catalogue.get(image_id)["SlideID"] == image_id
 
 
 def test_a_corrected_file_of_the_same_name_takes_over_from_a_failed_one(world, real, slide_like):
@@ -438,6 +472,10 @@ def test_names_of_all_alphabets_are_taken(name):
 def _job(world, request):
     file = world.files.check(request.filename)
     return ImportJob(file.image_id, request.filename, file.size, file.mtime_ns)
+
+
+def _change(world, image_id, **fields):
+    world.catalogue.change(image_id, "ann", "EDIT", lambda old: {**old, **fields})
 
 
 def test_nothing_outside_the_images_path_is_touched(world, slide_like, tmp_path):

@@ -14,6 +14,7 @@ __all__ = [
     "Record",
     "changes",
     "derived",
+    "id_source",
     "instant",
     "is_deleted",
     "now",
@@ -84,6 +85,22 @@ def derived(record: Mapping[str, Any]) -> Record:
     if fields.get("ImportStatus") == FAILED:
         fields["FailedAt"] = record.get("FailedAt") or now()
     return fields
+
+
+def id_source(record: Mapping[str, Any]) -> IdSource:
+    """Return where the record's SlideID comes from; ``NONE`` for a slide without a SlideID.
+
+    Records of version 0.1 do not say it. A SlideID is the barcode's if the import read this very
+    text, nobody's if it is the ImageID, and was typed otherwise.
+    """
+    slide_id = record.get("SlideID")
+    if not slide_id:
+        return IdSource.NONE
+    if "IdSource" in record:
+        return IdSource(record["IdSource"])
+    if slide_id == (record.get("Barcode") or {}).get("text"):
+        return IdSource.BARCODE
+    return IdSource.NONE if slide_id == record.get("ImageID") else IdSource.TYPED
 
 
 def is_deleted(record: Mapping[str, Any]) -> bool:

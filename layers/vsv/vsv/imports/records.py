@@ -12,7 +12,9 @@ from vsv.catalogue import (
     IMPORTED,
     IMPORTING,
     Catalogue,
+    IdSource,
     Record,
+    id_source,
     is_deleted,
     removal_of,
 )
@@ -21,8 +23,8 @@ from vsv.errors import Conflict, FileChanged, ImageIdConflict
 __all__ = ["begin", "fail", "finish"]
 
 _BY = "import"
-# What a technician may have edited, or taken away: the import sets these once.
-_EDITABLE = ("SlideID", "CaseID", "Status")
+# What says whose the slide is. A technician may have edited these, or taken them away.
+_IDS = ("SlideID", "CaseID", "IdSource")
 # Present on each record whose slide's metadata were read; others have IDs for want of better ones.
 _METADATA_MARK = "width"
 
@@ -30,7 +32,8 @@ _METADATA_MARK = "width"
 def begin(catalogue: Catalogue, fields: Mapping[str, Any]) -> None:
     """Write what the import read of a slide, with ImportStatus IMPORTING.
 
-    The same bytes again: what a technician edited stays. A new file, or the successor of one whose
+    The same bytes again: what a technician edited stays, and IDs that an earlier import read. A
+    slide that has its ImageID for an ID gets those that were read this time. A new file, or the successor of one whose
     import failed or whose slide was deleted: the record is new. Raises ImageIdConflict where the
     ImageID is another slide's, Conflict where the slide is being deleted.
     """
@@ -40,7 +43,7 @@ def begin(catalogue: Catalogue, fields: Mapping[str, Any]) -> None:
         if old is not None and _is_of(old, fields) and _METADATA_MARK in old:
             if removal_of(old) == "DELETE":
                 raise Conflict("the slide is being deleted")
-            return {**old, **{name: new[name] for name in new if name not in _EDITABLE}}
+            return {**old, **new, **_kept(old)}
         if not _is_free_for(old, fields):
             raise ImageIdConflict("the ImageID belongs to another slide")
         return new
@@ -91,8 +94,8 @@ def fail(catalogue: Catalogue, fields: Mapping[str, Any], reason: str) -> str:
             return {**old, **known, **failure}
         if not _is_free_for(old, fields):
             raise ImageIdConflict("the ImageID belongs to another slide")
-        ids = {"SlideID": image_id, "CaseID": image_id, "Status": "NEW"}
-        return {**ids, **fields, **failure, "ImageID": image_id}
+        ids = {"SlideID": image_id, "CaseID": image_id, "IdSource": IdSource.NONE}
+        return {**ids, "Status": "NEW", **fields, **failure, "ImageID": image_id}
 
     for image_id in dict.fromkeys((str(fields["ImageID"]), str(fields["Filename"]))):
         try:
@@ -101,6 +104,15 @@ def fail(catalogue: Catalogue, fields: Mapping[str, Any], reason: str) -> str:
             continue
         return image_id
     raise ImageIdConflict("the file's name is also an imported slide's ImageID")
+
+
+def _kept(old: Record) -> Record:
+    """Return what another import of the same bytes leaves as it is."""
+    kept = {"Status": old["Status"]}
+    unidentified = old.get("SlideID") == old.get("CaseID") == old["ImageID"]
+    if unidentified and id_source(old) is IdSource.NONE:
+        return kept
+    return kept | {name: old.get(name) for name in _IDS} | {"IdSource": id_source(old)}
 
 
 def _is_of(old: Record, fields: Mapping[str, Any]) -> bool:

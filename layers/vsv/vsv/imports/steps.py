@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from vsv.catalogue import Catalogue
+from vsv.catalogue import Catalogue, IdSource
 from vsv.errors import (
     ArchiveNotReady,
     ChecksumMismatch,
@@ -295,9 +295,13 @@ def _job_fields(job: ImportJob) -> dict[str, Any]:
 def _ids(job: ImportJob, barcode: Barcode) -> dict[str, str]:
     """SlideID is what the label says; CaseID is that up to its last hyphen."""
     if barcode.text is None:
-        return {"SlideID": job.image_id, "CaseID": job.image_id}
+        return {"SlideID": job.image_id, "CaseID": job.image_id, "IdSource": IdSource.NONE}
     case_id = barcode.text.rpartition("-")[0]
-    return {"SlideID": barcode.text, "CaseID": case_id or barcode.text}
+    return {
+        "SlideID": barcode.text,
+        "CaseID": case_id or barcode.text,
+        "IdSource": IdSource.BARCODE,
+    }
 
 
 def _barcode_fields(barcode: Barcode) -> dict[str, str]:
