@@ -49,7 +49,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"
 
 SECRET_VARIABLE = "IMPORT_SLIDES_CLIENT_SECRET"  # noqa: S105 - a variable's name, not a secret
 MAX_WAIT_S = 60.0  # longest wait between two attempts of one call; beyond it, the next run tries
@@ -640,14 +640,27 @@ class Answer:
     status: str
     fields: dict[str, typing.Any]
 
-    def allows_removal_of(self, slide: Slide) -> bool:
-        """Whether the local copy may go. Raises SlideError if the answer means another file."""
+    def allows_removal_of(self, slide: Slide, sha256: object) -> bool:
+        """Whether the local copy may go. Raises SlideError if the answer means another file.
+
+        ``sha256`` is the one that was sent, or None. An API that tells none goes by the rest.
+        """
         filename, size = self.fields.get("filename"), self.fields.get("size")
         if self.status != "IMPORTED" or (filename is None and size is None):
             return False
         if (filename, size) != (slide.name, slide.identity.size) or type(size) is not int:
             raise SlideError(f"kept: the answer is about {filename!r} of {size!r} bytes")
+        answered = self.fields.get("sha256")
+        if sha256 is not None and answered is not None and answered != sha256:
+            raise SlideError(f"kept: the answer is about bytes with the SHA-256 {answered!r}")
         return True
+
+    def reason(self) -> str:
+        """Why the copy may go: "imported", or that another file has the same bytes."""
+        detail = self.fields.get("detail")
+        if isinstance(detail, str) and detail.strip() not in ("", "imported"):
+            return f"imported, {detail}"
+        return "imported"
 
     def __str__(self) -> str:
         """The status in a technician's words."""
@@ -763,10 +776,11 @@ class Importer:
                 raise NotYetError("waiting: changed since this pass began")
             if is_locked(slide.path):
                 raise NotYetError("waiting: another program has it open")
-            answer = self._api.import_slide(self._describe(slide))
-            if answer.allows_removal_of(slide):
+            description = self._describe(slide)
+            answer = self._api.import_slide(description)
+            if answer.allows_removal_of(slide, description.get("sha256")):
                 remove(slide.path, slide.identity)
-                return self._say(slide, Outcome.GONE, "imported; local copy deleted")
+                return self._say(slide, Outcome.GONE, f"{answer.reason()}; local copy deleted")
             failed = answer.status == "FAILED"
             return self._say(slide, Outcome.FAILED if failed else Outcome.WAITING, str(answer))
         except NotYetError as error:

@@ -94,8 +94,31 @@ def test_a_slide_is_followed_until_it_is_imported(station: Station, cloud: Cloud
     assert station.config.with_suffix(".log").read_text("utf-8") == finished.log
 
 
+def test_an_answer_about_the_same_bytes_deletes_the_copy_and_says_why(
+    station: Station, cloud: Cloud
+) -> None:
+    """The API echoes the SHA-256, and names another file that has these very bytes."""
+    station.slide("x.svs", b"tissue")
+    same = {"sha256": hashlib.sha256(b"tissue").hexdigest(), "detail": "the same as 'y.svs'"}
+    cloud.script("x.svs", status("IMPORTED", filename="x.svs", size=6, **same))
+    finished = station.run()
+    assert finished.code == 0
+    assert station.files() == {}
+    assert "x.svs: imported, the same as 'y.svs'; local copy deleted" in finished.log
+
+
+def test_without_a_hash_of_its_own_the_script_goes_by_name_and_size(
+    station: Station, cloud: Cloud
+) -> None:
+    station.settings["scanner"]["sha256"] = "no"
+    station.slide("x.svs", b"tissue")
+    cloud.script("x.svs", status("IMPORTED", filename="x.svs", size=6, sha256="0" * 64))
+    assert station.run().code == 0
+    assert station.files() == {}
+
+
 def test_any_other_answer_keeps_the_file(station: Station, cloud: Cloud) -> None:
-    """Only IMPORTED with exactly the name and the size that were sent allows the deletion."""
+    """Only IMPORTED with exactly the name, size and hash that were sent allows the deletion."""
     waiting = {
         "imported, no word of deletion.svs": status("IMPORTED"),
         "not yet.svs": status("IMPORTING", filename="not yet.svs", size=6),
@@ -109,6 +132,12 @@ def test_any_other_answer_keeps_the_file(station: Station, cloud: Cloud) -> None
         "float size.svs": status("IMPORTED", filename="float size.svs", size=6.0),
         "no size.svs": status("IMPORTED", filename="no size.svs"),
         "no name.svs": status("IMPORTED", size=6),
+        "other bytes.svs": status(
+            "IMPORTED", filename="other bytes.svs", size=6, sha256=hashlib.sha256(b"x").hexdigest()
+        ),
+        "number as hash.svs": status(
+            "IMPORTED", filename="number as hash.svs", size=6, sha256=int("7" * 60)
+        ),
         "failed.svs": status("FAILED", filename="failed.svs", size=6),
         "no status.svs": Reply({"filename": "no status.svs", "size": 6}),
         "list.svs": Reply(b'["IMPORTED", "list.svs", 6]'),

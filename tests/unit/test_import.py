@@ -68,6 +68,7 @@ def test_from_the_scanner_to_a_complete_pyramid(world, real):
         "tiles_total": 190,
         "filename": "day 1/CMU-1.svs",
         "size": 1938955,
+        "sha256": hashlib.sha256(real.read_bytes()).hexdigest(),
     }
     record = world.catalogue.get("1004486")
     assert record["SlideID"] == record["CaseID"] == "1004486"
@@ -158,6 +159,85 @@ def test_a_transfer_that_failed_is_started_again_and_says_why(world, real):
     assert answer.state is ImportState.TRANSFERRING
     assert "the share is gone" in answer.detail
     assert len(world.datasync.executions) == 2
+
+
+def test_a_transfer_that_ends_between_two_looks_is_not_started_again(world, real):
+    """A call finds no file, another brings it, and only then the first asks about the transfer."""
+    request = world.scan(real, "x.svs")
+    check, others = world.files.check, []
+
+    def check_then_wait(filename):
+        found = check(filename)
+        if not others:
+            others.append(None)
+            world.call(request)
+            world.datasync.proceed()
+        return found
+
+    world.files.check = check_then_wait
+    assert world.call(request).state is ImportState.IMPORTING
+    assert len(world.datasync.executions) == 1
+
+
+def test_a_part_that_is_whole_a_moment_later_is_not_transferred_again(world, real):
+    request = world.scan(real, "x.svs")
+    world.call(request)
+    path = world.storage.root / "x.svs"
+    path.write_bytes(real.read_bytes()[:1000])
+    check = world.files.check
+
+    def check_then_wait(filename):
+        found = check(filename)
+        world.datasync.proceed()
+        return found
+
+    world.files.check = check_then_wait
+    assert world.call(request).state is ImportState.IMPORTING
+    assert len(world.datasync.executions) == 1
+
+
+def test_an_execution_that_datasync_does_not_know_yet_is_under_way(world, real):
+    request = world.scan(real, "x.svs")
+    world.call(request)
+    world.datasync.executions.clear()
+    assert world.call(request).detail == "the file is being transferred"
+    world.clock += 61
+    assert world.call(request).state is ImportState.TRANSFERRING
+    assert len(world.datasync.executions) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [("ERROR", "the share is gone"), ("SUCCESS", "DataSync did not find it")],
+)
+def test_a_transfer_that_brings_nothing_is_tried_less_and_less_often(world, real, status, reason):
+    request = world.scan(real, "x.svs")
+    (world.scanner / "x.svs").unlink()
+    started = []
+    for minute in range(0, 60 * 5):
+        before = len(world.datasync.executions)
+        answer = world.call(request)
+        assert answer.state is ImportState.TRANSFERRING
+        if len(world.datasync.executions) > before:
+            started.append(minute)
+        if minute > 2:
+            assert reason in answer.detail
+        if minute == 20:
+            assert answer.detail.endswith("the next attempt is in 12 min")
+        world.datasync.proceed(status)
+        world.clock += 60
+    assert started == [0, 1, 2, 4, 8, 16, 32, 64, 124, 184, 244]
+
+
+def test_another_file_of_the_name_is_not_made_to_wait(world, real, slide_like):
+    request = world.scan(real, "x.svs")
+    for _ in range(5):
+        world.call(request)
+        world.datasync.proceed("ERROR")
+    rescan = world.scan(slide_like(), "x.svs")
+    world.call(rescan)
+    world.datasync.proceed()
+    assert world.call(rescan).state is ImportState.IMPORTING
 
 
 def test_a_call_that_died_before_it_started_the_transfer_blocks_others_for_a_minute(world, real):

@@ -4,6 +4,7 @@ The workstation calls until it is told that its copy may go. Calls are repeated,
 once; each looks at what is true now and nudges it one step on.
 """
 
+import math
 from typing import Final
 
 from vsv.catalogue import (
@@ -44,7 +45,9 @@ class ImportDesk:
 
     def handle(self, request: ImportRequest) -> Answer:
         """Look at the file, do what is next, and say how it stands."""
-        file = self._files.check(request.filename)
+        return self._look(request, self._files.check(request.filename))
+
+    def _look(self, request: ImportRequest, file: FileState | None) -> Answer:
         if file is None:
             return self._fetch(request, None, None)
         return self._answer(request, file, self._arrivals.record_of(request.filename, file))
@@ -85,6 +88,11 @@ class ImportDesk:
         transfer = self._transfers.status(request.filename)
         if transfer.state is TransferState.UNDER_WAY:
             return Answer(ImportState.TRANSFERRING, "the file is being transferred")
+        if transfer.state is TransferState.DONE:
+            # It may have ended since we looked at the file: a second transfer would bring nothing.
+            now = self._files.check(request.filename)
+            if now and (file is None or now.version != file.version):
+                return self._look(request, now)
         if file and record is None and file.quiet_s < _QUIET_S:
             return Answer(ImportState.ARRIVING, f"{file.size} of {request.size} bytes have arrived")
         if file and record and record["ImportStatus"] == IMPORTING:
@@ -101,11 +109,22 @@ class ImportDesk:
             if file and other["FileVersion"] == str(file.version):
                 # A slide was made of the file that is in the way.
                 self._files.set_aside(request.filename, file.version)
-        if self._transfers.start(request.filename, request.size, transfer):
-            if transfer.state is TransferState.FAILED:
-                count("TransferFailed")
-            return Answer(ImportState.TRANSFERRING, _why_started(transfer))
-        return Answer(ImportState.TRANSFERRING, "the transfer was just started")
+        return self._transfer(request, transfer)
+
+    def _transfer(self, request: ImportRequest, last: TransferStatus) -> Answer:
+        """Start the transfer, unless the last ones brought nothing and it is too early for one."""
+        reason = _why_again(last, request.size)
+        wait_s = self._transfers.wait_s(request.size, last)
+        if wait_s:
+            detail = f"{reason}; the next attempt is in {_in_words(wait_s)}"
+        elif not self._transfers.start(request.filename, request.size, last):
+            detail = "the transfer was just started"
+        elif reason:
+            count("TransferFailed")
+            detail = f"{reason}; it was started again"
+        else:
+            detail = "the transfer to EFS was started"
+        return Answer(ImportState.TRANSFERRING, detail)
 
     def _is_kept(self, request: ImportRequest, file: FileState | None, other: Record) -> bool:
         """Whether the file described was imported, and is in the archive or under another name.
@@ -130,8 +149,16 @@ def _is_described(request: ImportRequest, file: FileState, record: Record | None
     return not (request.sha256 and known) or request.sha256 == known
 
 
-def _imported(record: Record) -> Answer:
-    return Answer(ImportState.IMPORTED, "imported", str(record["ImageID"]), *_progress(record))
+def _imported(record: Record, detail: str = "imported") -> Answer:
+    rendered, total = _progress(record)
+    return Answer(
+        ImportState.IMPORTED,
+        detail,
+        str(record["ImageID"]),
+        rendered,
+        total,
+        record.get("Sha256"),
+    )
 
 
 def _importing(detail: str, record: Record | None) -> Answer:
@@ -152,9 +179,18 @@ def _progress(record: Record | None) -> tuple[int | None, int | None]:
     return min(int(record.get("TilesRendered", 0)), total), total
 
 
-def _why_started(last: TransferStatus) -> str:
+def _why_again(last: TransferStatus, size: int) -> str | None:
+    """Say what was wrong with the last transfer; None where there was none of such a file."""
     if last.state is TransferState.FAILED:
-        return f"the transfer failed ({last.error}); it was started again"
-    if last.state is TransferState.DONE:
-        return "the last transfer did not bring this file; it was started again"
-    return "the transfer to EFS was started"
+        return f"the transfer failed ({last.error})"
+    if last.state is TransferState.DONE and last.attempts(size):
+        return "the last transfer did not bring this file: DataSync did not find it in its folder"
+    return None
+
+
+def _in_words(seconds: float) -> str:
+    """A time to wait, rounded up."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds > size:
+            return f"{math.ceil(seconds / size)} {unit}"
+    return f"{math.ceil(seconds)} s"

@@ -33,9 +33,9 @@ def begin(catalogue: Catalogue, fields: Mapping[str, Any]) -> None:
     """Write what the import read of a slide, with ImportStatus IMPORTING.
 
     The same bytes again: what a technician edited stays, and IDs that an earlier import read. A
-    slide that has its ImageID for an ID gets those that were read this time. A new file, or the successor of one whose
-    import failed or whose slide was deleted: the record is new. Raises ImageIdConflict where the
-    ImageID is another slide's, Conflict where the slide is being deleted.
+    slide that has its ImageID for an ID gets those that were read this time. A new file, or the
+    successor of one whose import failed or whose slide was deleted: the record is new. Raises
+    ImageIdConflict where the ImageID is another slide's, Conflict where the slide is being deleted.
     """
 
     def decide(old: Record | None) -> Record:

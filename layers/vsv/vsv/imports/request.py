@@ -50,16 +50,23 @@ class ImportState(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the workstation is told. Only IMPORTED says that the local copy may go."""
+    """What the workstation is told. Only IMPORTED says that the local copy may go.
+
+    ``sha256`` is that of the bytes that were imported.
+    """
 
     state: ImportState
     detail: str
     image_id: str | None = None
     tiles_rendered: int | None = None
     tiles_total: int | None = None
+    sha256: str | None = None
 
     def body(self, request: ImportRequest) -> dict[str, Any]:
-        """The JSON value. ``filename`` and ``size`` are the permission to delete the local copy."""
+        """The JSON value. ``filename`` and ``size`` are the permission to delete the local copy.
+
+        The workstation holds ``sha256`` against its own.
+        """
         fields: dict[str, Any] = {
             "status": self.state.value,
             "detail": self.detail,
@@ -68,5 +75,9 @@ class Answer:
             "tiles_total": self.tiles_total,
         }
         if self.state is ImportState.IMPORTED:
-            fields |= {"filename": request.filename, "size": request.size}
+            fields |= {
+                "filename": request.filename,
+                "size": request.size,
+                "sha256": self.sha256,
+            }
         return {name: value for name, value in fields.items() if value is not None}

@@ -24,6 +24,10 @@ __all__ = ["TransferState", "TransferStatus", "Transfers"]
 
 # A call that took the row and died before it started the task holds it no longer than this.
 _CLAIM_S: Final = 60
+# Attempts that bring nothing follow each other at once, and then after 1, 2, 4 … 60 minutes: each
+# lists the whole folder on the workstation, and takes one of DataSync's places in the queue.
+_FIRST_WAIT_S: Final = 60
+_LONGEST_WAIT_S: Final = 3600
 # A row is of no use a week later; DynamoDB then removes it.
 _KEEP_S: Final = 7 * 24 * 3600
 _ENDED_WELL: Final = "SUCCESS"
@@ -57,6 +61,10 @@ class TransferStatus:
         """The size in bytes that was announced for the file."""
         return int(self.row["Size"]) if self.row else None
 
+    def attempts(self, size: int) -> int:
+        """How often the transfer of a file of this size in bytes was started."""
+        return int(self.row.get("Attempts", 1)) if self.row and self.size == size else 0
+
 
 class Transfers:
     """Transfers by one DataSync task, noted in one DynamoDB table."""
@@ -85,8 +93,9 @@ class Transfers:
         try:
             execution = self._datasync.describe_task_execution(TaskExecutionArn=arn)
         except self._datasync.exceptions.InvalidRequestException:
-            # DataSync forgets old executions; so do we.
-            return TransferStatus(TransferState.NONE, row)
+            # DataSync forgets old executions; so do we. A new one it may not know yet.
+            young = self._now() < float(row["ClaimedAt"]) + _CLAIM_S
+            return TransferStatus(TransferState.UNDER_WAY if young else TransferState.NONE, row)
         if execution["Status"] == _ENDED_WELL:
             return TransferStatus(TransferState.DONE, row)
         if execution["Status"] == _ENDED_BADLY:
@@ -94,6 +103,18 @@ class Transfers:
             error = result.get("ErrorDetail") or result.get("ErrorCode") or "no reason given"
             return TransferStatus(TransferState.FAILED, row, error)
         return TransferStatus(TransferState.UNDER_WAY, row)
+
+    def wait_s(self, size: int, seen: TransferStatus) -> float:
+        """Return for how many seconds the file's transfer is not to be started again.
+
+        The wait doubles with each attempt at a file of this size in bytes.
+        """
+        retries = seen.attempts(size) - 1
+        if seen.row is None or retries < 1:
+            return 0.0
+        pause_s: int = min(_FIRST_WAIT_S << min(retries - 1, 16), _LONGEST_WAIT_S)
+        end = float(seen.row["ClaimedAt"]) + pause_s
+        return max(end - self._now(), 0.0)
 
     def start(self, filename: str, size: int, seen: TransferStatus) -> bool:
         """Start the task for this file; False where another call did so since ``seen`` was read.
@@ -105,6 +126,7 @@ class Transfers:
         item: dict[str, Any] = {
             "Filename": filename,
             "Size": size,
+            "Attempts": seen.attempts(size) + 1,
             "ClaimedAt": claimed_at,
             "ExpiresAt": int(self._now()) + _KEEP_S,
         }
