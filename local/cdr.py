@@ -36,8 +36,20 @@ MODES: Final = {
     "duplicate",  # 409, with the receipt of a delivery that nobody remembers
     "lost",  # takes the slide, and breaks off before it says so
     "garbage",  # 200, and no JSON
+    "page",  # 200, and HTML, as a proxy or a sign-in page answers
+    "empty",  # 204, without a receipt
+    "redirect",  # 302
+    "locked",  # 401, whatever the credentials
     "huge",  # 200, or ``status``, and a body without an end
     "trickle",  # the same, of a byte now and then
+}
+# Status, body and headers of answers that docs/cdr.md does not promise.
+_SENSELESS: Final[Mapping[str, tuple[int, bytes, Mapping[str, str]]]] = {
+    "garbage": (200, b"\x00\xff<html>" + bytes(range(256)), {}),
+    "page": (200, b"<!doctype html><title>Sign in</title>", {"Content-Type": "text/html"}),
+    "empty": (204, b"", {}),
+    "redirect": (302, b"", {"Location": "/sign-in"}),
+    "locked": (401, b'{"title": "Unauthorized", "status": 401}', {}),
 }
 Mode = dict[str, Any]
 BASIC: Final = "Basic " + base64.b64encode(b"vsv:secret").decode()
@@ -173,8 +185,8 @@ class _Cdr(_Handler):
             self.answer(mode.get("status", 200), text.encode("latin-1"), mode.get("headers"))
         elif kind == "duplicate":
             self.answer(409, json.dumps({"receipt": mode.get("receipt", "CDR-OLD")}).encode())
-        elif kind == "garbage":
-            self.answer(200, b"\x00\xff<html>" + bytes(range(256)))
+        elif kind in _SENSELESS:
+            self.answer(*_SENSELESS[kind])
         elif kind in ("huge", "trickle"):
             self.send_response(mode.get("status", 200))
             self.end_headers()

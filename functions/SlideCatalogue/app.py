@@ -95,9 +95,15 @@ def list_import_failures(limit: int | None = None, nextToken: str | None = None)
     return graphql.slides_page(_listings().failed(limit, nextToken))
 
 
+@app.resolver(type_name="Query", field_name="listUnidentified")
+def list_unidentified(limit: int | None = None, nextToken: str | None = None) -> dict[str, Any]:
+    """A page of the slides whose IDs nobody has read or typed."""
+    return graphql.slides_page(_listings().unidentified(limit, nextToken))
+
+
 @app.resolver(type_name="Query", field_name="listCaseIDs")
 def list_case_ids(limit: int | None = None, nextToken: str | None = None) -> dict[str, Any]:
-    """A page of all slides' image and case IDs."""
+    """A page of all identified slides' image and case IDs."""
     page = _listings().case_ids(limit, nextToken)
     return {"items": page.items, "nextToken": page.token}
 

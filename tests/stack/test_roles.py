@@ -38,6 +38,7 @@ FIELDS = {
     "Query.searchSlides": PEOPLE,
     "Query.listUnsentSlides": PEOPLE,
     "Query.listImportFailures": PEOPLE,
+    "Query.listUnidentified": PEOPLE,
     "Query.listCaseIDs": PEOPLE,
     "Query.slideHistory": PEOPLE,
     "Mutation.updateSlide": TECHNICIANS,
@@ -181,6 +182,7 @@ DOCUMENTS = {
     "Query.searchSlides": '{ searchSlides(Scanner: "nobody") { nextToken } }',
     "Query.listUnsentSlides": "{ listUnsentSlides(limit: 1) { nextToken } }",
     "Query.listImportFailures": "{ listImportFailures(limit: 1) { nextToken } }",
+    "Query.listUnidentified": "{ listUnidentified(limit: 1) { nextToken } }",
     "Query.listCaseIDs": "{ listCaseIDs(limit: 1) { nextToken } }",
     "Query.slideHistory": '{ slideHistory(ImageID: "nobody") { nextToken } }',
     "Mutation.updateSlide": (

@@ -30,10 +30,20 @@ def test_a_whole_day(new_slide, bring_in, look, edit, remove, history, cdr, view
     unread = look(second)
     assert (unread["SlideID"], unread["Barcode"]["text"]) == (second, None)
     assert unread["Barcode"]["reason"]
+    assert (look(first)["IdSource"], unread["IdSource"]) == ("BARCODE", "NONE")
     unsent = ask("{ listUnsentSlides(limit: 1000) { items { ImageID } } }")["listUnsentSlides"]
     assert {first, second} <= {each["ImageID"] for each in unsent["items"]}
 
-    # The unreadable one gets its IDs by hand.
+    # The unreadable one cannot be sent before it gets its IDs by hand.
+    listed = ask("{ listUnidentified(limit: 1000) { items { ImageID IdSource } } }")
+    assert {"ImageID": second, "IdSource": "NONE"} in listed["listUnidentified"]["items"]
+    cases = ask("{ listCaseIDs(limit: 1000) { items { ImageID } } }")["listCaseIDs"]["items"]
+    assert {"ImageID": second} not in cases
+    edit(second, Status="GOOD", Version=unread["Version"])
+    with pytest.raises(GraphQLError, match="Conflict: .*type or confirm the slide ID first"):
+        edit(second, Status="SEND")
+    edit(second, Status="BAD")
+    unread = look(second)
     edit(second, SlideID=" S26-200-B1 ", CaseID="S26-200", Version=unread["Version"])
 
     # The other scan is bad: it is deleted and scanned again under the same name.
@@ -82,12 +92,13 @@ def test_a_whole_day(new_slide, bring_in, look, edit, remove, history, cdr, view
         ("DELETE", "technician"),
     ]
     edits = [line for line in history(second) if line["Action"] == "EDIT"]
-    assert changed(edits[0]) == {
+    assert changed(edits[2]) == {
         "SlideID": (second, "S26-200-B1"),
         "CaseID": (second, "S26-200"),
+        "IdSource": ("NONE", "TYPED"),
     }
-    assert [changed(line).get("Status") for line in edits[1:]] == [
-        ("NEW", "GOOD"),
+    assert [changed(line).get("Status") for line in edits[3:]] == [
+        ("BAD", "GOOD"),
         ("GOOD", "SEND"),
     ]
     statuses = [changed(line)["Status"] for line in history(again) if "Status" in changed(line)]

@@ -27,6 +27,7 @@ from vsv.admin.export import COLUMNS
 from vsv.admin.progress import Bars
 from vsv.admin.verification import verified
 from vsv.admin.watch import Execution, StateMachine
+from vsv.catalogue import Listings
 from vsv.errors import InvalidRequest, Unavailable
 from vsv.imports import listing
 from vsv.imports.workflow import ImportJob, StepFunctions
@@ -42,6 +43,7 @@ MACHINE = {
 LOADER = botocore.loaders.create_loader()
 COMMANDS = (
     *("failed", "take-in", "retry", "rerender", "rebuild-index", "verify", "export", "history"),
+    "upgrade",
 )
 
 
@@ -840,6 +842,45 @@ def test_an_unknown_slide_has_no_history(admin):
     assert err == ["vsv-admin: nobody: there is no slide with this ImageID"]
 
 
+# upgrade
+
+
+def test_records_of_the_first_version_are_brought_up_to_date(admin, world):
+    ids = {
+        "read": {"SlideID": "S1-A", "CaseID": "S1", "Barcode": {"text": "S1-A"}},
+        "typed": {"SlideID": "S2-A", "CaseID": "S2", "Barcode": {"reason": "no label image"}},
+        "nobodys": {"SlideID": "nobodys", "CaseID": "nobodys"},
+        "half": {"SlideID": "S3-A", "CaseID": "half"},
+        "removed": {"CaseID": "S4"},
+        "gone": {"SlideID": "gone", "CaseID": "gone", "Status": "DELETED"},
+        "new": {"SlideID": "new", "CaseID": "new", "IdSource": "TYPED"},
+    }
+    for image_id, fields in ids.items():
+        add(world, image_id, **fields)
+        world.catalogue.slides.update_item(
+            Key={"ImageID": image_id}, UpdateExpression="REMOVE Unidentified"
+        )
+    assert admin("upgrade") == (0, [], ["vsv-admin: 5 slides upgraded"])
+    assert admin("upgrade") == (0, [], ["vsv-admin: 0 slides upgraded"])
+    sources = {each: str(world.catalogue.get(each)["IdSource"]) for each in ids if each != "gone"}
+    assert sources == {
+        "read": "BARCODE",
+        "typed": "TYPED",
+        "nobodys": "NONE",
+        "half": "NONE",
+        "removed": "NONE",
+        "new": "TYPED",
+    }
+    found = Listings(world.catalogue).unidentified().items
+    assert {record["ImageID"] for record in found} == {"nobodys", "half", "removed"}
+    (line,), _ = world.catalogue.history("typed", 1)
+    assert (line["By"], line["Action"], line["Changes"]) == (
+        "upgrade",
+        "UPGRADE",
+        [{"Field": "IdSource", "To": "TYPED"}],
+    )
+
+
 # Which deployment, and how it is asked
 
 
@@ -964,6 +1005,7 @@ def documented(command):
         ("verify", ID),
         ("export",),
         ("history", ID),
+        ("upgrade",),
     ],
 )
 def test_the_page_for_ops_says_what_each_command_needs_to_be_allowed(

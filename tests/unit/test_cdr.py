@@ -113,6 +113,7 @@ class Desk:
             "FileSize": Decimal(177552579),
             "Sha256": "0f" * 32,
             "Barcode": {"text": SLIDE_ID},
+            "IdSource": "BARCODE",
             "SendRequestedAt": NOON.isoformat(),
         }
         self.catalogue.put(**{**known, **fields})
@@ -168,7 +169,7 @@ def test_the_payload_is_as_the_schema_has_it():
     unknown = {
         name: value
         for name, value in record.items()
-        if name in ("ImageID", "SlideID", "CaseID", "width", "height")
+        if name in ("ImageID", "SlideID", "CaseID", "IdSource", "width", "height")
     }
     VALIDATOR.validate(payload(unknown, NOON.isoformat()))
 
@@ -235,7 +236,7 @@ def test_an_answer_that_is_lost_leads_to_no_second_slide(desk, cdr):
     assert desk.record["Sent"]["Receipt"] == "CDR-000001"
 
 
-@pytest.mark.parametrize("status", [302, 400, 403, 404, 409, 410, 422])
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 422])
 def test_a_refusal_is_on_the_record_at_once(desk, cdr, status):
     cdr.play("error", status=status, title="Unknown scanner", headers={"Location": "/elsewhere"})
     desk.send()
@@ -256,6 +257,18 @@ def test_a_slide_that_was_refused_can_be_sent_again(desk, cdr):
     assert "SendError" not in desk.record
 
 
+def test_a_slide_that_nobody_identified_is_not_sent(desk, cdr):
+    """Version 0.1 let slides be marked whose IDs were the ImageID."""
+    desk.catalogue.put(ImageID=IMAGE_ID, IdSource="NONE")
+    desk.add("old", SlideID="old", CaseID="old", Barcode={"reason": "no label image"})
+    del desk.catalogue.records["old"]["IdSource"]
+    desk.send(IMAGE_ID, "old")
+    assert cdr.requests == 0
+    for record in desk.catalogue.records.values():
+        assert record["Status"] == "SEND_FAILED"
+        assert "type or confirm the slide ID first" in record["SendError"]
+
+
 @pytest.mark.parametrize("missing", ["SlideID", "CaseID", "width"])
 def test_a_slide_that_nobody_could_make_use_of_is_not_sent(desk, cdr, missing):
     """An ID can be taken away after the slide was marked."""
@@ -269,7 +282,7 @@ def test_a_slide_that_nobody_could_make_use_of_is_not_sent(desk, cdr, missing):
 # Trouble that passes
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 501, 503, 504])
+@pytest.mark.parametrize("status", [301, 302, 304, 308, 408, 425, 429, 500, 501, 503, 504])
 def test_a_passing_trouble_is_waited_for(desk, cdr, status):
     cdr.play("error", status=status, times=2)
     desk.send()
@@ -462,6 +475,8 @@ def test_an_edit_after_sending_is_visible_and_is_gone_once_it_is_sent_again(desk
     assert edited_after_sending(desk.record) is False
     desk.catalogue.put(ImageID=IMAGE_ID, Filename="other.svs")
     assert edited_after_sending(desk.record) is False, "the CDR does not get the file's name"
+    desk.catalogue.put(ImageID=IMAGE_ID, IdSource="TYPED")
+    assert edited_after_sending(desk.record) is False, "to confirm an ID does not edit it"
     desk.catalogue.put(ImageID=IMAGE_ID, SlideID="CANARY-24-00042-A2")
     assert edited_after_sending(desk.record) is True
     desk.catalogue.put(ImageID=IMAGE_ID, Status="SEND")
@@ -491,12 +506,23 @@ def test_replaced_credentials_are_taken_up_after_a_401(desk, cdr):
     assert not desk.pauses
 
 
-def test_credentials_that_stay_wrong_are_a_refusal(desk, cdr):
-    cdr.authorization = "Bearer other"
+def test_credentials_that_stay_wrong_are_tried_until_the_slide_is_given_up(desk, cdr):
+    cdr.play("locked")
+    desk.send_in_vain()
+    assert desk.record["Status"] == "SEND"
+    # Each try has credentials that were read anew; the first has those that were kept, besides.
+    assert (desk.secrets.reads, cdr.requests, len(desk.pauses)) == (4, 4, 2)
+    desk.time += timedelta(seconds=GIVE_UP_S)
     desk.send()
-    assert (desk.secrets.reads, cdr.requests) == (2, 2)
     assert desk.record["Status"] == "SEND_FAILED"
-    assert "401" in desk.record["SendError"]
+    assert desk.record["SendError"].endswith("the CDR answers with status 401")
+    assert len(desk.dead_letters) == 1
+
+
+def test_credentials_that_are_replaced_late_are_taken_up(desk, cdr):
+    cdr.play("locked", times=3)
+    desk.send()
+    assert desk.record["Status"] == "SENT"
 
 
 @pytest.mark.parametrize(
@@ -515,39 +541,79 @@ def test_an_unusable_secret_is_waited_for_and_told_to_nobody(desk, cdr, secret, 
 @pytest.mark.parametrize(
     ("body", "receipt"),
     [
-        ("", None),
-        ("null", None),
-        ('{"receipt": null}', None),
-        ('{"receipt": true}', None),
-        ('{"receipt": {"a": 1}}', None),
-        ('{"receipt": "   "}', None),
         ('{"receipt": 17}', "17"),
         ('{"receipt": "' + "R" * 5000 + '"}', "R" * 200),
         (json.dumps({"receipt": f"R{HIDDEN}1"}), "R[31m1"),
-        ("[" * 10_000, None),
-        ('{"receipt": ' + "9" * 10_000 + "}", None),
-        ('{"receipt": 1e999}', None),
+        ('{"receipt": "R"}' + " " * (16 * 1024 - 16), "R"),
     ],
 )
-def test_a_receipt_is_a_short_text_or_none(desk, cdr, body, receipt):
-    cdr.play("answer", status=200, body=body)
+@pytest.mark.parametrize("status", [200, 201, 202, 409])
+def test_a_receipt_is_a_short_text(desk, cdr, body, receipt, status):
+    cdr.play("answer", status=status, body=body)
     desk.send()
     assert desk.record["Status"] == "SENT"
     assert desk.record["Sent"]["Receipt"] == receipt
 
 
-def test_a_receipt_may_be_in_a_header(desk, cdr):
-    cdr.play("answer", status=204, headers={"Receipt": "R-17"})
+NO_RECEIPTS = [
+    "",
+    "null",
+    "[]",
+    '["receipt"]',
+    '"receipt"',
+    "OK",
+    "{}",
+    '{"Receipt": "R"}',
+    '{"receipt": null}',
+    '{"receipt": ""}',
+    '{"receipt": true}',
+    '{"receipt": {"a": 1}}',
+    '{"receipt": "   "}',
+    '{"receipt": "R"',
+    '{"receipt": "R"}' + " " * (16 * 1024 - 15),
+    "[" * 10_000,
+    '{"receipt": ' + "9" * 10_000 + "}",
+    '{"receipt": 1e999}',
+]
+
+
+@pytest.mark.parametrize("body", NO_RECEIPTS, ids=range(len(NO_RECEIPTS)))
+def test_what_has_no_receipt_is_no_delivery(desk, cdr, body):
+    cdr.play("answer", status=200, body=body)
+    desk.send_in_vain()
+    assert desk.record["Status"] == "SEND"
+    assert cdr.requests == 3
+    cdr.play("up")
+    desk.send()
+    assert desk.record["Sent"]["Receipt"] == "CDR-000001"
+
+
+@pytest.mark.parametrize("mode", ["garbage", "page", "empty", "huge", "redirect"])
+def test_who_answers_like_this_is_not_the_cdr(desk, cdr, mode):
+    """A proxy, a sign-in page: the slide waits, and is given up as for any other trouble."""
+    cdr.play(mode)
+    desk.send_in_vain()
+    assert (desk.record["Status"], cdr.requests) == ("SEND", 3)
+    desk.time += timedelta(seconds=GIVE_UP_S)
+    desk.send()
+    assert desk.record["Status"] == "SEND_FAILED"
+    reason = "status 302" if mode == "redirect" else "without a receipt"
+    assert reason in desk.record["SendError"]
+    assert len(desk.dead_letters) == 1
+
+
+@pytest.mark.parametrize(("status", "body"), [(204, ""), (201, ""), (200, "{}"), (409, "")])
+def test_a_receipt_may_be_in_a_header(desk, cdr, status, body):
+    cdr.play("answer", status=status, body=body, headers={"Receipt": "R-17"})
     desk.send()
     assert desk.record["Sent"]["Receipt"] == "R-17"
 
 
-@pytest.mark.parametrize("mode", ["garbage", "huge"])
-def test_a_senseless_body_makes_no_sent_slide_unsent(desk, cdr, mode):
-    cdr.play(mode)
-    desk.send()
-    assert desk.record["Status"] == "SENT"
-    assert desk.record["Sent"]["Receipt"] is None
+@pytest.mark.parametrize("status", [302, 200])
+def test_a_header_makes_no_receipt_of_another_answer(desk, cdr, status):
+    body = "" if status == 302 else "<html>"
+    cdr.play("answer", status=status, body=body, headers={"Receipt": "R-17"})
+    desk.send_in_vain()
 
 
 def test_a_body_that_trickles_is_left(desk, cdr, monkeypatch):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion
+from vsv.identity import IdSource, id_source
 from vsv.review import STATUSES, Edit, IdPatterns
 
 AT = "2026-11-25T12:00:00.000+00:00"
@@ -63,6 +64,77 @@ def test_ids_are_trimmed_and_hold_nothing_unseen(text):
     else:
         with pytest.raises(InvalidRequest, match="SlideID"):
             edit(record(), SlideID=text)
+
+
+NOBODYS = {"SlideID": "1", "CaseID": "1", "IdSource": "NONE", "Status": "GOOD"}
+
+
+@pytest.mark.parametrize(
+    ("given", "ids"),
+    [
+        ({"SlideID": "S24-1-A", "CaseID": "S24-9"}, ("S24-1-A", "S24-9", "TYPED")),
+        # The case follows the slide, as at the import, until somebody gives it.
+        ({"SlideID": "S24-1-A"}, ("S24-1-A", "S24-1", "TYPED")),
+        ({"SlideID": "S24"}, ("S24", "S24", "TYPED")),
+        # Confirmed.
+        ({"SlideID": "1", "CaseID": "1"}, ("1", "1", "TYPED")),
+        ({"SlideID": " 1 "}, ("1", "1", "TYPED")),
+        # The case alone does not say which slide it is.
+        ({"CaseID": "S24-9"}, ("1", "S24-9", "NONE")),
+        ({"SlideID": "S24-1-A", "CaseID": None}, ("S24-1-A", None, "NONE")),
+        ({"SlideID": None, "CaseID": "S24-9"}, (None, "S24-9", "NONE")),
+        ({"Status": "BAD"}, ("1", "1", "NONE")),
+    ],
+)
+def test_ids_that_nobody_has_read_are_typed_or_confirmed(given, ids):
+    new = edit(record(**NOBODYS), **given)
+    assert (new.get("SlideID"), new.get("CaseID"), new["IdSource"]) == ids
+
+
+@pytest.mark.parametrize("source", ["BARCODE", "SCANNER", "TYPED"])
+def test_ids_that_were_read_are_so_until_the_slide_id_is_another(source):
+    old = record(IdSource=source)
+    assert edit(old, SlideID="S24-1-A", CaseID="S24-1") == old
+    assert edit(old, CaseID="S24-9")["IdSource"] == source
+    assert edit(old, SlideID="S24-1-B")["IdSource"] == "TYPED"
+    assert edit(old, SlideID="S24-1-B")["CaseID"] == "S24-1"
+
+
+@pytest.mark.parametrize("name", ["SlideID", "CaseID"])
+def test_without_one_of_its_ids_nobody_knows_which_slide_it_is(name):
+    removed = edit(record(IdSource="BARCODE"), **{name: None})
+    assert removed["IdSource"] == "NONE"
+    assert edit(removed, **{name: "S24-9"})["IdSource"] == "TYPED"
+
+
+@pytest.mark.parametrize("status", ["GOOD", "SENT", "SEND_FAILED"])
+def test_a_slide_is_not_sent_before_its_ids_are_typed_or_confirmed(status):
+    old = record(**NOBODYS) | {"Status": status}
+    with pytest.raises(Conflict, match="type or confirm the slide ID first"):
+        edit(old, Status="SEND")
+    with pytest.raises(Conflict, match="type or confirm the slide ID first"):
+        edit(old, Status="SEND", CaseID="S24-9")
+    sent = edit(old, Status="SEND", SlideID="S24-1-A")
+    assert (sent["Status"], sent["IdSource"], sent["CaseID"]) == ("SEND", "TYPED", "S24-1")
+    assert edit(edit(old, SlideID="1"), Status="SEND")["Status"] == "SEND"
+
+
+@pytest.mark.parametrize(
+    ("ids", "source"),
+    [
+        ({"SlideID": "1", "CaseID": "1"}, "NONE"),
+        ({"SlideID": "S24-1-A", "CaseID": "1"}, "NONE"),
+        ({"SlideID": "1", "CaseID": "S24-1"}, "NONE"),
+        ({"SlideID": "1", "CaseID": "1", "Barcode": {"text": "1"}}, "BARCODE"),
+        ({"Barcode": {"text": "S24-1-A"}}, "BARCODE"),
+        ({"Barcode": {"text": "S24-1-B"}}, "TYPED"),
+        ({"Barcode": None}, "TYPED"),
+        ({"SlideID": None}, "NONE"),
+        ({"SlideID": "1", "IdSource": "TYPED"}, "TYPED"),
+    ],
+)
+def test_records_of_the_first_version_tell_by_their_ids_where_these_come_from(ids, source):
+    assert id_source(record(**ids)) is IdSource(source)
 
 
 def test_an_id_matches_the_laboratorys_pattern_as_a_whole():

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from vsv.aws import to_json
-from vsv.catalogue import Page, Record
+from vsv.catalogue import Page, Record, id_source
 from vsv.cdr import edited_after_sending
 from vsv.errors import (
     Conflict,
@@ -63,7 +63,11 @@ def slide(record: Record | None) -> Record | None:
     """A record as the schema's Slide."""
     if record is None:
         return None
-    shown = {**record, "EditedAfterSending": edited_after_sending(record)}
+    shown = {
+        **record,
+        "IdSource": id_source(record),
+        "EditedAfterSending": edited_after_sending(record),
+    }
     if "Archive" in record:
         archived = record["Archive"]
         shown["Archive"] = {"StorageClass": archived["storage_class"], "At": archived["At"]}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion
+from vsv.identity import IdSource, case_of, id_source
 
-__all__ = ["STATUSES", "UNSENT", "Edit", "IdPatterns", "check_status"]
+__all__ = ["STATUSES", "UNIDENTIFIED", "UNSENT", "Edit", "IdPatterns", "check_status"]
 
 # Status: how far the review has come, in the order of a slide's life.
 STATUSES: Final = ("NEW", "GOOD", "BAD", "SEND", "SENT", "SEND_FAILED", "TRANSFERRED", "DELETED")
@@ -37,6 +38,8 @@ _MAX_ID_CHARS: Final = 64
 # Unicode's categories of characters that nobody sees, or that change how others are seen.
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _IDS: Final = ("SlideID", "CaseID")
+# Why a slide whose IdSource is NONE cannot be sent, and what to do.
+UNIDENTIFIED: Final = "nobody has read or typed the slide's IDs; type or confirm the slide ID first"
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,9 @@ class IdPatterns:
 class Edit:
     """What a technician wants a record to say.
 
-    ``fields`` has SlideID, CaseID and Status, as far as they are to change; None removes an ID.
-    ``version`` is the record's that was seen; None where the client does not tell.
+    ``fields`` has SlideID, CaseID and Status, as far as they are given; None removes an ID. An ID
+    that is the record's already is confirmed by being given. ``version`` is the record's that was
+    seen; None where the client does not tell.
     """
 
     image_id: str
@@ -109,6 +113,7 @@ class Edit:
         new = dict(old) | {name: text for name, text in self.fields.items() if text is not None}
         for name in (name for name, text in self.fields.items() if text is None):
             new.pop(name, None)
+        self._identify(old, new)
         if new == old:
             return new
         status = new.get("Status")
@@ -120,6 +125,29 @@ class Edit:
                 new["SendRequestedAt"] = at
         _check_editable(old)
         return new
+
+    def _identify(self, old: Mapping[str, Any], new: dict[str, Any]) -> None:
+        """Set IdSource, as far as the edit gives IDs.
+
+        ``TYPED`` needs both IDs, and a SlideID that a person gave, be it the one that was there.
+        Until then the source is ``NONE``. A SlideID that stays as it was read keeps its source. A
+        CaseID that is the ImageID for want of a better one follows the SlideID, as at the import.
+        """
+        if not any(name in self.fields for name in _IDS):
+            return
+        image_id, source = old["ImageID"], id_source(old)
+        follows = "CaseID" not in self.fields and new.get("CaseID") == image_id
+        if source is IdSource.NONE and self.fields.get("SlideID") and follows:
+            new["CaseID"] = case_of(new["SlideID"])
+        if not all(new.get(name) for name in _IDS):
+            source = IdSource.NONE
+        elif source is IdSource.NONE:
+            if "SlideID" in self.fields or new["SlideID"] != image_id:
+                source = IdSource.TYPED
+        elif new["SlideID"] != old["SlideID"]:
+            source = IdSource.TYPED
+        if source is not id_source(old):
+            new["IdSource"] = source.value
 
 
 def check_status(record: Mapping[str, Any], wanted: str) -> None:
@@ -149,3 +177,5 @@ def _check_sendable(record: Mapping[str, Any]) -> None:
     missing = [name for name in _IDS if not record.get(name)]
     if missing:
         raise Conflict(f"the slide has no {' and no '.join(missing)}; it cannot be sent")
+    if id_source(record) is IdSource.NONE:
+        raise Conflict(UNIDENTIFIED)

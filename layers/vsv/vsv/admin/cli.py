@@ -20,6 +20,7 @@ from vsv.admin.intake import CheckFile, Fate, Intake, State
 from vsv.admin.progress import Bars, bars
 from vsv.admin.reimport import Again, Reimports
 from vsv.admin.reimport import check as check_again
+from vsv.admin.upgrade import upgraded
 from vsv.admin.usage import ENVIRONMENT, Run, parser_for
 from vsv.admin.verification import Verdict, verified
 from vsv.admin.verification import check as check_verifiable
@@ -320,6 +321,16 @@ def _history(options: argparse.Namespace) -> int:
     return _OK if known else _complain("there is no slide with this ImageID", options.image_id)
 
 
+def _upgrade(options: argparse.Namespace) -> int:
+    catalogue = _deployment(options).catalogue
+    changed = 0
+    with bars("slides") as shown:
+        for changed, _ in enumerate(upgraded(catalogue, all_records(catalogue)), 1):
+            shown.show("upgraded", changed, None)
+    print(f"vsv-admin: {changed} slides upgraded", file=sys.stderr)
+    return _OK
+
+
 class _Listing(Protocol):
     """A question with many answers; ``token`` is where to go on."""
 
@@ -368,4 +379,5 @@ _COMMANDS: Final[Mapping[str, Run]] = {
     "verify": _verify,
     "export": _export,
     "history": _history,
+    "upgrade": _upgrade,
 }

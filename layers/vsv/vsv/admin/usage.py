@@ -200,6 +200,17 @@ of the record it made, what was done and by whom, and what each field was and be
     )
     history.add_argument("image_id", metavar="IMAGE_ID")
     _add_json(history)
+
+    add(
+        "upgrade",
+        "bring records of an earlier version up to date",
+        """\
+Write onto the records of an earlier version what later ones have: where the slide's
+IDs come from (IdSource). Until then, slides that nobody has identified are missing
+from listUnidentified. Run it once after an update; it may be interrupted and
+repeated, and people may work meanwhile. The history has a line for each record.""",
+        "upgrade",
+    )
     return parser
 
 

@@ -16,7 +16,16 @@ from boto3.dynamodb.conditions import ConditionBase, Key
 from botocore.exceptions import ClientError
 
 from vsv.catalogue.filters import SlideFilter
-from vsv.catalogue.record import FAILED, LISTED, Record, instant, is_deleted
+from vsv.catalogue.record import (
+    FAILED,
+    LISTED,
+    UNCONFIRMED,
+    IdSource,
+    Record,
+    id_source,
+    instant,
+    is_deleted,
+)
 from vsv.catalogue.table import Catalogue
 from vsv.errors import InvalidRequest
 from vsv.review import STATUSES, UNSENT
@@ -24,6 +33,7 @@ from vsv.review import STATUSES, UNSENT
 __all__ = ["Listings", "Page", "Search"]
 
 _STATUS_INDEX: Final = "Status-SlideID-index"
+_UNDELETED: Final = tuple(status for status in STATUSES if status != "DELETED")
 
 _MAX_PAGE: Final = 1000
 _DEFAULT_PAGE: Final = 100
@@ -150,16 +160,29 @@ class Listings:
         """The slides that are looked for: by the ID that was given, else the last scans first."""
         return self._walk([search.leg()], limit, token, search.finds)
 
+    def unidentified(self, limit: int | None = None, token: str | None = None) -> Page:
+        """The imported slides whose IDs nobody has read or typed, or that lack one."""
+        values = [UNCONFIRMED, *_UNDELETED]
+        return self._walk(
+            [_unidentified(value) for value in values],
+            limit,
+            token,
+            lambda record: not _is_identified(record) and record.get("ImportStatus") != FAILED,
+        )
+
     def case_ids(self, limit: int | None = None, token: str | None = None) -> Page:
-        """ImageID and CaseID of all slides that have one, by CaseID.
+        """ImageID and CaseID of all identified slides whose import has not failed, by CaseID.
 
         As many as may be unless a limit is given: they are small, and clients want them all.
         """
-        size = _page_size(_MAX_PAGE if limit is None else limit)
-        found, next_token = self._look([_all_by("CaseID")], size, token)
-        return Page(
-            [{name: item[name] for name in ("ImageID", "CaseID")} for _, item in found], next_token
+        page = self._walk(
+            [_all_by("CaseID")],
+            _MAX_PAGE if limit is None else limit,
+            token,
+            lambda record: _is_identified(record) and record.get("ImportStatus") != FAILED,
         )
+        names = ("ImageID", "CaseID")
+        return Page([{name: item[name] for name in names} for item in page.items], page.token)
 
     def all_slides(
         self,
@@ -235,8 +258,16 @@ class Listings:
 def _by_status(status: str) -> list[_Leg]:
     return [
         _Leg(_STATUS_INDEX, Key("Status").eq(status)),
-        _Leg("Unidentified-index", Key("Unidentified").eq(status)),
+        _unidentified(status),
     ]
+
+
+def _unidentified(value: str) -> _Leg:
+    return _Leg("Unidentified-index", Key("Unidentified").eq(value))
+
+
+def _is_identified(record: Record) -> bool:
+    return id_source(record) is not IdSource.NONE
 
 
 def _all_by(
@@ -267,8 +298,7 @@ def _legs_for(wanted: SlideFilter) -> list[_Leg]:
     # A bound without a zone compares as a text: that is no range of the index.
     if (low or high) and all(instant(bound) for bound in (low, high) if bound):
         return [Search(scanned_from=low and instant(low), scanned_to=high and instant(high)).leg()]
-    statuses = [status for status in STATUSES if status != "DELETED"]
-    return [leg for status in statuses for leg in _by_status(status)]
+    return [leg for status in _UNDELETED for leg in _by_status(status)]
 
 
 def _page_size(limit: int | None) -> int:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Final
+
+from vsv.identity import IdSource, id_source
 
 __all__ = [
     "FAILED",
     "IMPORTED",
     "IMPORTING",
     "LISTED",
+    "UNCONFIRMED",
     "IdSource",
     "Record",
     "changes",
@@ -28,22 +30,10 @@ IMPORTING: Final = "IMPORTING"
 IMPORTED: Final = "IMPORTED"
 FAILED: Final = "FAILED"
 
-
-class IdSource(StrEnum):
-    """Where a slide's SlideID and CaseID come from.
-
-    ``NONE``: they are the ImageID for want of a better one. A scanner's running number identifies
-    no slide, so a slide in this state cannot be sent to the CDR.
-    """
-
-    BARCODE = "BARCODE"  # the code on the label image
-    SCANNER = "SCANNER"  # the Barcode property of the scanner's ImageDescription
-    TYPED = "TYPED"  # a person typed or confirmed them
-    NONE = "NONE"
-
-
 # What all slides but deleted ones have in common, for indexes over all of them.
 LISTED: Final = "SLIDE"
+# Stands for the Status of slides that have a SlideID, but one that nobody has read or typed.
+UNCONFIRMED: Final = "UNCONFIRMED"
 # Stands for an unknown time: before all others, and in no range of them.
 _NO_TIME: Final = "-"
 
@@ -71,36 +61,24 @@ def instant(text: str) -> str | None:
 def derived(record: Mapping[str, Any]) -> Record:
     """The record with the attributes that the table's indexes go by.
 
-    ``Listed`` is there unless the slide is deleted, ``Unidentified`` (its Status) while it has no
-    SlideID, ``FailedAt`` while its import has failed: an index has a slide only where it has both
-    of the index's attributes. ``ScannedAt`` is the scan's time in UTC.
+    ``Listed`` is there unless the slide is deleted, ``FailedAt`` while its import has failed, and
+    ``Unidentified`` while its IdSource is NONE: it is the Status where there is no SlideID, else
+    ``UNCONFIRMED``. An index has a slide only where it has both of the index's attributes.
+    ``ScannedAt`` is the scan's time in UTC.
     """
     fields = {name: value for name, value in record.items() if name not in _DERIVED}
     if is_deleted(fields):
         return fields
     fields["Listed"] = LISTED
     fields["ScannedAt"] = instant(str(fields.get("ScanDate"))) or _NO_TIME
-    if "SlideID" not in fields and "Status" in fields:
+    if "SlideID" in fields:
+        if id_source(fields) is IdSource.NONE:
+            fields["Unidentified"] = UNCONFIRMED
+    elif "Status" in fields:
         fields["Unidentified"] = fields["Status"]
     if fields.get("ImportStatus") == FAILED:
         fields["FailedAt"] = record.get("FailedAt") or now()
     return fields
-
-
-def id_source(record: Mapping[str, Any]) -> IdSource:
-    """Return where the record's SlideID comes from; ``NONE`` for a slide without a SlideID.
-
-    Records of version 0.1 do not say it. A SlideID is the barcode's if the import read this very
-    text, nobody's if it is the ImageID, and was typed otherwise.
-    """
-    slide_id = record.get("SlideID")
-    if not slide_id:
-        return IdSource.NONE
-    if "IdSource" in record:
-        return IdSource(record["IdSource"])
-    if slide_id == (record.get("Barcode") or {}).get("text"):
-        return IdSource.BARCODE
-    return IdSource.NONE if slide_id == record.get("ImageID") else IdSource.TYPED
 
 
 def is_deleted(record: Mapping[str, Any]) -> bool:

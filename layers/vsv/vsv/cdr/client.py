@@ -28,8 +28,8 @@ _TRIES: Final = 3
 _PATIENCE_S: Final = 25.0
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 10.0
-# Statuses below 500 that may be others a moment later.
-_PASSING: Final = frozenset({408, 425, 429})
+# Statuses from 400 to 499 that may be others a moment later. 401 is one: credentials are replaced.
+_PASSING: Final = frozenset({401, 408, 425, 429})
 _SECRET_AGE_S: Final = 300
 # Of an answer no more is read, and of its texts no more is kept.
 _MAX_ANSWER_BYTES: Final = 16 * 1024
@@ -83,27 +83,34 @@ class _Answer:
 
     @classmethod
     def read(cls, response: "BaseHTTPResponse", body: bytes) -> Self:
-        try:
-            fields = json.loads(body)
-        except (ValueError, RecursionError):
-            fields = None
-        fields = fields if isinstance(fields, dict) else {}
+        """``body`` is the whole answer, or more than may be kept of it."""
+        fields = _json_object(body) if len(body) <= _MAX_ANSWER_BYTES else None
         try:
             retry_after_s = urllib3.Retry().get_retry_after(response)
         except (HTTPError, ValueError, OverflowError):
             retry_after_s = None
-        receipt = _text(fields.get("receipt")) or _text(response.headers.get("Receipt"))
-        return cls(response.status, receipt, _text(fields.get("title")), retry_after_s)
+        receipt = title = None
+        if fields is not None:
+            receipt = _text(fields.get("receipt")) or _text(response.headers.get("Receipt"))
+            title = _text(fields.get("title"))
+        return cls(response.status, receipt, title, retry_after_s)
 
     @property
-    def has_it(self) -> bool:
-        """The CDR has the slide: from just now, or, as a duplicate, from an earlier try."""
-        return 200 <= self.status < 300 or (self.status == 409 and self.receipt is not None)
+    def is_acceptance(self) -> bool:
+        """Whether, with a receipt, the CDR has the slide: from this try or from an earlier one."""
+        return 200 <= self.status < 300 or self.status == 409
 
     @property
-    def passes(self) -> bool:
-        """Another try may fare better."""
-        return self.status in _PASSING or self.status >= 500
+    def is_refusal(self) -> bool:
+        """Whether the answer is final: another try would get the same."""
+        return 400 <= self.status < 500 and self.status not in _PASSING
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with an answer that is neither a receipt nor a refusal."""
+        if 200 <= self.status < 300:
+            return f"the CDR answers with status {self.status} but without a receipt"
+        return f"the CDR answers with status {self.status}"
 
 
 class CdrClient:
@@ -123,38 +130,37 @@ class CdrClient:
             timeout=_TIMEOUT, retries=False, cert_reqs="CERT_REQUIRED", maxsize=1
         )
 
-    def deliver(self, content: Mapping[str, Any], key: str) -> str | None:
-        """Hand one payload over; return the CDR's receipt, if it gives one.
+    def deliver(self, content: Mapping[str, Any], key: str) -> str:
+        """Hand one payload over; return the CDR's receipt.
 
         Raises Refused, or Unavailable where the same may go through later.
         """
         body = json.dumps(content).encode()
         end = time.monotonic() + _PATIENCE_S
-        answer = self._insist(body, key, self._credentials.header(), end)
-        if answer.status == 401:  # they may have been replaced
-            answer = self._insist(body, key, self._credentials.header(anew=True), end)
-        if answer.has_it:
-            return answer.receipt
-        reason = f"the CDR refused the slide with status {answer.status}"
-        raise Refused(reason, _without_ids(answer.title, content))
-
-    def _insist(self, body: bytes, key: str, authorization: str, end: float) -> _Answer:
-        """The first answer that is more than a passing trouble. Raises Unavailable."""
+        anew = False
         for tried in count(1):
             pause_s = random.uniform(0.5, 1) * _FIRST_PAUSE_S * 2 ** (tried - 1)  # noqa: S311
             try:
-                answer = self._ask(body, key, authorization)
+                answer = self._ask(body, key, self._credentials.header(anew=anew))
+                if answer.status == 401 and not anew:  # they may have been replaced
+                    anew = True
+                    answer = self._ask(body, key, self._credentials.header(anew=True))
             except HTTPError as error:
-                trouble = f"the CDR cannot be reached ({type(error).__name__})"
+                reason = f"the CDR cannot be reached ({type(error).__name__})"
             else:
-                if not answer.passes:
-                    return answer
-                trouble = f"the CDR answers with status {answer.status}"
+                if answer.receipt and answer.is_acceptance:
+                    return answer.receipt
+                if answer.is_refusal:
+                    raise Refused(
+                        f"the CDR refused the slide with status {answer.status}",
+                        _without_ids(answer.title, content),
+                    )
+                reason = answer.problem
                 pause_s = min(answer.retry_after_s or pause_s, _LONGEST_PAUSE_S)
             if tried == _TRIES or time.monotonic() + pause_s > end:
-                break
+                raise Unavailable(reason)
             self._sleep(pause_s)
-        raise Unavailable(trouble)
+        raise AssertionError("unreachable")
 
     def _ask(self, body: bytes, key: str, authorization: str) -> _Answer:
         headers = {
@@ -168,13 +174,24 @@ class CdrClient:
         read, end = bytearray(), time.monotonic() + _ANSWER_S
         try:
             # A byte at a time: to ask for more is to wait until it is there, however it trickles.
-            while len(read) < _MAX_ANSWER_BYTES and (byte := response.read(1)):
+            while len(read) <= _MAX_ANSWER_BYTES and (byte := response.read(1)):
                 read += byte
                 if time.monotonic() > end:
                     raise Unavailable("the CDR's answer takes too long")
             return _Answer.read(response, bytes(read))
         finally:
             response.close()
+
+
+def _json_object(body: bytes) -> Mapping[str, Any] | None:
+    """The object that the body holds, empty where there is no body; None for anything else."""
+    if not body:
+        return {}
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None
 
 
 def _text(value: Any) -> str | None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vsv.aws import to_json
+from vsv.catalogue import id_source
 
 __all__ = ["REQUIRED", "digest", "edited_after_sending", "idempotency_key", "payload", "version_of"]
 
-_SCHEMA_VERSION: Final = 1
+_SCHEMA_VERSION: Final = 2
 _CONTENT: Final = (
     *("ImageID", "SlideID", "CaseID", "ScanDate", "Scanner", "MPP", "AppMag"),
     *("width", "height", "FileSize", "Sha256"),
@@ -28,6 +29,7 @@ def payload(record: Mapping[str, Any], requested_at: str) -> dict[str, Any]:
         "Version": version_of(record),
         "RequestedAt": requested_at,
         **_content(record),
+        "IdSource": id_source(record).value,
     }
 
 
@@ -37,7 +39,11 @@ def idempotency_key(image_id: str, version: int) -> str:
 
 
 def digest(record: Mapping[str, Any]) -> str:
-    """SHA-256 of the content alone: another version of the record need not be an edit of it."""
+    """SHA-256 of the content alone: another version of the record need not be an edit of it.
+
+    IdSource is left out: to confirm IDs does not edit them, and slides that were sent under the
+    first version of the schema are not edited by that.
+    """
     return hashlib.sha256(json.dumps(_content(record), sort_keys=True).encode()).hexdigest()
 
 

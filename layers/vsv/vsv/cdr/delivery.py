@@ -14,12 +14,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from vsv import aws
-from vsv.catalogue import Catalogue, Record
+from vsv.catalogue import Catalogue, IdSource, Record, id_source
 from vsv.catalogue.record import instant
 from vsv.cdr.client import CdrClient, Credentials, Refused
 from vsv.cdr.content import REQUIRED, digest, idempotency_key, payload, version_of
 from vsv.errors import Unavailable
 from vsv.logs import count, log_unexpected, logger
+from vsv.review import UNIDENTIFIED
 from vsv.settings import CdrSettings
 
 __all__ = ["Sender", "sender"]
@@ -107,9 +108,11 @@ class Sender:
             }
             self._note(image_id, version, "SENT", {"Sent": sent, "SendError": None})
 
-    def _deliver(self, record: Record, requested_at: str, key: str) -> str | None:
+    def _deliver(self, record: Record, requested_at: str, key: str) -> str:
         if missing := [name for name in REQUIRED if record.get(name) is None]:
             raise Refused(f"the slide has no {' and no '.join(missing)}; it cannot be sent")
+        if id_source(record) is IdSource.NONE:
+            raise Refused(UNIDENTIFIED)
         return self._client.deliver(payload(record, requested_at), key)
 
     def _fail(self, image_id: str, version: int, why: str) -> None:
