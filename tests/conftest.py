@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,13 +16,16 @@ from playwright.sync_api import expect, sync_playwright
 
 from local.samples import generated_slide, real_slide
 from local.settings import CACHE
+from vsv import logs
 from vsv.catalogue import Catalogue
 from vsv.storage import Storage
 
 # Timings are never assertions: the machine may be busy.
-hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("untimed")
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=120_000)
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,6 +37,17 @@ def load_handler(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.lambda_handler
+
+
+@pytest.fixture(autouse=True)
+def fresh_process() -> None:
+    """Let each test find the library as a new process does: nothing cached, nothing counted."""
+    logs._metrics.clear_metrics()
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "vsv":
+            for value in list(vars(module).values()):
+                if hasattr(value, "cache_clear") and value.__module__ == name:
+                    value.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -32,14 +32,11 @@ BUCKET = "pyramids"
 @pytest.fixture
 def s3(aws):
     """Moto's S3 with the bucket in it, by a client of the library's."""
-    make_client = clients.s3
-    make_client.cache_clear()
-    client = make_client()
+    client = clients.s3()
     client.create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
-    yield client
-    make_client.cache_clear()
+    return client
 
 
 def keys(s3) -> list[str]:

@@ -8,7 +8,6 @@ import pytest
 from local.samples import generated_slide
 from tests.conftest import load_handler
 from tests.s3 import BUCKET, Killed
-from vsv import wiring
 from vsv.archive import Archive
 from vsv.catalogue import Listings
 from vsv.deepzoom import TileAddress
@@ -328,12 +327,7 @@ def handler(tables, monkeypatch):
         monkeypatch.setenv(name, name.lower())
     monkeypatch.setenv("SLIDE_TABLE", tables["SlideTable"])
     monkeypatch.setenv("HISTORY_TABLE", tables["HistoryTable"])
-    cached = (wiring.catalogue, wiring.removal_desk)
-    for each in cached:
-        each.cache_clear()
-    yield load_handler("RemoveImages")
-    for each in cached:
-        each.cache_clear()
+    return load_handler("RemoveImages")
 
 
 def call(handler, body, claims):

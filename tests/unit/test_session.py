@@ -78,11 +78,6 @@ def ask(aws, monkeypatch):
     """Ask the function, as API Gateway does."""
     import boto3
 
-    from vsv import wiring
-    from vsv.aws import client
-
-    client.cache_clear()
-    wiring.sessions.cache_clear()
     kms = boto3.client("kms")
     key = kms.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
     monkeypatch.setenv("COOKIE_KEY_ARN", key["Arn"])
@@ -93,9 +88,7 @@ def ask(aws, monkeypatch):
         context = {"requestId": "r-1", "authorizer": {"claims": claims}}
         return handler({"httpMethod": method, "requestContext": context}, None)
 
-    yield ask, kms.get_public_key(KeyId=key["KeyId"])["PublicKey"]
-    client.cache_clear()
-    wiring.sessions.cache_clear()
+    return ask, kms.get_public_key(KeyId=key["KeyId"])["PublicKey"]
 
 
 def read(response) -> dict[str, str]:

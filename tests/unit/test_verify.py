@@ -15,7 +15,6 @@ from tests.conftest import ROOT, load_handler, load_template
 from tests.unit.test_import import spoil
 from vsv import aws as clients
 from vsv import verify as module
-from vsv import wiring
 from vsv.files import read_note, write_note
 from vsv.index import BlockAddress
 from vsv.settings import StepSettings
@@ -459,7 +458,6 @@ def test_an_archived_slide_needs_no_image_that_it_never_had(world, real, tmp_pat
 @pytest.fixture
 def in_bucket(subject):
     """The same slide, its images as objects."""
-    clients.s3.cache_clear()
     s3 = clients.s3()
     s3.create_bucket(
         Bucket="pyramids", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
@@ -470,8 +468,7 @@ def in_bucket(subject):
         path.unlink()
     subject.storage = Storage(subject.storage.root, "pyramids")
     subject.lose = lambda name: s3.delete_object(Bucket="pyramids", Key=name)
-    yield subject
-    clients.s3.cache_clear()
+    return subject
 
 
 def test_a_pyramid_in_a_bucket_is_verified_as_well(in_bucket):
@@ -502,7 +499,6 @@ def test_the_pyramid_that_an_archived_slide_keeps_in_a_bucket_is_verified(in_buc
 
 def test_the_function_answers_piece_by_piece(subject, monkeypatch):
     monkeypatch.setenv("IMAGES_PATH", str(subject.storage.root))
-    wiring.storage.cache_clear()
     handler = load_handler("VerifySlide")
     request = {"claim": Claim.of(subject.record).to_dict()}
     plan = handler(request, None)
@@ -511,7 +507,6 @@ def test_the_function_answers_piece_by_piece(subject, monkeypatch):
     answers = [handler({**request, "piece": piece}, None) for piece in plan["pieces"]]
     findings = [finding for answer in answers for finding in answer["findings"]]
     assert findings == ["tile 12/3_2 is missing"]
-    wiring.storage.cache_clear()
 
 
 def test_the_function_may_read_and_nothing_else():
