@@ -21,7 +21,7 @@ from wsproto.events import (
 )
 from wsproto.utilities import LocalProtocolError
 
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 class Refused(Exception):

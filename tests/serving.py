@@ -23,7 +23,9 @@ class Server:
 
     def ask(self, path, method="GET", **headers):
         """Send the path as it is: no client cleans it up."""
-        with contextlib.closing(http.client.HTTPConnection(self.address, timeout=30)) as connection:
+        with contextlib.closing(
+            http.client.HTTPConnection(self.address, timeout=120)
+        ) as connection:
             names = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, headers=names)
             response = connection.getresponse()
@@ -65,7 +67,7 @@ def accepts(address):
 
 
 def wait_for(condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -50,7 +50,7 @@ from vsv.imports.steps import fail_import
 from vsv.imports.workflow import ImportJob, StepFunctions
 
 # As generous as an import is slow on a busy machine; an execution that hangs is found by it.
-_PATIENCE_S = 60
+_PATIENCE_S = 120
 State = dict[str, Any]
 
 

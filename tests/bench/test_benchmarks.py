@@ -7,7 +7,7 @@ import pytest
 
 from local.settings import ROOT, STATE
 
-pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.bench
 
 PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 # Tables have a row for each of these.

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.slow_fs import slow_folder
 from local.settings import ROOT, STATE
 
-pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.bench
 
 PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 NAMES = ("efs", "http_servers", "settings_table", "growth")

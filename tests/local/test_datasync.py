@@ -62,7 +62,7 @@ def describe(service: DataSync, arn: str) -> dict[str, Any]:
 async def work(service: DataSync, *arns: str) -> list[str]:
     """Let the service run until the executions have ended; return their statuses."""
     worker = asyncio.create_task(service.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while not {describe(service, arn)["Status"] for arn in arns} <= CLOSED:
             await asyncio.sleep(0.01)
     worker.cancel()

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,12 @@ from local.processes import Service
 from local.settings import StackError, read_json, write_json
 
 SLEEP = "import time; time.sleep(60)"
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+STUBBORN = """
+import pathlib, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path({!r}).touch()
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -75,10 +79,11 @@ def test_a_stranger_with_our_process_id_is_not_ours(new_service, tmp_path):
         stranger.wait()
 
 
-def test_a_stubborn_one_is_killed(new_service):
-    service = new_service(STUBBORN)
+def test_a_stubborn_one_is_killed(new_service, tmp_path):
+    ready = tmp_path / "ready"
+    service = new_service(STUBBORN.format(str(ready)), answers=ready.exists)
     service.ensure_running()
-    time.sleep(0.3)
+    assert ready.exists()
     assert service.stop()
     assert service.pid is None
 

@@ -30,7 +30,7 @@ def verifier(key, monkeypatch):
 @pytest.fixture
 def token(key):
     def token(signing_key: Any = key, kid: str = "k1", **changes: Any) -> str:
-        claims = {"sub": "1", "iss": ISSUER, "exp": time.time() + 60, "token_use": "id"}
+        claims = {"sub": "1", "iss": ISSUER, "exp": time.time() + 3600, "token_use": "id"}
         claims |= {"aud": "web", **changes}
         claims = {name: value for name, value in claims.items() if value is not None}
         return jwt.encode(claims, signing_key, algorithm="RS256", headers={"kid": kid})
@@ -71,6 +71,6 @@ def test_no_token_does_not(verifier, header):
 
 
 def test_an_unsigned_token_does_not(verifier):
-    claims = {"sub": "1", "iss": ISSUER, "exp": time.time() + 60, "token_use": "id", "aud": "web"}
+    claims = {"sub": "1", "iss": ISSUER, "exp": time.time() + 3600, "token_use": "id", "aud": "web"}
     with pytest.raises(Unauthorized):
         verifier.claims(jwt.encode(claims, "", algorithm="none", headers={"kid": "k1"}))

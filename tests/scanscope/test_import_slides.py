@@ -75,7 +75,7 @@ def test_a_slide_is_followed_until_it_is_imported(station: Station, cloud: Cloud
         return imported(described)
 
     cloud.script("Fälle 2024/слайд 1.SVS", BUSY, status("ARRIVING"), *importing, last)
-    finished = station.run("--until-done", "--timeout", "15")
+    finished = station.run("--until-done", "--timeout", "120")
 
     assert finished.code == 0
     assert station.files() == {}
@@ -562,7 +562,7 @@ def test_an_unreachable_api_is_left_for_the_next_run(station: Station, cloud: Cl
             "timeout_s": "0.1",
         }
         slow = station.run()
-    station.settings["api"]["timeout_s"] = "5"
+    station.settings["api"]["timeout_s"] = "60"
     refused = station.run()
     assert (slow.code, refused.code) == (4, 4)
     assert "timed out" in slow.log
@@ -610,12 +610,12 @@ def test_a_second_instance_refuses_to_run(station: Station, cloud: Cloud) -> Non
 
     def slow(described: dict[str, Any]) -> Reply:
         asked.set()
-        release.wait(10)
+        release.wait(120)
         return BUSY
 
     cloud.script("x.svs", slow, imported)
     first = station.start("--once")
-    assert asked.wait(10)
+    assert asked.wait(120)
     second = station.run()
     assert second.code == 3
     assert "another instance runs" in second.log
@@ -639,9 +639,9 @@ def test_it_runs_until_it_is_stopped(station: Station, cloud: Cloud) -> None:
     cloud.token_script = [Reply({"error": "invalid_client"}, 400), cloud.grant]
     cloud.script("x.svs", problem(422, "Not a slide"), BUSY, third)
     process = station.start()
-    assert asked.wait(10)
+    assert asked.wait(120)
     process.terminate()
-    _, log = process.communicate(timeout=10)
+    _, log = process.communicate(timeout=120)
     assert process.returncode == 0
     assert log.endswith("stopped\n")
     assert list(station.files()) == ["x.svs"]

@@ -141,7 +141,7 @@ class Station:
             "scanner": {"folder": "scans", "min_age_s": "0", "settle_s": "0"},
             "api": {
                 "api_url": f"{cloud.url}/Prod",
-                "timeout_s": "5",
+                "timeout_s": "60",
                 "attempts": "3",
                 "backoff_s": "0.001",
             },
@@ -195,7 +195,7 @@ class Station:
     def run(self, *options: str, patch: str = "", **env: str) -> Finished:
         """Run to the end. Whatever happens, no secret and no token is ever logged."""
         process = self.start(*(options or ("--once",)), patch=patch, **env)
-        _, log = process.communicate(timeout=20)
+        _, log = process.communicate(timeout=120)
         log_file = self.config.with_suffix(".log")
         kept = log_file.read_text("utf-8") if log_file.exists() else ""
         for secret in (SECRET, *self.cloud.granted):

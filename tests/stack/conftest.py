@@ -69,6 +69,7 @@ class Stack:
         return Path(self.scanner_path)
 
 
+@pytest.hookimpl(trylast=True)  # after whatever shuffles the tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What was used can be told at the end only."""
     items.sort(key=lambda item: item.path.name == "test_permissions.py")
@@ -104,7 +105,7 @@ def api(stack) -> Callable[..., httpx.Client]:
 
     def client(token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=stack.api_url, headers=headers, timeout=60)
+        return httpx.Client(base_url=stack.api_url, headers=headers, timeout=120)
 
     return client
 
@@ -155,7 +156,7 @@ def new_slide(stack, real, tmp_path_factory, scanned):
 def bring_in(stack, scanner):
     """Call ``/ImportSlide`` as the workstation does until there is no more to wait for."""
 
-    def bring_in(path: Path, timeout_s: float = 120, **fields) -> dict[str, Any]:
+    def bring_in(path: Path, timeout_s: float = 300, **fields) -> dict[str, Any]:
         name = path.relative_to(stack.scanner).as_posix()
         body = {"filename": name, "size": path.stat().st_size, **fields}
         end = time.monotonic() + timeout_s
@@ -193,7 +194,7 @@ def ask(stack) -> Callable[..., Any]:
             stack.graphql_url,
             json={"query": query, "variables": variables},
             headers={"Authorization": tokens[who]},
-            timeout=60,
+            timeout=120,
         )
         content = answer.raise_for_status().json()
         if content.get("errors"):
@@ -285,7 +286,7 @@ class Cdr:
         return [each for each in everything if each["payload"]["ImageID"] == image_id]
 
 
-def wait_for(reached: Callable[[], Any], timeout_s: float = 90) -> Any:
+def wait_for(reached: Callable[[], Any], timeout_s: float = 300) -> Any:
     """Wait until it is so; return what it is."""
     end = time.monotonic() + timeout_s
     while not (value := reached()):

@@ -21,7 +21,7 @@ def session(stack, who: str = "pathologist") -> dict[str, str]:
     answer = httpx.post(
         f"{stack.viewer_url}Session",
         headers={"Authorization": f"Bearer {stack.tokens(who)['IdToken']}"},
-        timeout=60,
+        timeout=120,
     )
     assert answer.status_code == 200, answer.text
     pairs = (each.partition(";")[0] for each in answer.headers.get_list("Set-Cookie"))
@@ -31,7 +31,7 @@ def session(stack, who: str = "pathologist") -> dict[str, str]:
 def get(stack, path: str, cookies: dict[str, str], **headers: str) -> httpx.Response:
     cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
     return httpx.get(
-        f"{stack.viewer_url}DeepZoom/{path}", headers={"Cookie": cookie, **headers}, timeout=60
+        f"{stack.viewer_url}DeepZoom/{path}", headers={"Cookie": cookie, **headers}, timeout=120
     )
 
 

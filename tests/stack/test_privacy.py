@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.stack.conftest import GraphQLError, wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.stack
 
 LOGS = ROOT / ".local" / "log"
 

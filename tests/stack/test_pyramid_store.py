@@ -10,8 +10,7 @@ from tests.conftest import ROOT
 from tests.stack.conftest import run_stack
 from vsv.deepzoom import DeepZoom, Size
 
-# Two deployments take a while.
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.stack
 
 
 @pytest.fixture

@@ -203,7 +203,7 @@ def test_a_field_is_open_to_those_it_is_for(stack, tokens, field, role):
         stack.graphql_url,
         json={"query": DOCUMENTS[field]},
         headers={"Authorization": tokens[role]} if tokens[role] else {},
-        timeout=60,
+        timeout=120,
     )
     errors = answer.json().get("errors") or []
     kinds = {error["errorType"] for error in errors}

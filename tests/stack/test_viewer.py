@@ -24,7 +24,7 @@ def slides(new_slide, bring_in):
 @pytest.fixture
 def page(browser, stack):
     page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(120_000)
     page.goto(stack.viewer_url)
     page.click("#sign-in")
     page.fill("[name=username]", stack.pathologist_username)
@@ -44,7 +44,7 @@ def shown(page: Page) -> np.ndarray:
             return item && item.getFullyLoaded() && !osd.isAnimating?.();
         }"""
     )
-    page.wait_for_timeout(500)
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))")
     picture = Image.open(io.BytesIO(page.locator("#viewer canvas").first.screenshot()))
     return np.asarray(picture.convert("RGB"), float)
 

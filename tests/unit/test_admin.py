@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
 
@@ -20,7 +20,6 @@ from botocore.exceptions import ClientError
 
 from local.samples import generated_slide
 from tests.conftest import ROOT, load_handler
-from vsv import aws, wiring
 from vsv.admin import cli, deployment, main, watch
 from vsv.admin.deployment import Deployment
 from vsv.admin.export import COLUMNS
@@ -57,12 +56,6 @@ def session(monkeypatch):
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "")
     monkeypatch.delenv("VSV_STACK", raising=False)
-    clients = (aws.client, aws.dynamodb, aws.s3)
-    for cached in clients:
-        cached.cache_clear()
-    yield
-    for cached in clients:
-        cached.cache_clear()
 
 
 @pytest.fixture
@@ -583,15 +576,12 @@ class FakeLambda:
 @pytest.fixture
 def function(world, monkeypatch):
     monkeypatch.setenv("IMAGES_PATH", str(world.storage.root))
-    wiring.storage.cache_clear()
     client = boto3.client
     monkeypatch.setattr(
         deployment.boto3,
         "client",
         lambda name, **options: FakeLambda() if name == "lambda" else client(name, **options),
     )
-    yield
-    wiring.storage.cache_clear()
 
 
 def test_a_sound_slide_and_one_that_is_not(admin, world, function, imported):
@@ -685,16 +675,29 @@ def test_a_function_that_fails_is_told_by_its_error(admin, world, function, impo
     assert err == [f"vsv-admin: {ID}: VerifySlide failed: OSError: the log has where it was raised"]
 
 
-def test_interrupted_it_asks_for_no_more_pieces():
+def test_interrupted_it_asks_for_no_more_pieces(monkeypatch):
     """And ends as soon as those are done that are under way."""
     asked = []
-    begun = threading.Event()
+    begun, stopped = threading.Event(), threading.Event()
+    pools = []
+
+    class Pool(ThreadPoolExecutor):
+        """Tells when both pools, the slides' and the pieces', take no more work."""
+
+        def shutdown(self, **options):
+            super().shutdown(**{**options, "wait": False})
+            pools.append(self)
+            if len(pools) == 2:
+                stopped.set()
+            super().shutdown(**options)
+
+    monkeypatch.setattr("vsv.admin.verification.ThreadPoolExecutor", Pool)
 
     def slow(request):
         if "piece" in request:
             begun.set()
             asked.append(request)
-            time.sleep(0.01)
+            assert stopped.wait(120)
         elif request["claim"]["image_id"] == "1":
             begun.wait()
         pieces = [{"part": "file"}] * 500 if request["claim"]["image_id"] == "2" else []
@@ -705,7 +708,7 @@ def test_interrupted_it_asks_for_no_more_pieces():
     verdicts = verified(records, slow, 2, Bars())
     assert next(verdicts)[0] == "1"
     verdicts.close()
-    assert len(asked) < 500
+    assert len(asked) <= 2
 
 
 def test_interrupted_it_says_so(admin, world, function, imported, monkeypatch):

@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from local.cdr import BASIC, SCHEMA, VALIDATOR, CdrServer
 from tests.conftest import ROOT, load_handler, load_template
+from tests.serving import wait_for
 from vsv.cdr import client as cdr_client
 from vsv.cdr import delivery, edited_after_sending, idempotency_key, payload
 from vsv.cdr.client import CdrClient, Credentials
@@ -321,12 +322,15 @@ def test_while_the_cdr_is_down_the_slide_waits_and_is_sent_when_it_is_up(desk, c
 
 
 def test_a_slow_cdr_is_not_waited_for_for_ever(cdr, monkeypatch):
-    monkeypatch.setattr(cdr_client, "_TIMEOUT", cdr_client.urllib3.Timeout(connect=3, read=0.1))
-    desk = Desk(cdr)
+    with monkeypatch.context() as patch:
+        patch.setattr(cdr_client, "_TIMEOUT", cdr_client.urllib3.Timeout(connect=60, read=0.1))
+        impatient = Desk(cdr)
     cdr.play("slow", seconds=2)
-    desk.send_in_vain()
-    assert cdr.requests == 3
+    impatient.send_in_vain()
+    wait_for(lambda: cdr.requests == 3)
+    assert impatient.record["Status"] == "SEND"
     cdr.play("up")
+    desk = Desk(cdr)
     desk.send()
     assert desk.record["Status"] == "SENT"
 
@@ -762,11 +766,6 @@ def test_how_long_to_try_is_within_bounds():
 @pytest.fixture
 def function(cdr, tables, monkeypatch):
     """SendToCdr with AWS's services, and the queue of what it gives up."""
-    from vsv import aws
-
-    caches = (aws.dynamodb, aws.client, delivery.sender)
-    for cached in caches:
-        cached.cache_clear()
     queue = boto3.client("sqs").create_queue(QueueName="dead")["QueueUrl"]
     secret = boto3.client("secretsmanager").create_secret(
         Name="cdr", SecretString=json.dumps(SECRET)
@@ -781,9 +780,7 @@ def function(cdr, tables, monkeypatch):
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    yield load_handler("SendToCdr"), queue
-    for cached in caches:
-        cached.cache_clear()
+    return load_handler("SendToCdr"), queue
 
 
 def test_the_function_sends_from_the_table_and_leaves_a_line_of_history(function, catalogue, cdr):

@@ -231,14 +231,14 @@ def test_a_piece_that_fails_ends_the_import_while_others_are_being_rendered(mach
     """No piece is begun any more. Those in hand go on to their end, and nobody hears of it."""
     most = definition()["States"]["RenderPyramid"]["MaxConcurrency"]
     machine.functions.pieces = [{"start": n, "stop": n + 1} for n in range(most + 5)]
-    begun, told = threading.Barrier(most, timeout=30), threading.Event()
+    begun, told = threading.Barrier(most, timeout=120), threading.Event()
     ended = []
 
     def render(event):
         begun.wait()
         if event["piece"]["start"] == 0:
             raise errors.UnreadableSlide("tile 3_4 is damaged")
-        assert told.wait(30)
+        assert told.wait(120)
         ended.append(event["piece"]["start"])
         raise errors.UnreadableSlide("another tile is damaged")
 

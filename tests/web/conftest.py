@@ -36,7 +36,7 @@ def backend(built):
 def page(browser: Browser):
     """A fresh page, which must neither throw nor break its own content security policy."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(120_000)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on(

@@ -27,7 +27,7 @@ def set_magnification(page: Page, text: str, readout: str) -> None:
 def wait_until_drawn(page: Page) -> None:
     # not wait_for_function, which evaluates text inside the page: its policy refuses that
     script = "document.querySelector('#viewer').osd.world.getItemAt(0).getFullyLoaded()"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while not page.evaluate(script):
         assert time.monotonic() < deadline, "tiles are still missing"
         page.wait_for_timeout(50)
