@@ -12,6 +12,8 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
   done)
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
 TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks
+# Tests run in random order. A run's first lines have its seed: `make test-quick SEED=…` repeats it.
+PYTEST := $(BIN)/python -m pytest $(if $(SEED),--randomly-seed=$(SEED))
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # The library is installed as it stands here, but for what has to be compiled.
 LIBRARY_C := $(wildcard layers/vsv/c/*)
@@ -61,21 +63,21 @@ build: setup ## Build functions and layers, as for a deployment, for this machin
 test: lint test-web test-quick test-slow test-stack test-bench ## Run all checks and tests
 
 test-quick: setup ## Run the tests that need neither a running stack nor a browser
-	$(BIN)/python -m pytest -m "not stack and not bench and not slow" --ignore tests/web \
+	$(PYTEST) -m "not stack and not bench and not slow" --ignore tests/web \
 	  --numprocesses auto --dist loadscope
 
 test-slow: setup ## Run what is like that, but takes seconds for each test
-	$(BIN)/python -m pytest -m slow --ignore tests/web --numprocesses auto
+	$(PYTEST) -m slow --ignore tests/web --numprocesses auto
 
 test-stack: setup ## Run the tests of the deployed local stack
-	$(BIN)/python -m pytest -m stack
+	$(PYTEST) -m stack
 
 test-bench: setup-bench ## Run the benchmarks on a small slide and check their tables, not their times
-	$(BIN)/python -m pytest -m bench
+	$(PYTEST) -m bench
 
 test-web: setup ## Run the pages' tests: units, and in a real browser
 	cd web && npm test --silent
-	$(BIN)/python -m pytest tests/web --numprocesses auto --dist loadscope
+	$(PYTEST) tests/web --numprocesses auto --dist loadscope
 
 lint: lint-python lint-templates lint-shell ## Check formatting, types, templates and scripts
 
