@@ -60,7 +60,8 @@ build: setup ## Build functions and layers, as for a deployment, for this machin
 
 .PHONY: test test-quick test-slow test-web test-stack test-bench
 .PHONY: lint lint-python lint-yaml lint-templates lint-shell format
-test: lint test-web test-quick test-slow test-stack test-bench ## Run all checks and tests
+test: setup ## Run all checks and tests, and say what came of them
+	@MAKE="$(MAKE)" $(BIN)/python -m tests.run $(if $(SEED),--seed $(SEED))
 
 test-quick: setup ## Run the tests that need neither a running stack nor a browser
 	$(PYTEST) -m "not stack and not bench and not slow" --ignore tests/web \
