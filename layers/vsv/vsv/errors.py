@@ -19,6 +19,7 @@ __all__ = [
     "InvalidRequest",
     "NotFound",
     "StaleVersion",
+    "StorageFull",
     "Unavailable",
     "UnreadableSlide",
     "VsvError",
@@ -85,6 +86,13 @@ class ArchiveNotReady(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("the archive brings the file out of deep storage; that takes hours")
+
+
+class StorageFull(VsvError):
+    """The file system has no room left, or a quota is reached. Seconds do not change that."""
+
+    def __init__(self) -> None:
+        super().__init__("the slide storage is full; delete or archive slides to make room")
 
 
 class IncompletePyramid(VsvError):

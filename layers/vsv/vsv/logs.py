@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from vsv import failures
 from vsv.errors import VsvError
 
 if TYPE_CHECKING:
@@ -35,14 +36,27 @@ Handler = Callable[[Any, Any], Any]
 def observed(handler: Handler) -> Handler:
     """Log with the invocation's context, trace without payloads, count cold starts.
 
-    What Lambda would log of an error that is raised is that it was: its name stays, by which the
-    workflow's states choose, and what it says only where this library said it. Without Lambda's
-    context (a handler called by hand) the handler runs bare.
+    Failures of storage and services are raised as the VsvErrors that stand for them: the workflow's
+    states choose by an error's exact name. Of other errors the name stays, but not what they say,
+    for Lambda logs what is raised. Without Lambda's context (a handler called by hand) the handler
+    runs without logs.
     """
+
+    def named_handler(event: Any, context: Any) -> Any:
+        try:
+            return handler(event, context)
+        except VsvError:
+            raise
+        except Exception as error:
+            failure = failures.named(error)
+            if failure is None:
+                raise
+            log_unexpected(error)
+            raise failure from None
 
     def discreet(event: Any, context: Any) -> Any:
         try:
-            return handler(event, context)
+            return named_handler(event, context)
         except VsvError:
             raise
         except Exception as error:  # noqa: BLE001  raised again, without what it says
@@ -65,7 +79,7 @@ def observed(handler: Handler) -> Handler:
         if hasattr(context, "invoked_function_arn"):
             return logged(event, context)
         try:
-            return handler(event, context)
+            return named_handler(event, context)
         finally:
             _metrics.clear_metrics()
 

@@ -15,6 +15,7 @@ from vsv.errors import (
     IncompletePyramid,
     InvalidRequest,
     NotFound,
+    StorageFull,
     Unavailable,
     UnreadableSlide,
 )
@@ -51,6 +52,7 @@ _EXPLAINED: Final = frozenset(
         IncompletePyramid,
         InvalidRequest,
         NotFound,
+        StorageFull,
         Unavailable,
         UnreadableSlide,
     )
