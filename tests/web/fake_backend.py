@@ -30,7 +30,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
-from fake_catalogue import WITHOUT_LABEL, Api, Catalogue, now
+from fake_catalogue import WITHOUT_LABEL, Api, Catalogue, now, shown
 from graphql import GraphQLError, GraphQLSchema, build_schema, graphql_sync
 from PIL import Image, ImageDraw, ImageFont
 
@@ -408,7 +408,7 @@ def appsync_error(error: GraphQLError) -> dict[str, object]:
     """An error in AppSync's shape."""
     cause = error.original_error
     kind = next((name for kind, name in ERROR_TYPES.items() if isinstance(cause, kind)), None)
-    record = dict(cause.record) if isinstance(cause, StaleVersion) else None
+    record = shown(dict(cause.record)) if isinstance(cause, StaleVersion) else None
     return {"message": error.message, "errorType": kind, "errorInfo": record, "path": error.path}
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vsv.errors import Conflict, NotFound, VsvError
+from vsv.identity import IdSource, id_source
 from vsv.review import UNSENT, Edit, IdPatterns
 
 Record = dict[str, Any]
@@ -216,7 +217,11 @@ def shown(record: Record) -> Record:
     """A record as the schema's Slide."""
     sent_as = record.get("SentAs")
     edited = sent_as and any(record.get(name) != text for name, text in sent_as.items())
-    return {**record, "EditedAfterSending": None if sent_as is None else bool(edited)}
+    return {
+        **record,
+        "IdSource": id_source(record),
+        "EditedAfterSending": None if sent_as is None else bool(edited),
+    }
 
 
 class Api:
@@ -246,6 +251,13 @@ class Api:
     def listImportFailures(self, _: object, limit: int, nextToken: str | None) -> object:
         def passes(record: Record) -> bool:
             return _is_kept(record) and record["ImportStatus"] == "FAILED"
+
+        return self._catalogue.some(passes, limit, nextToken)
+
+    def listUnidentified(self, _: object, limit: int, nextToken: str | None) -> object:
+        def passes(record: Record) -> bool:
+            unidentified = id_source(record) is IdSource.NONE
+            return unidentified and _is_kept(record) and record["ImportStatus"] != "FAILED"
 
         return self._catalogue.some(passes, limit, nextToken)
 

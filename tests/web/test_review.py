@@ -165,7 +165,7 @@ def test_two_technicians_at_one_slide(technician: Page, backend: Backend):
     expect(rows).to_have_text([re.compile("Case ID.*“S24-2”.*unchanged")])
     conflict.get_by_role("button", name="Take what is there").click()
     expect(slide_id).to_have_value("S24-1-MINE-2")
-    expect(status(dialog, "BAD")).to_be_visible()
+    expect(status(dialog, "BAD")).to_be_enabled()
 
     slide_id.fill("S24-4")
     backend.mishap("edit", ImageID="1002", SlideID="S24-5")
@@ -184,7 +184,7 @@ def test_two_technicians_at_one_slide(technician: Page, backend: Backend):
 def test_statuses_from_new_to_sent_and_sent_again(technician: Page, backend: Backend):
     technician.clock.install()
     dialog = review(technician, "1010")
-    buttons = dialog.locator(".review-actions [data-status]")
+    buttons = dialog.locator("[data-status]:enabled")
     expect(buttons).to_have_text(["Mark good", "Mark bad"])
     status(dialog, "BAD").click()
     expect(buttons).to_have_text(["Mark good"])
@@ -197,6 +197,7 @@ def test_statuses_from_new_to_sent_and_sent_again(technician: Page, backend: Bac
 
     dialog.get_by_label("Case ID").fill("")
     expect(buttons).to_have_text(["Save and mark bad"])
+    expect(status(dialog, "SEND")).to_be_disabled()
     expect(dialog).to_contain_text("It can be sent once it has a case ID.")
     dialog.get_by_label("Case ID").fill("S24-77")
     status(dialog, "SEND").click()
@@ -217,6 +218,41 @@ def test_statuses_from_new_to_sent_and_sent_again(technician: Page, backend: Bac
     expect(dialog).to_contain_text("Changed after sending")
     expect(card(technician, "1010")).to_contain_text("Changed after sending")
     expect(buttons).to_have_text(["Send again"])
+
+
+def test_ids_that_nobody_has_read_are_confirmed_or_typed(technician: Page, backend: Backend):
+    all_cards(technician)
+    expect(card(technician, "1029")).to_contain_text("Not identified")
+    dialog = review(technician, "1029")
+    confirm = dialog.get_by_role("button", name="Confirm IDs")
+    source = dialog.locator(".review-source")
+    expect(source).to_contain_text("Nobody has read or typed these IDs.")
+    status(dialog, "GOOD").click()
+    expect(dialog.locator(".review-said")).to_have_text("Saved: Good.")
+    expect(status(dialog, "SEND")).to_be_disabled()
+    expect(dialog).to_contain_text("It can be sent once its slide ID is typed or confirmed.")
+    # Typed and sent at once.
+    dialog.get_by_label("Slide ID").fill("S24-1029-A1")
+    expect(status(dialog, "SEND")).to_have_text("Save and send")
+    expect(status(dialog, "SEND")).to_be_enabled()
+    dialog.get_by_label("Slide ID").fill("")
+    expect(confirm).to_be_disabled()
+    dialog.get_by_label("Slide ID").fill("1029")
+    # Confirmed, although the record has changed where nobody sees it.
+    backend.mishap("touch", ImageID="1029")
+    confirm.click()
+    expect(source).to_have_text("These IDs were typed or confirmed by a person.")
+    expect(confirm).to_be_disabled()
+    expect(status(dialog, "SEND")).to_be_enabled()
+    expect(card(technician, "1029")).not_to_contain_text("Not identified")
+    dialog.locator(".history > summary").click()
+    entry = dialog.locator(".history-list > li").first
+    expect(entry).to_contain_text("Source of the IDs: from nothing to typed or confirmed")
+    technician.keyboard.press("Escape")
+
+    dialog = review(technician, "1010")
+    expect(source).to_have_text("These IDs come from the label's barcode.")
+    expect(confirm).to_be_disabled()
 
 
 def test_the_statuses_offered_are_those_that_the_server_takes():
@@ -386,6 +422,9 @@ def test_what_one_looks_at(technician: Page, backend: Backend):
     expect(count).to_have_text("No slide has this status.")
     technician.get_by_role("button", name="Unsent").click()
     all_unsent = 30 - 2
+    technician.get_by_role("button", name="Not identified").click()
+    expect(cards).to_have_count(2)
+    technician.get_by_role("button", name="Unsent").click()
     technician.click("#slide-more")
     expect(cards).to_have_count(all_unsent)
 

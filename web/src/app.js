@@ -5,6 +5,7 @@ import { Session } from "./auth.js";
 import { ReviewDesk } from "./desk.js";
 import { closeDialogs } from "./dialog.js";
 import { message } from "./dom.js";
+import { takeDoubleClicksAsOne } from "./doubleclick.js";
 import { RequestError, describe } from "./errors.js";
 import { nameOf } from "./record.js";
 import { TECHNICIANS } from "./review.js";
@@ -22,6 +23,7 @@ const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (doc
 /** This page's own address, as it is registered with the sign-in service. */
 const pageUrl = location.origin + location.pathname.replace(/index\.html$/, "");
 
+takeDoubleClicksAsOne(document);
 try {
   await start(await loadConfig());
 } catch (error) {

@@ -142,7 +142,9 @@ function reviewState(slide) {
   const removal = removalState(slide);
   const doing = removal?.state === "doing";
   const failures = [removal && !doing ? removal.text : null, slide.SendError ? `Sending: ${slide.SendError}` : null];
+  const unidentified = slide.IdSource === "NONE" && slide.ImportStatus !== "FAILED" && slide.Status !== "DELETED";
   return [
+    unidentified ? element("span", { class: "badge importing" }, "Not identified") : null,
     slide.EditedAfterSending ? element("span", { class: "badge importing" }, "Changed after sending") : null,
     removal && doing ? element("span", { class: "badge importing" }, removal.text) : null,
     ...failures.map((text) => text && element("p", { class: "import-error" }, text)),

@@ -1,6 +1,6 @@
 // A slide's history, in words.
 
-import { formatDate, statusText } from "./record.js";
+import { ID_SOURCE_TEXTS, formatDate, statusText } from "./record.js";
 import { FIELD_NAMES } from "./review.js";
 
 /**
@@ -24,16 +24,18 @@ const ACTIONS = {
   TRANSFER: "Archiving",
   RESTORE: "Bringing back",
   SEND: "Delivery",
+  UPGRADE: "Upgrade",
 };
 
 /** Not people. @type {Record<string, string>} */
-const ACTORS = { import: "the import", cdr: "the delivery to the CDR", removal: "the removal" };
+const ACTORS = { import: "the import", cdr: "the delivery to the CDR", removal: "the removal", upgrade: "an upgrade" };
 
 /** @type {Record<string, string>} */
 const IMPORT_STATUSES = { IMPORTING: "under way", IMPORTED: "complete", FAILED: "failed" };
 
 const text = (/** @type {string | null} */ value) => (value === null ? "nothing" : `“${value}”`);
 const status = (/** @type {string | null} */ value) => (value === null ? "nothing" : statusText(value));
+const source = (/** @type {string | null} */ value) => (value === null ? "nothing" : (ID_SOURCE_TEXTS[value] ?? value));
 const fromTo = (/** @type {string} */ name, /** @type {string} */ from, /** @type {string} */ to) =>
   `${name}: from ${from} to ${to}`;
 
@@ -44,6 +46,7 @@ const fromTo = (/** @type {string} */ name, /** @type {string} */ from, /** @typ
 const IN_WORDS = {
   SlideID: (from, to) => fromTo(FIELD_NAMES.SlideID, text(from), text(to)),
   CaseID: (from, to) => fromTo(FIELD_NAMES.CaseID, text(from), text(to)),
+  IdSource: (from, to) => fromTo("Source of the IDs", source(from), source(to)),
   Status: (from, to) => fromTo(FIELD_NAMES.Status, status(from), status(to)),
   ImportStatus: (_, to) => to && `Import ${IMPORT_STATUSES[to] ?? to}`,
   ImportError: (_, to) => to && `Why the import failed: ${to}`,

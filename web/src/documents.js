@@ -1,6 +1,6 @@
 // The GraphQL documents that the pages send.
 
-const SLIDE = `ImageID Filename SlideID CaseID Status Version width height ScanDate MPP AppMag lastModified
+const SLIDE = `ImageID Filename SlideID CaseID IdSource Status Version width height ScanDate MPP AppMag lastModified
   ImportStatus ImportError ImportWarnings TilesRendered TilesTotal Barcode { text reason }
   Removal { Operation State Error } SendRequestedAt Sent { At Receipt } SendError EditedAfterSending`;
 
@@ -21,6 +21,7 @@ const LISTINGS = {
   listSlides: {},
   listUnsentSlides: {},
   listImportFailures: {},
+  listUnidentified: {},
   querySlidesByStatus: { Status: "String!" },
   searchSlides: {
     SlideIDPrefix: "String",

@@ -36,10 +36,10 @@ export function message({ title, detail }, ...actions) {
 /**
  * @param {string} text
  * @param {() => void} act
- * @returns {HTMLElement}
+ * @returns {HTMLButtonElement}
  */
 export function button(text, act) {
-  return element("button", { type: "button", class: "button", click: act }, text);
+  return /** @type {HTMLButtonElement} */ (element("button", { type: "button", class: "button", click: act }, text));
 }
 
 /**

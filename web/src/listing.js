@@ -3,7 +3,8 @@
 /**
  * A field of GraphQL's that lists slides, its arguments besides the page's, and what an empty list says.
  * @typedef {object} Listing
- * @property {"listSlides" | "listUnsentSlides" | "listImportFailures" | "querySlidesByStatus" | "searchSlides"} field
+ * @property {"listSlides" | "listUnsentSlides" | "listUnidentified" | "listImportFailures" | "querySlidesByStatus" |
+ *   "searchSlides"} field
  * @property {Record<string, string>} arguments
  * @property {string} none
  *
@@ -15,6 +16,8 @@
 export const ALL = { field: "listSlides", arguments: {}, none: "No slides yet." };
 /** @type {Listing} */
 export const UNSENT = { field: "listUnsentSlides", arguments: {}, none: "Nothing is left to do." };
+/** @type {Listing} */
+export const UNIDENTIFIED = { field: "listUnidentified", arguments: {}, none: "All slides are identified." };
 /** @type {Listing} */
 export const FAILURES = { field: "listImportFailures", arguments: {}, none: "No import has failed." };
 

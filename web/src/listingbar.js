@@ -1,7 +1,7 @@
 // What a technician looks at in the list: everything, what is to be done, one status, failures, or what is searched.
 
 import { button, element } from "./dom.js";
-import { ALL, FAILURES, UNSENT, byStatus, search } from "./listing.js";
+import { ALL, FAILURES, UNIDENTIFIED, UNSENT, byStatus, search } from "./listing.js";
 import { STATUS_TEXTS } from "./record.js";
 
 /**
@@ -34,7 +34,12 @@ export class ListingBar {
       const chip = button(text, () => this.#choose(chip, listing));
       return chip;
     };
-    const [all, ...others] = [choice("All", ALL), choice("Unsent", UNSENT), choice("Import failures", FAILURES)];
+    const [all, ...others] = [
+      choice("All", ALL),
+      choice("Unsent", UNSENT),
+      choice("Not identified", UNIDENTIFIED),
+      choice("Import failures", FAILURES),
+    ];
     this.#statuses = /** @type {HTMLSelectElement} */ (
       element(
         "select",

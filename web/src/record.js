@@ -7,6 +7,7 @@
  * @property {string | null} [Filename]
  * @property {string | null} [SlideID]
  * @property {string | null} [CaseID]
+ * @property {"BARCODE" | "SCANNER" | "TYPED" | "NONE" | null} [IdSource] where slide and case ID come from
  * @property {string | null} [Status] the technicians' review
  * @property {number | null} [width] pixels
  * @property {number | null} [height] pixels
@@ -38,6 +39,14 @@ export const STATUS_TEXTS = {
   SEND_FAILED: "Sending failed",
   TRANSFERRED: "Archived",
   DELETED: "Deleted",
+};
+
+/** Where IDs come from, for the history. @type {Record<string, string>} */
+export const ID_SOURCE_TEXTS = {
+  BARCODE: "the label's barcode",
+  SCANNER: "the scanner's reading",
+  TYPED: "typed or confirmed",
+  NONE: "nobody",
 };
 
 const number = new Intl.NumberFormat("en");

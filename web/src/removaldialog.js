@@ -58,9 +58,10 @@ export function openRemovalDialog(api, operation, slides, tell) {
     const results = new Results(slides);
     content.replaceChildren(results.element);
     /** @type {HTMLElement} */ (dialog.querySelector(".dialog-title")).textContent = title;
-    const done = button("Close", close);
-    actions.replaceChildren(done);
-    done.focus();
+    // both stay where they are: the second click of two on either changes nothing
+    confirm.disabled = true;
+    keep.textContent = "Close";
+    keep.focus();
     await ask(api, operation, slides, results);
 
     /** @type {Slide[]} */

@@ -52,7 +52,40 @@ export function notSendable(slide) {
   if (!isEditable(slide) || !NEXT[slide.Status ?? "NEW"]?.includes("SEND")) return null;
   if (slide.ImportStatus !== "IMPORTED") return "It can be sent once its import is complete.";
   const missing = ID_FIELDS.filter((field) => !slide[field]).map(fieldInSentence);
-  return missing.length ? `It can be sent once it has a ${missing.join(" and a ")}.` : null;
+  if (missing.length) return `It can be sent once it has a ${missing.join(" and a ")}.`;
+  return slide.IdSource === "NONE" ? "It can be sent once its slide ID is typed or confirmed." : null;
+}
+
+/**
+ * @param {Slide} seen
+ * @param {Typed} typed
+ * @returns {Slide} as it is once what was typed is saved
+ */
+export function asTyped(seen, typed) {
+  const ids = { SlideID: idOf(typed.SlideID), CaseID: idOf(typed.CaseID) };
+  const identified = ids.SlideID !== null && ids.SlideID !== (seen.SlideID ?? null);
+  return { ...seen, ...ids, IdSource: identified ? "TYPED" : seen.IdSource };
+}
+
+/**
+ * @param {Slide} seen
+ * @param {Typed} typed
+ * @returns {boolean} whether there are IDs that nobody has read or typed, and that a person may say are right
+ */
+export function isConfirmable(seen, typed) {
+  const complete = ID_FIELDS.every((field) => idOf(typed[field]) !== null);
+  return isEditable(seen) && seen.IdSource === "NONE" && complete;
+}
+
+/**
+ * @param {Edit} edit
+ * @param {Slide} now
+ * @returns {boolean} whether the record says already what the edit wants of it
+ */
+export function isDone(edit, now) {
+  const same = Object.entries(edit).every(([field, value]) => (now[/** @type {keyof Edit} */ (field)] ?? null) === value);
+  const identifies = Boolean(edit.SlideID && now.CaseID);
+  return same && !(identifies && now.IdSource === "NONE");
 }
 
 /** What fields are called. */

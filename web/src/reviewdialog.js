@@ -2,6 +2,7 @@
 
 import { openDialog } from "./dialog.js";
 import { button, element, message } from "./dom.js";
+import { DOUBLE_CLICK_MS } from "./doubleclick.js";
 import { describe, RequestError } from "./errors.js";
 import { History } from "./history.js";
 import { nameOf, statusText } from "./record.js";
@@ -19,6 +20,10 @@ import { Watch } from "./watch.js";
  * @typedef {import("./review.js").Typed} Typed
  */
 
+/** What a technician may set; the buttons keep these places. */
+const STATUSES = ["GOOD", "BAD", "SEND"];
+/** What can not be undone comes last. @type {Operation[]} */
+const REMOVALS = ["TRANSFER", "RESTORE", "DELETE"];
 /** Edits of a record whose other fields change at the same time go through at one of these, or the person decides. */
 const ATTEMPTS = 4;
 
@@ -41,11 +46,20 @@ export class ReviewDialog {
     notice: element("div", { class: "review-notice" }),
     conflict: element("div", { class: "review-conflict" }),
     facts: element("div", { class: "review-facts" }),
-    statuses: element("div", { class: "review-actions", tabindex: -1, role: "group", "aria-label": "Set the status" }),
-    removals: element("div", { class: "review-actions", role: "group", "aria-label": "The slide's file" }),
+    source: element("p", { class: "review-source soft" }),
+    hint: element("p", { class: "review-hint soft" }),
+    removal: element("p", { class: "removal", role: "status" }),
     said: element("p", { class: "review-said", role: "status" }),
   };
   #save = /** @type {HTMLButtonElement} */ (element("button", { type: "submit", class: "button primary" }, "Save"));
+  #confirm = button("Confirm IDs", () => void this.#confirmIds());
+  /** @type {Map<string, HTMLButtonElement>} */
+  #statuses;
+  /** @type {Map<string, HTMLButtonElement>} */
+  #removals;
+  #statusGroup;
+  /** @type {Map<string, number>} when each status was set last, or tried to be */
+  #setAt = new Map();
 
   /**
    * Opens it.
@@ -63,26 +77,50 @@ export class ReviewDialog {
     this.#watch = new Watch(api, () => [this.#seen], ([now]) => now && !this.#saving && this.update(now));
     this.#inputs = { SlideID: this.#input("SlideID"), CaseID: this.#input("CaseID") };
 
-    const { badges, notice, conflict, facts, statuses, said } = this.#parts;
+    this.#statuses = new Map(STATUSES.map((status) => [status, button("", () => this.#setStatus(status))]));
+    this.#removals = new Map(
+      REMOVALS.map((each) => [each, button(`${OPERATIONS[each].verb}…`, () => this.#remove(each, this.#seen))]),
+    );
+    for (const [status, choice] of this.#statuses) choice.dataset.status = status;
+    for (const [operation, act] of this.#removals) act.dataset.operation = operation;
+    this.#removals.get("DELETE")?.classList.add("danger");
+    this.#confirm.title = "The IDs above are this slide's";
+    this.#statusGroup = element(
+      "div",
+      { class: "review-actions review-statuses", tabindex: -1, role: "group", "aria-label": "Set the status" },
+      ...this.#statuses.values(),
+    );
+    const fileGroup = element(
+      "div",
+      { class: "review-actions", role: "group", "aria-label": "The slide's file" },
+      ...this.#removals.values(),
+    );
+
+    const { badges, notice, conflict, facts, source, hint, removal, said } = this.#parts;
     const close = button("Close", () => this.#leave());
     const form = element(
       "form",
       { class: "review-ids", submit: (/** @type {Event} */ event) => this.#submit(event) },
       this.#field("SlideID", ""),
       this.#field("CaseID", "As a rule the slide ID up to its last hyphen."),
-      element("div", { class: "review-actions" }, this.#save, said),
+      source,
+      element("div", { class: "review-actions review-saving" }, this.#save, this.#confirm, said),
     );
+    // Above the buttons nothing comes or goes: they stay under the pointer.
     const main = element(
       "div",
       { class: "review-main" },
+      form,
+      element("h3", {}, "Review"),
+      this.#statusGroup,
+      hint,
+      badges,
+      facts,
       conflict,
       notice,
-      form,
-      element("h3", {}, "Review", badges),
-      facts,
-      statuses,
       element("h3", {}, "File"),
-      this.#parts.removals,
+      fileGroup,
+      removal,
       this.#history.element,
     );
     const label = parts.labelView(api, slide, this.#closed.signal);
@@ -151,13 +189,31 @@ export class ReviewDialog {
   }
 
   /**
+   * Saves what was typed, and a status with it: once, however often the button is pressed in a moment.
+   * @param {string} status
+   */
+  #setStatus(status) {
+    const now = performance.now();
+    const since = now - (this.#setAt.get(status) ?? -Infinity);
+    this.#setAt.set(status, now);
+    if (since < DOUBLE_CLICK_MS) return;
+    void this.#send(status).finally(() => this.#setAt.set(status, performance.now()));
+  }
+
+  /** Says of the IDs, as they are or as they were typed, that they are the slide's. */
+  async #confirmIds() {
+    const { SlideID, CaseID } = this.#typed;
+    await this.#send(null, { SlideID: rules.idOf(SlideID), CaseID: rules.idOf(CaseID) });
+  }
+
+  /**
    * Saves what was typed, and a status with it.
    * @param {string | null} status
+   * @param {Edit} [sent]
    */
-  async #send(status) {
+  async #send(status, sent = rules.editOf(this.#seen, this.#typed, status)) {
     if (this.#saving) return;
     this.#wanted = status;
-    const sent = rules.editOf(this.#seen, this.#typed, status);
     this.#parts.notice.replaceChildren();
     this.#parts.conflict.replaceChildren();
     if (Object.keys(sent).length === 0) return;
@@ -177,7 +233,9 @@ export class ReviewDialog {
     } finally {
       this.#saving = false;
       this.#render();
-      if (!this.#dialog.contains(document.activeElement)) this.#parts.statuses.focus(); // what was pressed is gone
+      const focused = document.activeElement;
+      const off = focused instanceof HTMLButtonElement && focused.disabled;
+      if (off || !this.#dialog.contains(focused)) this.#statusGroup.focus(); // what was pressed is off now
     }
   }
 
@@ -195,7 +253,6 @@ export class ReviewDialog {
         if (!now) throw error;
         const { differences } = rules.rebase(this.#seen, this.#typed, now, this.#wanted);
         if (differences.length === 0 && attempt >= ATTEMPTS) throw error;
-        const wanted = this.#wanted;
         this.update(now);
         if (differences.length) {
           this.#showConflict(differences);
@@ -203,7 +260,7 @@ export class ReviewDialog {
           return null;
         }
         // an answer that was lost: it is saved already
-        if (Object.keys(rules.editOf(now, this.#typed, wanted)).length === 0) return now;
+        if (rules.isDone(edit, now)) return now;
       }
     }
   }
@@ -273,7 +330,7 @@ export class ReviewDialog {
   /** Brings everything but what is typed in line with the record. */
   #render() {
     const slide = this.#seen;
-    const { badges, facts, statuses, removals: fileActions } = this.#parts;
+    const { badges, facts, source, hint, removal } = this.#parts;
     const dirty = Object.keys(rules.editOf(slide, this.#typed)).length > 0;
     const editable = rules.isEditable(slide);
     this.#save.disabled = !dirty || !editable;
@@ -289,29 +346,25 @@ export class ReviewDialog {
     badges.replaceChildren(...parts.badgesOf(slide));
     facts.replaceChildren(...parts.factsOf(slide));
 
-    const typed = Object.fromEntries(rules.ID_FIELDS.map((field) => [field, rules.idOf(this.#inputs[field].value)]));
-    const asTyped = { ...slide, ...typed };
-    const choices = rules.nextStatuses(asTyped).map((status) => {
+    source.textContent = parts.sourceText(slide);
+    this.#confirm.disabled = !rules.isConfirmable(slide, this.#typed);
+    const asTyped = rules.asTyped(slide, this.#typed);
+    const next = rules.nextStatuses(asTyped);
+    for (const [status, choice] of this.#statuses) {
       const words = parts.statusAction(status, slide);
-      const choice = button(dirty ? `Save and ${words.charAt(0).toLowerCase()}${words.slice(1)}` : words, () =>
-        void this.#send(status),
-      );
-      choice.dataset.status = status;
-      return choice;
-    });
-    const hint = rules.notSendable(asTyped);
-    parts.replaceKeepingFocus(statuses, [...choices, ...(hint ? [element("span", { class: "soft" }, hint)] : [])]);
+      choice.disabled = !next.includes(status);
+      const saves = dirty && !choice.disabled;
+      choice.textContent = saves ? `Save and ${words.charAt(0).toLowerCase()}${words.slice(1)}` : words;
+    }
+    hint.textContent = rules.notSendable(asTyped) ?? "";
 
-    const operations = rules.removals(slide).map((operation) => {
-      const act = button(`${OPERATIONS[operation].verb}…`, () => this.#remove(operation, this.#seen));
-      if (operation === "DELETE") act.classList.add("danger");
-      act.dataset.operation = operation;
-      return act;
-    });
+    const operations = rules.removals(slide);
+    for (const [operation, act] of this.#removals) {
+      act.disabled = !operations.includes(/** @type {Operation} */ (operation));
+    }
     const state = removalState(slide);
-    const said = state ? element("p", { class: `removal ${state.state}`, role: "status" }, state.text) : null;
-    const none = operations.length === 0 && !state ? element("span", { class: "soft" }, parts.fileless(slide)) : null;
-    parts.replaceKeepingFocus(fileActions, [said, none, ...operations].filter((node) => node !== null));
+    removal.className = `removal ${state?.state ?? "soft"}`;
+    removal.textContent = state?.text ?? (operations.length === 0 ? parts.fileless(slide) : "");
   }
 
   /** @param {"SlideID" | "CaseID"} field */

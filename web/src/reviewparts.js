@@ -77,12 +77,33 @@ export function barcodeText({ Barcode }) {
 }
 
 /**
+ * @param {Slide} slide
+ * @returns {string} where its IDs come from
+ */
+export function sourceText({ IdSource, SlideID, CaseID }) {
+  switch (IdSource) {
+    case "BARCODE":
+      return "These IDs come from the label's barcode.";
+    case "SCANNER":
+      return "These IDs come from the scanner's reading of the label.";
+    case "TYPED":
+      return "These IDs were typed or confirmed by a person.";
+    case "NONE":
+      return SlideID && CaseID
+        ? "Nobody has read or typed these IDs. Type them, or confirm them."
+        : "An ID is missing. Type both.";
+    default:
+      return "";
+  }
+}
+
+/**
  * @param {string} status
  * @param {Slide} slide
  */
 export function statusAction(status, slide) {
   if (status !== "SEND") return `Mark ${statusText(status).toLowerCase()}`;
-  return slide.Status === "GOOD" ? "Send" : "Send again";
+  return slide.Status === "SENT" || slide.Status === "SEND_FAILED" ? "Send again" : "Send";
 }
 
 /** @param {Slide} slide */
@@ -125,27 +146,4 @@ export function factsOf(slide) {
   }
   if (slide.EditedAfterSending) lines.push(line("It was changed after that: the CDR does not know it yet."));
   return lines;
-}
-
-/**
- * Puts nodes in place of others, unless they are alike; the keyboard stays on a button of the same name.
- * @param {HTMLElement} place
- * @param {Node[]} nodes
- */
-export function replaceKeepingFocus(place, nodes) {
-  if (nodes.length === place.childNodes.length && nodes.every((node, at) => node.isEqualNode(place.childNodes[at]))) {
-    return;
-  }
-  const focused = document.activeElement;
-  const name = focused && place.contains(focused) ? buttonKey(focused) : null;
-  place.replaceChildren(...nodes);
-  if (name === null) return;
-  const same = [...place.querySelectorAll("button")].find((node) => buttonKey(node) === name);
-  (same ?? place).focus();
-}
-
-/** @param {Element} node */
-function buttonKey(node) {
-  const { status, operation } = /** @type {HTMLElement} */ (node).dataset;
-  return status ?? operation ?? "";
 }
