@@ -58,12 +58,15 @@ State = dict[str, Any]
 @cache
 def definition() -> dict[str, Any]:
     """The state machine as the template deploys it. A function's ARN ends with its name."""
-    machine = load_template(ROOT / "func.template.yaml")["Resources"]["ImportSlideStateMachine"]
+    template = load_template(ROOT / "func.template.yaml")
+    machine = template["Resources"]["ImportSlideStateMachine"]
     values = {}
     for name, value in machine["Properties"]["DefinitionSubstitutions"].items():
         if "Fn::GetAtt" in value:
             function = value["Fn::GetAtt"][0].removesuffix("Function")
             values[name] = f"arn:aws:lambda:eu-central-1:123456789012:function:{function}"
+        elif "Ref" in value:
+            values[name] = str(template["Parameters"][value["Ref"]]["Default"])
         else:
             values[name] = value["Fn::Sub"].replace("${AWS::Partition}", "aws")
     text = (ROOT / machine["Properties"]["DefinitionUri"]).read_text()

@@ -70,7 +70,7 @@ def _found(pattern: str, file: str) -> str:
 
 
 TILES_PER_PIECE: Final = int(default_of("TilesPerPiece"))
-MAP_CONCURRENCY: Final = int(state_machine()["States"]["RenderPyramid"]["MaxConcurrency"])
+MAP_CONCURRENCY: Final = int(default_of("ImportConcurrency"))
 # Tiles that a viewer asks for at once; CloudFront speaks HTTP/2, so that the browser's six
 # connections are no limit.
 PARALLEL_TILES: Final = int(_found(r"PARALLEL_TILES = (\d+)", "web/src/viewer.js"))

@@ -9,7 +9,7 @@ from cfnlint.helpers import load_resource
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.template import Template
 
-from lint.template import items, statements, text
+from lint.template import items, properties, statements, text
 
 # Policies of people and machines. Those of a bucket, a key or an endpoint say "*" for themselves.
 IDENTITY = ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::UserPolicy")
@@ -21,6 +21,13 @@ ON_ALL = {
     "ec2:CreateNetworkInterface",
     "ec2:DeleteNetworkInterface",
     "ec2:UnassignPrivateIpAddresses",
+}
+
+
+# By action: what AWS checks besides, as its caller.
+COMPANIONS = {
+    # Not in the service authorization reference. DataSync refuses to start a task without it.
+    "datasync:StartTaskExecution": {"ec2:DescribeNetworkInterfaces"},
 }
 
 
@@ -68,6 +75,31 @@ class Scope(CloudFormationLintRule):
                     if narrow:
                         message = f"{name} allows {', '.join(narrow)} on every resource"
                         found.append(RuleMatch(path, message))
+        return found
+
+
+class Companions(CloudFormationLintRule):
+    """Some actions look at other services as whoever calls them."""
+
+    id = "E9113"
+    shortdesc = "Who may do something may do what AWS does in their name"
+    description = "By COMPANIONS: actions that fail without another one"
+    tags = ("vsv", "iam")
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        """One match for each role that may do the one and not the other."""
+        found = []
+        for name, role in cfn.get_resources("AWS::IAM::Role").items():
+            actions = {
+                text(action)
+                for _, each in statements(properties(role).get("Policies"))
+                if each["Effect"] == "Allow"
+                for action in items(each.get("Action"))
+            }
+            for action in sorted(actions & set(COMPANIONS)):
+                if missing := COMPANIONS[action] - actions:
+                    message = f"{name} may {action}, but not {', '.join(sorted(missing))}"
+                    found.append(RuleMatch(["Resources", name], message))
         return found
 
 

@@ -67,6 +67,38 @@ class Caller(CloudFormationLintRule):
         return found
 
 
+class Stage(CloudFormationLintRule):
+    """A stage that nobody thinks of is a way in without a limit and without a log."""
+
+    id = "E9112"
+    shortdesc = "Every stage of a REST API limits requests and writes a log"
+    description = (
+        "AccessLogSetting and a throttle for all methods. No deployment makes a stage of its own,"
+        " as SAM's does without OpenApiVersion"
+    )
+    tags = ("vsv", "apigateway")
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        """One match for each stage that lacks either, and for each deployment that makes one."""
+        found = [
+            RuleMatch(["Resources", name], f"{name} makes a stage of its own")
+            for name, deployment in cfn.get_resources("AWS::ApiGateway::Deployment").items()
+            if properties(deployment).get("StageName") is not None
+        ]
+        for name, stage in cfn.get_resources("AWS::ApiGateway::Stage").items():
+            if not always((properties(stage).get("AccessLogSetting") or {}).get("DestinationArn")):
+                found.append(RuleMatch(["Resources", name], f"{name} writes no access log"))
+            methods = items(properties(stage).get("MethodSettings"))
+            if not any(
+                (each.get("ResourcePath"), each.get("HttpMethod")) == ("/*", "*")
+                and always(each.get("ThrottlingRateLimit"))
+                and always(each.get("ThrottlingBurstLimit"))
+                for each in methods
+            ):
+                found.append(RuleMatch(["Resources", name], f"{name} does not limit requests"))
+        return found
+
+
 def _authorized(by: Any) -> bool:
     return always(by) and not {"NONE", "API_KEY"} & {str(each) for each in branches(by)}
 

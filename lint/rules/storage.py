@@ -19,6 +19,12 @@ ENCRYPTION = {
     "AWS::SNS::Topic": ("KmsMasterKeyId",),
     "AWS::SQS::Queue": ("SqsManagedSseEnabled", "KmsMasterKeyId"),
 }
+# What services call protection from deletion: DynamoDB; Cognito and RDS; EC2.
+PROTECTION = (
+    "DeletionProtectionEnabled",
+    "DeletionProtection",
+    "DisableApiTermination",
+)
 BLOCKS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 
 
@@ -62,6 +68,34 @@ class PrivateBucket(CloudFormationLintRule):
                 found.append(RuleMatch(["Resources", name], f"{name} lacks {', '.join(missing)}"))
             if name not in encrypted:
                 found.append(RuleMatch(["Resources", name], f"{name} does not refuse plain HTTP"))
+        return found
+
+
+class FirstTry(CloudFormationLintRule):
+    """What a failed first deployment leaves behind makes the next one fail."""
+
+    id = "E9111"
+    shortdesc = "What a failed first deployment made can be deleted"
+    description = (
+        "DeletionPolicy RetainExceptOnCreate rather than Retain. Only what is retained is protected"
+        " from deletion, and only by a parameter or a condition"
+    )
+    tags = ("vsv", "deletion")
+
+    def match(self, cfn: Template) -> list[RuleMatch]:
+        """One match for each resource that a failed first deployment would leave behind."""
+        found = []
+        for name, resource in cfn.get_resources().items():
+            path, policy = ["Resources", name], resource.get("DeletionPolicy")
+            # SAM's versions of a function say Retain, and go with their function all the same.
+            if policy == "Retain" and resource["Type"] != "AWS::Lambda::Version":
+                found.append(RuleMatch(path, f"{name} survives the rollback of its creation"))
+            protection = [_at(properties(resource), each) for each in PROTECTION]
+            for each in (each for each in protection if each is not None):
+                if not isinstance(each, dict) and str(each).lower() in ("true", "active"):
+                    found.append(RuleMatch(path, f"{name} is protected from the first moment"))
+                elif isinstance(each, dict) and policy != "RetainExceptOnCreate":
+                    found.append(RuleMatch(path, f"{name} is deleted and protected from deletion"))
         return found
 
 

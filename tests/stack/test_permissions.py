@@ -21,6 +21,7 @@ UNSEEN = {
     ("*", "elasticfilesystem:*", "*"): "Lambda mounts the file system; here it is a folder",
     ("*", "dynamodb:Query", "*-history"): "to go on after a record was lost or restored",
     ("ImportSlide", "datasync:*", "*"): "the stand-in for DataSync knows no roles",
+    ("ImportSlide", "ec2:DescribeNetworkInterfaces", "*"): "DataSync asks it of whom starts a task",
     ("RemoveImages", "states:DescribeExecution", "*"): "where two bring a slide back at once",
     ("RestoreImage", "s3:RestoreObject", "*"): "from deep storage; here it is STANDARD_IA",
     ("*Image", "s3:ListBucket", "*-archive-*"): "S3 answers 403 for what is not there without it",

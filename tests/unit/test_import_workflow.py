@@ -229,7 +229,7 @@ def test_an_answer_that_is_not_needed_may_be_any(machine):
 # ─── Pieces side by side ─────────────────────────────────────────────────────────────────────────
 def test_a_piece_that_fails_ends_the_import_while_others_are_being_rendered(machine):
     """No piece is begun any more. Those in hand go on to their end, and nobody hears of it."""
-    most = definition()["States"]["RenderPyramid"]["MaxConcurrency"]
+    most = load_template(ROOT / "func.template.yaml")["Parameters"]["ImportConcurrency"]["Default"]
     machine.functions.pieces = [{"start": n, "stop": n + 1} for n in range(most + 5)]
     begun, told = threading.Barrier(most, timeout=120), threading.Event()
     ended = []
@@ -284,3 +284,11 @@ def test_a_failure_that_cannot_be_noted_still_ends_the_execution(machine):
         assert "/" not in execution["cause"]
         assert machine.functions.counts[FAILURE_PATH] == retrier["MaxAttempts"] + 1
         assert machine.functions.record == {}
+
+
+def test_the_map_takes_as_many_at_once_as_the_parameter_says():
+    """It is a number in the execution, although CloudFormation substitutes strings."""
+    machine = definition()
+    selected = machine["States"]["ExtractMetadata"]["ResultSelector"]["at_once.$"]
+    assert selected == "States.StringToJson('10')"
+    assert machine["States"]["RenderPyramid"]["MaxConcurrencyPath"] == "$.plan.at_once"

@@ -1,5 +1,7 @@
 """Our rules for templates: each lets a good template pass, and sees what is wrong in a bad one."""
 
+import re
+
 import pytest
 from cfnlint.decode.cfn_yaml import loads
 from cfnlint.helpers import load_plugins
@@ -16,6 +18,8 @@ Parameters:
   CdrSecretArn: {Type: String, Default: ""}
   CdrPassword: {Type: String, Default: "", NoEcho: true}
   ServiceTokenArn: {Type: String}
+  TaskArn: {Type: String}
+  Protection: {Type: String, Default: "false"}
 Conditions:
   IsOn: !Not [!Equals [!Ref CdrSecretArn, ""]]
 Resources:
@@ -28,6 +32,10 @@ Resources:
         AddDefaultAuthorizerToCorsPreflight: false
         Authorizers: {People: {UserPoolArn: arn}}
       Cors: {AllowOrigin: "'https://viewer.example.org'"}
+      OpenApiVersion: "2.0"
+      AccessLogSetting: {DestinationArn: !GetAtt Logs.Arn}
+      MethodSettings:
+        - {ResourcePath: /*, HttpMethod: "*", ThrottlingRateLimit: 9, ThrottlingBurstLimit: 9}
   Asked:
     Type: AWS::Serverless::Function
     Condition: IsOn
@@ -57,6 +65,8 @@ Resources:
                 - {Effect: Allow, Action: [xray:PutTraceSegments], Resource: "*"}
                 - {Effect: Allow, Action: s3:GetObject, Resource: !Sub "arn:aws:s3:::${Scans}/*"}
                 - {Effect: Deny, Action: s3:*, Resource: "*"}
+                - {Effect: Allow, Action: datasync:StartTaskExecution, Resource: !Ref TaskArn}
+                - {Effect: Allow, Action: ec2:DescribeNetworkInterfaces, Resource: "*"}
           - !Ref AWS::NoValue
   Worker:
     Type: AWS::Serverless::Function
@@ -97,7 +107,10 @@ Resources:
   Alarms: {Type: AWS::SNS::Topic, Properties: {KmsMasterKeyId: alias/aws/sns}}
   Slides:
     Type: AWS::DynamoDB::Table
-    Properties: {SSESpecification: {SSEEnabled: true}}
+    DeletionPolicy: RetainExceptOnCreate
+    Properties:
+      SSESpecification: {SSEEnabled: true}
+      DeletionProtectionEnabled: !Ref Protection
   Files: {Type: AWS::EFS::FileSystem, Properties: {Encrypted: true}}
   Key:
     Type: AWS::KMS::Key
@@ -185,6 +198,15 @@ CASES = [
     ("E9110", ", NoEcho: true", "", "CdrPassword"),
     ("E9110", 'Default: "", NoEcho', 'Default: geheim, NoEcho', "CdrPassword"),
     ("E9110", "SecretString: !Ref CdrPassword", "SecretString: !Ref CdrSecretArn", "CdrSecretArn"),
+    ("E9111", "RetainExceptOnCreate", "Retain", "Slides"),
+    ("E9111", "RetainExceptOnCreate", "Delete", "Slides"),
+    ("E9111", "DeletionPolicy: RetainExceptOnCreate", "UpdateReplacePolicy: Retain", "Slides"),
+    ("E9111", "!Ref Protection", "true", "Slides"),
+    ("E9112", 'OpenApiVersion: "2.0"', "Tags: {a: b}", "ApiDeployment"),
+    ("E9112", "AccessLogSetting: {", "Variables: {", "Apiv1Stage"),
+    ("E9112", "ThrottlingBurstLimit: 9", "MetricsEnabled: true", "Apiv1Stage"),
+    ("E9112", "ResourcePath: /*", "ResourcePath: /Ask", "Apiv1Stage"),
+    ("E9113", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "AskedRole"),
 ]  # fmt: skip
 
 
@@ -208,7 +230,9 @@ def test_a_good_template_passes():
 @pytest.mark.parametrize(("rule", "good", "bad", "name"), CASES)
 def test_a_bad_one_does_not(rule, good, bad, name):
     assert good in GOOD
-    assert name in findings(rule, transformed(GOOD.replace(good, bad, 1)))
+    found = findings(rule, transformed(GOOD.replace(good, bad, 1)))
+    # SAM ends the logical ID of a deployment with a digest.
+    assert name in {re.sub(r"(?<=Deployment)[0-9a-f]{10}$", "", each) for each in found}
 
 
 def test_every_rule_has_its_case():

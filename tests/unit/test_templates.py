@@ -96,9 +96,33 @@ def test_what_nobody_may_lose_outlives_its_stack():
         for name, resource in load_template(path)["Resources"].items():
             if resource["Type"] in kept or name in named:
                 seen.add(name)
-                assert resource["DeletionPolicy"] == "Retain", name
+                assert resource["DeletionPolicy"] == "RetainExceptOnCreate", name
                 assert resource["UpdateReplacePolicy"] == "Retain", name
     assert seen == named | {"FileSystem", "UserPool"}
+
+
+@pytest.mark.parametrize("domain", ["", "slides.example.org"])
+def test_protection_begins_with_the_second_deployment(domain):
+    """A first one that fails could not be deleted: only a deployment lifts the protection."""
+
+    def protection(**given: str) -> list[str]:
+        stacks = resolved(ROOT / "main.template.yaml", ViewerDomainName=domain, **given)
+        return [
+            stacks["Resources"][name]["Properties"]["Parameters"]["DeletionProtection"]
+            for name in ("Db", "Auth")
+        ]
+
+    assert protection() == protection(DeletionProtection="true") == ["false", "INACTIVE"]
+    second = {"ViewerUrl": "https://d111111abcdef8.cloudfront.net/"}
+    assert protection(**second) == ["true", "ACTIVE"]
+    assert protection(**second, DeletionProtection="false") == ["false", "INACTIVE"]
+
+
+def test_names_do_not_meet_those_of_another_deployment():
+    """Layers have the names of their logical IDs unless they are given one of their own."""
+    for name, resource in FUNC.items():
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            assert "${StageName}" in text(resource["Properties"].get("LayerName")), name
 
 
 @pytest.mark.parametrize(("key", "other"), ["AB", "BA"])
