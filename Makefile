@@ -11,7 +11,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; \
   done)
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
-TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks
+TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks deployment
 # Tests run in random order. A run's first lines have its seed: `make test-quick SEED=…` repeats it.
 PYTEST := $(BIN)/python -m pytest $(if $(SEED),--randomly-seed=$(SEED))
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -55,6 +55,11 @@ build: setup ## Build functions and layers, as for a deployment, for this machin
 	  PythonRuntime=$$($(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])') \
 	  >.aws-sam/build.log 2>&1 || { tail -n 40 .aws-sam/build.log; exit 1; }
 	@du -shc .aws-sam/build/*Layer | sed 's/total/all layers, of 250 MB/'
+
+# What was asked for is read from MAKEFLAGS: make itself would expand the dollars in passwords.
+.PHONY: deploy
+deploy: setup ## Deploy to AWS, and again after each change: make deploy STACK=… [Parameter=value …]
+	@$(BIN)/python -m deployment
 
 # ─── Checks ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -3,7 +3,7 @@
 import argparse
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 from unittest.mock import patch
@@ -13,6 +13,10 @@ import click
 from botocore import xform_name
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from samcli.cli.main import cli as sam
+from samcli.cli.types import CfnParameterOverridesType
+
+from deployment.errors import DeploymentError
+from deployment.parameters import OPTIONS, check
 
 Problems = Iterator[str]
 
@@ -205,16 +209,47 @@ def _sam(name: str) -> click.Command | None:
 # ─── CloudFormation ──────────────────────────────────────────────────────────────────────────────
 
 
-def parameter_problems(text: str, parameters: set[str]) -> Problems:
-    """Parameters that are overridden although the template has none of that name."""
+def value_problems(text: str, parameters: Mapping[str, Mapping[str, Any]]) -> Problems:
+    """Parameters that do not exist, would not arrive as they are written, or would be refused.
+
+    ``sam deploy`` cuts values at blanks and quotation marks, and takes no empty ones.
+    """
     for words in calls("sam", text):
-        if "--parameter-overrides" in words:
-            for word in words[words.index("--parameter-overrides") + 1 :]:
-                if word.startswith("-"):
-                    break
-                name, equals, _ = word.partition("=")
-                if equals and name not in parameters:
-                    yield f"{name}: no such parameter"
+        if "--parameter-overrides" not in words:
+            continue
+        for word in words[words.index("--parameter-overrides") + 1 :]:
+            if word.startswith("-"):
+                break
+            # What the shell puts in is not known here; a word of it will do.
+            word = re.sub(r"\$\([^)]*\)|\$\{?\w+\}?", "$x", word)
+            name, equals, value = word.partition("=")
+            if not equals:
+                continue
+            if value[:1] in ("'", '"') and value[:1] == value[-1:] and len(value) > 1:
+                value = value[1:-1]
+            try:
+                read = CfnParameterOverridesType().convert((word,), None, None)
+            except click.BadParameter:
+                yield f"{word}: sam refuses it"
+                continue
+            if read != {name: value}:
+                yield f"{word}: sam reads {read}"
+            yield from _refusals({name: value}, parameters)
+    for words in calls("make", text):
+        if "deploy" in words:
+            pairs = (word.partition("=") for word in words if "=" in word)
+            given = {name: value for name, _, value in pairs if name not in OPTIONS}
+            yield from _refusals(given, parameters)
+
+
+def _refusals(given: Mapping[str, str], parameters: Mapping[str, Mapping[str, Any]]) -> Problems:
+    """What CloudFormation would refuse, of the values that are no placeholders."""
+    for name, value in given.items():
+        if name not in parameters or not re.search(r"[$…]", value):
+            try:
+                check({name: value}, parameters)
+            except DeploymentError as error:
+                yield str(error)
 
 
 def output_problems(text: str, outputs: set[str]) -> Problems:

@@ -11,9 +11,9 @@ from lint.commands import (
     make_problems,
     output_problems,
     own_problems,
-    parameter_problems,
     parser_of,
     sam_problems,
+    value_problems,
 )
 from lint.markdown import Document, documents
 from scanscope import import_slides
@@ -62,7 +62,7 @@ def commands(document: Document) -> Iterator[str]:
             yield from own_problems(program, parser_of(main), text)
         yield from aws_problems(text)
         yield from sam_problems(text)
-        yield from parameter_problems(text, set(MAIN["Parameters"]))
+        yield from value_problems(text, MAIN["Parameters"])
         yield from output_problems(text, set(MAIN["Outputs"]))
 
 
@@ -104,6 +104,16 @@ BAD = [
     ("commands", "`sam bulid`", "sam bulid: no such command"),
     ("commands", "`sam deploy --stack x | tail`", "sam deploy --stack: no such option"),
     ("commands", "`sam deploy --parameter-overrides 'Colour=red' --guided`", "Colour"),
+    ("commands", "`sam deploy --parameter-overrides CdrUrl=`", "sam refuses it"),
+    ("commands", '`sam deploy --parameter-overrides "SourceFolder=/a b"`', "sam reads"),
+    (
+        "commands",
+        """`sam deploy --parameter-overrides 'CdrCredentials={"token": "x"}'`""",
+        "sam reads",
+    ),
+    ("commands", "`sam deploy --parameter-overrides JpegQuality=99`", "not from 1 to 95"),
+    ("commands", "`make deploy STACK=vsv-prod CdrURL=https://x`", "did you mean CdrUrl"),
+    ("commands", "`make deploy STACK=vsv-prod 'SourceFolder=scans dir'`", "not accepted"),
     ("commands", '```\ncurl "$(output ApiAddress)"\n```', "ApiAddress: no such output"),
     ("paths", "In `functions/MakeCoffee/app.py`.", "functions/MakeCoffee/app.py"),
     ("paths", "In `templates/*.yml`.", "templates/*.yml"),
