@@ -42,6 +42,7 @@ MODES: Final = {
     "locked",  # 401, whatever the credentials
     "huge",  # 200, or ``status``, and a body without an end
     "trickle",  # the same, of a byte now and then
+    "drip",  # a header without an end, of a byte now and then
 }
 # Status, body and headers of answers that docs/cdr.md does not promise.
 _SENSELESS: Final[Mapping[str, tuple[int, bytes, Mapping[str, str]]]] = {
@@ -187,12 +188,15 @@ class _Cdr(_Handler):
             self.answer(409, json.dumps({"receipt": mode.get("receipt", "CDR-OLD")}).encode())
         elif kind in _SENSELESS:
             self.answer(*_SENSELESS[kind])
-        elif kind in ("huge", "trickle"):
+        elif kind in ("huge", "trickle", "drip"):
             self.send_response(mode.get("status", 200))
-            self.end_headers()
+            if kind == "drip":
+                self.flush_headers()
+            else:
+                self.end_headers()
             while True:
-                self.wfile.write(b"[" * (1 if kind == "trickle" else 65536))
-                if kind == "trickle":
+                self.wfile.write(b"[" * (65536 if kind == "huge" else 1))
+                if kind != "huge":
                     time.sleep(mode.get("seconds", 0.01))
         else:
             status, answer = self.cdr.take(

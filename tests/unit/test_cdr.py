@@ -348,7 +348,8 @@ def test_ten_slides_at_their_slowest_fit_into_one_invocation():
     slides = resources["SendToCdrMapping"]["Properties"]["BatchSize"]
     timeout_s = resources["SendToCdrFunction"]["Properties"]["Timeout"]
     timeout = cdr_client._TIMEOUT
-    try_s = timeout.connect_timeout + timeout._read + cdr_client._ANSWER_S
+    try_s = cdr_client._TRY_S
+    assert try_s == timeout.connect_timeout + timeout._read + cdr_client._ANSWER_S
     assert slides * (cdr_client._PATIENCE_S + 2 * try_s) < 0.75 * timeout_s
 
 
@@ -625,6 +626,15 @@ def test_a_body_that_trickles_is_left(desk, cdr, monkeypatch):
     cdr.play("trickle")
     desk.send_in_vain()
     assert cdr.requests == 1
+
+
+def test_headers_that_trickle_are_left(desk, cdr, monkeypatch):
+    """Each wait is short, and there is no end of them."""
+    monkeypatch.setattr(cdr_client, "_TRY_S", 0.2)
+    cdr.play("drip")
+    desk.send_in_vain()
+    assert cdr.requests == 1
+    assert desk.record["Status"] == "SEND"
 
 
 def test_a_failure_without_an_end_is_left_as_well(desk, cdr):

@@ -147,14 +147,13 @@ def test_the_dialogs_buttons_keep_their_places(technician: Page, backend: Backen
     dialog.locator("[data-status=SEND]").click()
     said(dialog, "Saved: To be sent.")()
     assert fixed() == before
-    assert [place[1] for place in places()][-3:] == sorted(place[1] for place in places()[-3:])
     backend.mishap("fail-work", why="the CDR answered 422: " + "unknown case " * 20)
     technician.clock.run_for(6000)
     expect(dialog).to_contain_text("Sending failed:")
     assert fixed() == before
 
 
-@pytest.mark.parametrize("interval_ms", INTERVALS_MS)
+@pytest.mark.parametrize("interval_ms", INTERVALS_MS[::3])
 @pytest.mark.parametrize("operation", ["TRANSFER", "DELETE"])
 def test_two_clicks_at_one_place_remove_nothing(technician: Page, changes, interval_ms, operation):
     """Nor do they take away the results of what was confirmed."""
@@ -177,7 +176,7 @@ def test_two_clicks_at_one_place_remove_nothing(technician: Page, changes, inter
     expect(removal).to_have_count(0)
 
 
-@pytest.mark.parametrize("interval_ms", INTERVALS_MS)
+@pytest.mark.parametrize("interval_ms", INTERVALS_MS[::3])
 def test_nothing_that_comes_under_the_pointer_gets_the_second_click(
     technician: Page, changes, interval_ms
 ):

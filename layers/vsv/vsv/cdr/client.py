@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import urllib3
@@ -24,6 +26,8 @@ __all__ = ["CdrClient", "Credentials", "Refused"]
 # with credentials read anew) take some ten minutes: SendToCdr has fifteen.
 _TIMEOUT: Final = urllib3.Timeout(connect=3, read=8)
 _ANSWER_S: Final = 5.0
+# One try as a whole, however each of its waits is drawn out: connection, headers, answer.
+_TRY_S: Final = 3 + 8 + _ANSWER_S
 _TRIES: Final = 3
 _PATIENCE_S: Final = 25.0
 _FIRST_PAUSE_S: Final = 1.0
@@ -163,6 +167,29 @@ class CdrClient:
         raise AssertionError("unreachable")
 
     def _ask(self, body: bytes, key: str, authorization: str) -> _Answer:
+        """Return the answer to one try. Raises HTTPError, or Unavailable where it takes too long.
+
+        A timeout bounds each wait for a byte and not their sum, so the try runs in a thread of its
+        own, which is left to its end where that does not come.
+        """
+        ends: SimpleQueue[_Answer | Exception] = SimpleQueue()
+
+        def run() -> None:
+            try:
+                ends.put(self._exchange(body, key, authorization))
+            except Exception as error:  # noqa: BLE001  raised below, in the caller's thread
+                ends.put(error)
+
+        Thread(target=run, daemon=True).start()
+        try:
+            end = ends.get(timeout=_TRY_S)
+        except Empty:
+            raise Unavailable("the CDR's answer takes too long") from None
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    def _exchange(self, body: bytes, key: str, authorization: str) -> _Answer:
         headers = {
             "Authorization": authorization,
             "Content-Type": "application/json",
