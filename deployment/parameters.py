@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,6 +63,7 @@ def from_samconfig(path: Path, stack: str) -> tuple[str, Parameters]:
     return "default", {}
 
 
+@cache
 def declared(template: Path) -> dict[str, dict[str, Any]]:
     """Return the parameters that a template has."""
     found: dict[str, dict[str, Any]] = yaml_parse(template.read_text())["Parameters"]

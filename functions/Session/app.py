@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vsv.http import Event, Response, cookies_response, person, respond
+from vsv.http import Event, Response, cookies_response, person, request_id, respond
 from vsv.logs import count, log_unexpected, observed
 from vsv.session import ENDED, SESSION_S
 from vsv.wiring import sessions
@@ -14,7 +14,7 @@ def answer(event: Event) -> Response:
     if event["httpMethod"] == "DELETE":
         return cookies_response(ENDED, 0)
     count("Session")
-    return cookies_response(sessions().open(), SESSION_S)
+    return cookies_response(sessions().open(), SESSION_S, request_id(event))
 
 
 @observed

@@ -24,6 +24,7 @@ def session(stack, who: str = "pathologist") -> dict[str, str]:
         timeout=120,
     )
     assert answer.status_code == 200, answer.text
+    assert answer.json()["session"]
     pairs = (each.partition(";")[0] for each in answer.headers.get_list("Set-Cookie"))
     return dict(pair.split("=", 1) for pair in pairs)
 
@@ -44,6 +45,7 @@ def test_images_at_the_edge_are_those_of_the_api(stack, viewer, slide, who):
         f"{slide}_files/10/0_0.jpeg",
         f"{slide}_files/9/0_0.png?tilesize=300&overlap=1",
         f"{slide}_files/label.jpeg",
+        f"{slide}_files/10/0_0.jpeg?session=0d6b4c3e-4f4f-4ab3-8b07-1f9f4f3f2c11",
     ):
         at_the_edge, of_the_api = get(stack, path, cookies), viewer.get(f"/DeepZoom/{path}")
         assert at_the_edge.status_code == of_the_api.status_code == 200, path

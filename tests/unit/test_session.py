@@ -105,7 +105,7 @@ def read(response) -> dict[str, str]:
 def test_a_person_gets_cookies_signed_by_kms(ask):
     ask, public_key = ask
     response = ask("POST", PERSON)
-    assert json.loads(response["body"]) == {"seconds": SESSION_S}
+    assert json.loads(response["body"]) == {"seconds": SESSION_S, "session": "r-1"}
     assert response["headers"]["Cache-Control"] == "no-store"
     assert CookieVerifier("K1", public_key).allows(read(response), TILE)
 

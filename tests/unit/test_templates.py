@@ -90,7 +90,7 @@ def test_every_parameter_has_its_place_on_the_form_and_its_words():
 
 def test_what_nobody_may_lose_outlives_its_stack():
     kept = {"AWS::EFS::FileSystem", "AWS::Cognito::UserPool"}
-    named = {"SlideTable", "HistoryTable", "ArchiveBucket", "PyramidBucket"}
+    named = {"SlideTable", "HistoryTable", "ArchiveBucket", "PyramidBucket", "LogBucket"}
     seen = set()
     for path in (ROOT / "templates").glob("*.template.yaml"):
         for name, resource in load_template(path)["Resources"].items():
@@ -116,6 +116,25 @@ def test_protection_begins_with_the_second_deployment(domain):
     second = {"ViewerUrl": "https://d111111abcdef8.cloudfront.net/"}
     assert protection(**second) == ["true", "ACTIVE"]
     assert protection(**second, DeletionProtection="false") == ["false", "INACTIVE"]
+
+
+def test_cloudfront_tells_who_was_shown_what_for_as_long_as_is_said():
+    """Without cookies, which open images; in a bucket that its ACL lets CloudFront write to."""
+    path = ROOT / "templates" / "web.template.yaml"
+    given = {
+        each: "https://api.example.org/prod"
+        for each, known in load_template(path)["Parameters"].items()
+        if "Default" not in known
+    }
+    assert "LogBucket" not in resolved(path, **given, LogDays="0")["Resources"]
+    web = resolved(path, **given, LogDays="30")["Resources"]
+    log = web["Distribution"]["Properties"]["DistributionConfig"]["Logging"]
+    assert log["IncludeCookies"] is False
+    assert log["Bucket"] == {"Fn::GetAtt": ["LogBucket", "RegionalDomainName"]}
+    bucket = web["LogBucket"]["Properties"]
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert str(rule["ExpirationInDays"]) == "30"
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerPreferred"}]
 
 
 def test_names_do_not_meet_those_of_another_deployment():

@@ -305,7 +305,8 @@ class Handler(BaseHTTPRequestHandler):
         cookie = secrets.token_urlsafe()
         self.server.cookies.add(cookie)
         self.server.counts["sessions"] += 1
-        self.reply_json({"seconds": ID_TOKEN_LIFE_S}, cookie=f"session={cookie}")
+        answer = {"seconds": ID_TOKEN_LIFE_S, "session": "request-1"}
+        self.reply_json(answer, cookie=f"session={cookie}")
 
     def end_session(self) -> None:
         """Take it away."""

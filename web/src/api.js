@@ -47,6 +47,8 @@ export class Api {
   #graphqlUrl;
   #session;
   #pass = new ImagePass(() => this.#openSession());
+  /** What the edge's log is told, so that it leads to the request which got the cookies. */
+  #imageSession = "";
 
   /**
    * @param {{apiUrl: string, graphqlUrl: string}} config
@@ -194,7 +196,9 @@ export class Api {
 
   async #openSession() {
     const response = await this.#send(`${this.#apiUrl}/Session`, { method: "POST" }, restAuthorization);
-    return (await response.json()).seconds;
+    const { seconds, session } = await response.json();
+    this.#imageSession = session ?? "";
+    return seconds;
   }
 
   /** @param {string} imageId */
@@ -210,13 +214,18 @@ export class Api {
    */
   async #getImage(url, signal) {
     const pass = await this.#pass.current();
-    let response = await fetchWithin(TIMEOUT_MS, url, {}, signal);
+    let response = await fetchWithin(TIMEOUT_MS, this.#inSession(url), {}, signal);
     if (response.status === 403) {
       await this.#pass.renewed(pass);
-      response = await fetchWithin(TIMEOUT_MS, url, {}, signal);
+      response = await fetchWithin(TIMEOUT_MS, this.#inSession(url), {}, signal);
     }
     if (!response.ok) throw await errorFrom(response);
     return response;
+  }
+
+  /** @param {string} url */
+  #inSession(url) {
+    return this.#imageSession ? `${url}?session=${encodeURIComponent(this.#imageSession)}` : url;
   }
 
   /**

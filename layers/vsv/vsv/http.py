@@ -45,6 +45,7 @@ __all__ = [
     "person",
     "problem",
     "problem_of",
+    "request_id",
     "require_scanner",
     "respond",
     "results_response",
@@ -265,16 +266,24 @@ def json_response(body: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -
     return _response(_json(body, status))
 
 
-def cookies_response(cookies: Mapping[str, str], seconds: int) -> Response:
+def request_id(event: Event) -> str:
+    """API Gateway's name of a request, by which its access log says who it was from."""
+    return str(event["requestContext"]["requestId"])
+
+
+def cookies_response(cookies: Mapping[str, str], seconds: int, session: str = "") -> Response:
     """An answer that sets cookies for images, which live as long as the browser stays open.
 
-    Its body says for how many ``seconds`` they are good; 0 takes them away.
+    Its body says for how many ``seconds`` they are good; 0 takes them away. ``session`` is what
+    the pages add to the addresses of images: the edge's log then leads to the request that got the
+    cookies, and so to the person.
     """
     attributes = "Path=/DeepZoom/; Secure; HttpOnly; SameSite=Strict"
     if seconds == 0:
         attributes += "; Max-Age=0"
     set_cookie = [f"{name}={value}; {attributes}" for name, value in cookies.items()]
-    return {**json_response({"seconds": seconds}), "multiValueHeaders": {"Set-Cookie": set_cookie}}
+    body = {"seconds": seconds, **({"session": session} if session else {})}
+    return {**json_response(body), "multiValueHeaders": {"Set-Cookie": set_cookie}}
 
 
 def results_response(request: "RemovalRequest", results: "Sequence[Result]") -> Response:
