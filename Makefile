@@ -63,7 +63,7 @@ deploy: setup ## Deploy to AWS, and again after each change: make deploy STACK=�
 
 # ─── Checks ──────────────────────────────────────────────────────────────────────────────────────
 
-.PHONY: test test-quick test-slow test-web test-stack test-bench
+.PHONY: test test-quick test-slow test-web test-stack test-bench mutation
 .PHONY: lint lint-python lint-yaml lint-templates lint-shell format
 test: setup ## Run all checks and tests, and say what came of them
 	@MAKE="$(MAKE)" $(BIN)/python -m tests.run $(if $(SEED),--seed $(SEED))
@@ -84,6 +84,9 @@ test-bench: setup-bench ## Run the benchmarks on a small slide and check their t
 test-web: setup ## Run the pages' tests: units, and in a real browser
 	cd web && npm test --silent
 	$(PYTEST) tests/web --numprocesses auto --dist loadscope
+
+mutation: setup ## Count the changes to the library that unit tests notice (MODULES=…, MOST=25, SEED=1)
+	$(BIN)/python -m tests.mutation --most $(or $(MOST),25) --seed $(or $(SEED),1) $(MODULES)
 
 lint: lint-python lint-templates lint-shell ## Check formatting, types, templates and scripts
 

@@ -1,0 +1,297 @@
+"""``make mutation``: how many small changes to the library do a module's own unit tests notice?
+
+Each change is made in memory, in a process of its own, in which pytest runs the module's tests up
+to the first that fails. What no test notices survives: nothing holds it. Which changes are tried is
+drawn by a seed, so that a run can be repeated. Why this is not a tool of others:
+docs/decisions/0022-mutation.md.
+"""
+
+import argparse
+import ast
+import copy
+import importlib.abc
+import importlib.util
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LIBRARY = ROOT / "layers" / "vsv" / "vsv"
+WANTED = 0.92
+
+# The unit tests that hold each module, the quickest first.
+TESTS = {
+    "deepzoom": ["deepzoom"],
+    "pixels": ["pixels", "tiles"],
+    "tiles": ["tiles", "pyramid"],
+    "images": ["image_request", "tile_index"],
+    "shelf": ["tile_index"],
+    "index": ["tile_index", "pyramid"],
+    "storage": ["image_request", "import"],
+    "stores": ["bucket", "pyramid"],
+    "slides.aperio": ["aperio"],
+    "slides.file": ["tile_index", "tiles"],
+    "slides.index": ["tile_index"],
+    "slides.jpeg2000": ["jpeg2000"],
+    "slides.slide": ["tiles", "jpeg2000"],
+    "slides.tiff": ["tiles", "tile_index"],
+    "catalogue.filters": ["catalogue"],
+    "catalogue.listings": ["catalogue"],
+    "catalogue.record": ["catalogue"],
+    "catalogue.table": ["catalogue"],
+    "imports.arrivals": ["import"],
+    "imports.decision": ["import"],
+    "imports.files": ["import"],
+    "imports.records": ["import"],
+    "imports.steps": ["import"],
+    "imports.transfers": ["import"],
+    "imports.workflow": ["import", "import_workflow"],
+    "removal.desk": ["removal"],
+    "removal.request": ["removal"],
+    "removal.steps": ["removal"],
+}
+
+_COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+    ast.Lt: (ast.LtE, ast.Gt),
+    ast.LtE: (ast.Lt, ast.GtE),
+    ast.Gt: (ast.GtE, ast.Lt),
+    ast.GtE: (ast.Gt, ast.LtE),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+    ast.In: (ast.NotIn,),
+    ast.NotIn: (ast.In,),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+}
+_OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.FloorDiv,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+    ast.LShift: ast.RShift,
+    ast.RShift: ast.LShift,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change: what stands at a node of the tree (by its number) is replaced."""
+
+    number: int
+    line: int
+    before: str
+    after: str
+    node: ast.AST
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.before} -> {self.after}"
+
+
+def mutants(tree: ast.Module) -> list[Mutant]:
+    """Return all changes that are tried of a module, in the order of its text."""
+    found = []
+    for number, node in enumerate(ast.walk(tree)):
+        for changed in _changes(node):
+            ast.copy_location(changed, node)
+            before, after = _text(node), _text(changed)
+            found.append(
+                Mutant(number, node.lineno, before, after, ast.fix_missing_locations(changed))
+            )
+    unseen = {id(each) for each in _unseen(tree)}
+    numbers = {n for n, node in enumerate(ast.walk(tree)) if id(node) in unseen}
+    kept = [each for each in found if each.number not in numbers]
+    return sorted(kept, key=lambda each: (each.line, each.number, each.after))
+
+
+def mutated(tree: ast.Module, mutant: Mutant) -> ast.Module:
+    """Return the tree with the change."""
+    tree = copy.deepcopy(tree)
+    (old,) = (node for number, node in enumerate(ast.walk(tree)) if number == mutant.number)
+
+    class Replace(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            return mutant.node if node is old else self.generic_visit(node)
+
+    return ast.fix_missing_locations(Replace().visit(tree))
+
+
+def _changes(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
+        case ast.Compare(ops=[op]):
+            for other in _COMPARISONS[type(op)]:
+                yield ast.Compare(node.left, [other()], node.comparators)
+        case ast.Compare():
+            for place, op in enumerate(node.ops):
+                ops = list(node.ops)
+                ops[place] = _COMPARISONS[type(op)][0]()
+                yield ast.Compare(node.left, ops, node.comparators)
+        case ast.BoolOp(op, values):
+            yield ast.BoolOp(ast.Or() if isinstance(op, ast.And) else ast.And(), values)
+        case ast.UnaryOp(ast.Not(), operand):
+            yield operand
+        case ast.BinOp(left, op, right) if type(op) in _OPERATORS:
+            yield ast.BinOp(left, _OPERATORS[type(op)](), right)
+        case ast.Constant(bool(value)):
+            yield ast.Constant(not value)
+        case ast.Constant(int(value)):
+            yield ast.Constant(value + 1)
+        case ast.If(test, body, orelse) if not _has_its_own_opposite(test):
+            yield ast.If(ast.UnaryOp(ast.Not(), test), body, orelse)
+        case ast.IfExp(test, body, orelse) if not _has_its_own_opposite(test):
+            yield ast.IfExp(ast.UnaryOp(ast.Not(), test), body, orelse)
+        case ast.Return(value) if value and not _is_none(value):
+            yield ast.Return(ast.Constant(None))
+        case ast.Expr(ast.Call()) | ast.Raise(ast.AST()) | ast.AugAssign():
+            yield ast.Pass()
+
+
+def _unseen(tree: ast.Module) -> Iterator[ast.AST]:
+    """Nodes without a say in what the module does: annotations, what messages look like."""
+    for node in ast.walk(tree):
+        hidden: list[ast.AST | None] = []
+        match node:
+            case ast.AnnAssign():
+                hidden = [node.annotation]
+            case ast.FunctionDef():
+                hidden = [node.returns, *node.decorator_list]
+            case ast.arg():
+                hidden = [node.annotation]
+            case ast.ClassDef():
+                hidden = [*node.decorator_list, *node.bases]
+            case ast.If(ast.Name("TYPE_CHECKING")):
+                hidden = [node]
+            case ast.FormattedValue():
+                hidden = [node.format_spec]
+            case ast.Assign([ast.Name()], ast.BinOp(op=ast.BitOr()) | ast.Subscript()):
+                hidden = [node.value]  # a type's other name
+        for each in filter(None, hidden):
+            yield from ast.walk(each)
+
+
+def _has_its_own_opposite(test: ast.AST) -> bool:
+    """Whether a change within the condition turns it round already."""
+    return isinstance(test, ast.Compare) or (
+        isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+    )
+
+
+def _is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _text(node: ast.AST) -> str:
+    if isinstance(node, ast.If):
+        return f"if {ast.unparse(node.test)}"
+    text = ast.unparse(ast.fix_missing_locations(node)).partition("\n")[0]
+    return text if len(text) <= 70 else f"{text[:67]}..."
+
+
+# ─── Judging ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Has one module imported as this tree has it."""
+
+    def __init__(self, name: str, path: Path, tree: ast.Module) -> None:
+        self.name, self.path, self.tree = name, path, tree
+
+    def find_spec(self, name: str, *_: object) -> object:
+        if name != self.name:
+            return None
+        loader = _Loader(name, str(self.path))
+        loader.tree = self.tree
+        return importlib.util.spec_from_file_location(name, self.path, loader=loader)
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    tree: ast.Module
+
+    def get_code(self, fullname: str) -> object:
+        return compile(self.tree, self.path, "exec")
+
+
+def judged(module: str, tree: ast.Module, timeout_s: float | None = None) -> str:
+    """Run the module's tests with this tree; say what came of it: noticed, hangs or survived."""
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        code = 1
+        try:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, 1)
+            os.dup2(nothing, 2)
+            path = LIBRARY / f"{module.replace('.', '/')}.py"
+            sys.meta_path.insert(0, _Finder(f"vsv.{module}", path, tree))
+            tests = [f"tests/unit/test_{name}.py" for name in TESTS[module]]
+            options = ["-xq", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "-m"]
+            code = pytest.main([*options, "not slow", *tests])
+        finally:
+            os._exit(int(code))
+    end = time.monotonic() + timeout_s if timeout_s else None
+    while not (done := os.waitpid(child, os.WNOHANG if end else 0))[0]:
+        if end and time.monotonic() > end:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return "hangs"
+        time.sleep(0.05)
+    return "noticed" if done[1] else "survived"
+
+
+def examine(module: str, most: int, seed: int) -> tuple[int, list[Mutant]]:
+    """Try changes of a module; return how many, and those that no test noticed."""
+    tree = ast.parse((LIBRARY / f"{module.replace('.', '/')}.py").read_text())
+    begun = time.monotonic()
+    if judged(module, tree) != "survived":
+        raise SystemExit(f"{module}: its tests fail without any change")
+    timeout_s = 60 + 5 * (time.monotonic() - begun)
+    tried = mutants(tree)
+    if most and most < len(tried):
+        drawn = random.Random(f"{seed} {module}").sample(range(len(tried)), most)
+        tried = [tried[number] for number in sorted(drawn)]
+    survivors = []
+    for mutant in tried:
+        if judged(module, mutated(tree, mutant), timeout_s) == "survived":
+            survivors.append(mutant)
+            print(f"  {module}, {mutant}", flush=True)
+    return len(tried), survivors
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return the exit code: 0 if enough was noticed."""
+    parser = argparse.ArgumentParser(prog="make mutation", description=__doc__)
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help="default: all there are")
+    parser.add_argument("--most", type=int, default=25, help="changes of each module; 0: all")
+    parser.add_argument("--seed", type=int, default=1, help="which ones")
+    options = parser.parse_args(arguments)
+    os.chdir(ROOT)
+    tried = noticed = 0
+    for module in options.modules or TESTS:
+        count, survivors = examine(module, options.most, options.seed)
+        tried, noticed = tried + count, noticed + count - len(survivors)
+        print(f"{module}: {count - len(survivors)} of {count} noticed", flush=True)
+    print(f"{noticed} of {tried} changes noticed: {noticed / tried:.0%} (seed {options.seed})")
+    return int(noticed < WANTED * tried)
+
+
+if __name__ == "__main__":
+    # What tests import and no change touches is imported once.
+    import boto3  # noqa: F401
+    import hypothesis  # noqa: F401
+    import imagecodecs  # noqa: F401
+    import moto.dynamodb.models
+    import moto.s3.models  # noqa: F401
+    import numpy  # noqa: F401
+    import playwright.sync_api  # noqa: F401
+    import tifffile  # noqa: F401
+
+    sys.exit(main())
