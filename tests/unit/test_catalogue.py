@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from threading import Lock, Thread
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -15,7 +16,8 @@ from moto.dynamodb.models import DynamoDBBackend
 
 from tests.conftest import load_handler
 from vsv import wiring
-from vsv.catalogue import SlideFilter, record
+from vsv.catalogue import SlideFilter, record, table
+from vsv.errors import Unavailable
 from vsv.settings import CatalogueSettings
 
 
@@ -418,6 +420,7 @@ def test_of_many_edits_at_once_none_is_lost(ask, catalogue, tables, monkeypatch)
             return transact(*arguments)
 
     monkeypatch.setattr(DynamoDBBackend, "transact_write_items", isolated)
+    monkeypatch.setattr(table, "_PATIENCE_S", 3600)  # a busy machine takes its time
 
     def append(letter):
         own = type(catalogue)(boto3.resource("dynamodb"), *tables_of(tables))
@@ -437,6 +440,75 @@ def test_of_many_edits_at_once_none_is_lost(ask, catalogue, tables, monkeypatch)
     lines = pages(ask, "slideHistory", ImageID="i00000")
     assert [line["By"] for line in reversed(lines)] == list(note)
     assert [line["Version"] for line in lines] == list(range(21, 1, -1))
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """The pauses between two attempts at a change, in seconds, at their longest; no time passes."""
+    waited = []
+    clock = SimpleNamespace(sleep=waited.append, monotonic=lambda: sum(waited))
+    monkeypatch.setattr(table, "time", clock)
+    monkeypatch.setattr(table, "random", SimpleNamespace(uniform=lambda low, high: high))
+    return waited
+
+
+def contested(catalogue, times):
+    """Change a record; so many times somebody else is faster. How often it was decided."""
+    decided = []
+
+    def decide(old):
+        decided.append(old)
+        if len(decided) <= times:
+            catalogue.slides.update_item(
+                Key={"ImageID": "i00000"},
+                UpdateExpression="SET Version = :version, Note = :note",
+                ExpressionAttributeValues={
+                    ":version": old["Version"] + 1,
+                    ":note": f"somebody {len(decided)}",
+                },
+            )
+        return {**old, "SlideID": "S-1"}
+
+    catalogue.change("i00000", "ann", "EDIT", decide)
+    return len(decided)
+
+
+@pytest.mark.usefixtures("slides")
+def test_a_change_that_comes_second_waits_longer_each_time_and_loses_nothing(catalogue, pauses):
+    catalogue.change("i00000", "ann", "EDIT", lambda old: {**old, "Note": "first"})
+    assert contested(catalogue, 7) == 8
+    assert pauses == pytest.approx([0.02, 0.04, 0.08, 0.16, 0.32, 0.5, 0.5])
+    record = catalogue.get("i00000")
+    assert (record["SlideID"], record["Note"]) == ("S-1", "somebody 7")
+
+
+@pytest.mark.usefixtures("slides")
+def test_a_change_gives_up_after_twenty_seconds(catalogue, pauses):
+    catalogue.change("i00000", "ann", "EDIT", lambda old: {**old, "Note": "first"})
+    with pytest.raises(Unavailable, match="too many at once"):
+        contested(catalogue, 1000)
+    assert 20 < sum(pauses) <= 20.5
+
+
+@pytest.mark.usefixtures("slides")
+def test_what_dynamodb_leaves_out_of_a_batch_is_asked_for_again(catalogue, pauses, monkeypatch):
+    batch_get_item, asked = catalogue._dynamodb.batch_get_item, []
+
+    def ten_at_most(RequestItems):
+        ((name, request),) = RequestItems.items()
+        asked.append(len(request["Keys"]))
+        first = {**request, "Keys": request["Keys"][:10]}
+        answer = batch_get_item(RequestItems={name: first})
+        rest = request["Keys"][10:]
+        return {**answer, "UnprocessedKeys": {name: {"Keys": rest}} if rest else {}}
+
+    dynamodb = SimpleNamespace(batch_get_item=ten_at_most)
+    monkeypatch.setattr(catalogue, "_dynamodb", dynamodb)
+    wanted = [f"i{number:05}" for number in range(35)] + ["nobody", "i00000"]
+    found = catalogue.get_many(wanted)
+    assert [record and record["ImageID"] for record in found] == [*wanted[:35], None, "i00000"]
+    assert asked == [36, 26, 16, 6]
+    assert pauses == pytest.approx([0.02, 0.04, 0.08])
 
 
 def tables_of(tables):

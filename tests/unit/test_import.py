@@ -5,7 +5,9 @@ Files are real slides, the tables are moto's; DataSync and Step Functions are pl
 """
 
 import hashlib
+import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +15,7 @@ from local.samples import generated_slide
 from tests.pixels import decoded, psnr
 from vsv.deepzoom import TileAddress
 from vsv.images import Images, TileOptions
+from vsv.imports import files
 from vsv.imports.request import ImportRequest, ImportState
 from vsv.imports.workflow import ImportJob
 from vsv.settings import StepSettings
@@ -147,8 +150,32 @@ def test_what_still_arrives_is_not_imported(world, real):
     assert world.call(request).state is ImportState.ARRIVING
     assert not world.workflow.started
     assert not world.datasync.executions
-    world.files.age_s = 16
+    world.files.age_s = 14.9
+    assert world.call(request).state is ImportState.ARRIVING
+    world.files.age_s = 15
     assert world.call(request).state is ImportState.IMPORTING
+
+
+def test_a_part_that_has_not_changed_for_15_s_is_transferred_anew(world, real):
+    request = world.scan(real, "x.svs")
+    (world.storage.root / "x.svs").write_bytes(real.read_bytes()[:1_000_000])
+    world.files.age_s = 14.9
+    assert world.call(request).detail == f"1000000 of {request.size} bytes have arrived"
+    assert not world.datasync.executions
+    world.files.age_s = 15
+    assert world.call(request).state is ImportState.TRANSFERRING
+    assert len(world.datasync.executions) == 1
+
+
+def test_a_files_age_is_not_its_modification_time(storage, real, monkeypatch):
+    """DataSync sets that to the original's, as it ends. And clocks may disagree."""
+    path = storage.root / "x.svs"
+    shutil.copy(real, path)
+    os.utime(path, (1_000, 1_000))
+    changed_s = path.stat().st_ctime
+    for seconds, age_s in ((14.5, 14.5), (0, 0), (-20, 0)):
+        monkeypatch.setattr(files, "time", SimpleNamespace(time=lambda s=seconds: changed_s + s))
+        assert files.check_file(storage, "x.svs")["quiet_s"] == pytest.approx(age_s, abs=1e-3)
 
 
 def test_a_transfer_that_failed_is_started_again_and_says_why(world, real):
@@ -200,8 +227,10 @@ def test_an_execution_that_datasync_does_not_know_yet_is_under_way(world, real):
     request = world.scan(real, "x.svs")
     world.call(request)
     world.datasync.executions.clear()
+    world.clock += 59
     assert world.call(request).detail == "the file is being transferred"
-    world.clock += 61
+    assert not world.datasync.executions
+    world.clock += 1
     assert world.call(request).state is ImportState.TRANSFERRING
     assert len(world.datasync.executions) == 1
 
@@ -246,9 +275,10 @@ def test_a_call_that_died_before_it_started_the_transfer_blocks_others_for_a_min
     with pytest.raises(TypeError):
         world.call(request)
     world.datasync.start_task_execution = start
-    world.call(request)
+    world.clock += 59
+    assert world.call(request).state is ImportState.TRANSFERRING
     assert not world.datasync.executions
-    world.clock += 61
+    world.clock += 1
     world.call(request)
     assert len(world.datasync.executions) == 1
 

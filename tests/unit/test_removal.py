@@ -373,6 +373,14 @@ def test_a_result_for_each_slide(handler):
     ]
 
 
+def test_two_hundred_slides_with_long_names_are_taken_each_once(handler):
+    images = [{"ImageID": f"{number:03}{'x' * 1021}"} for number in range(199)]
+    body = {"Operation": "RESTORE", "Images": [*images, images[0]]}
+    status, answer = call(handler, body, TECHNICIAN)
+    assert status == 202
+    assert [each["ImageID"] for each in answer["Images"]] == [each["ImageID"] for each in images]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -384,6 +392,9 @@ def test_a_result_for_each_slide(handler):
         {"Operation": "DELETE", "Images": []},
         {"Operation": "DELETE", "Images": ["1"]},
         {"Operation": "DELETE", "Images": [{"ImageID": ""}]},
+        {"Operation": "DELETE", "Images": [{"ImageID": 7}]},
+        {"Operation": "DELETE", "Images": [{"ImageID": "x" * 1025}]},
+        {"Operation": "DELETE", "Images": [{"ImageID": "1", "Filename": ""}]},
         {"Operation": "DELETE", "Images": [{"ImageID": "1", "Filename": 7}]},
         {"Operation": "DELETE", "Images": [{"ImageID": str(n)} for n in range(201)]},
     ],

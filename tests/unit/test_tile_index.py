@@ -355,17 +355,47 @@ def test_an_imported_slide_that_was_set_aside_is_found(world, handler, imported,
     assert get(handler(), f"{imported}_files/12/3_2.jpeg") == expected
 
 
-def test_the_shelf_keeps_to_its_budget(storage, real):
+def opened(shelf):
+    """The slides that are open, the one used last at the end."""
+    return list(shelf._slides)
+
+
+@pytest.fixture
+def twelve(storage, real):
+    """Twelve slides; the memory in bytes that each takes once it is open."""
     for number in range(12):
-        shutil.copy(real, storage.root / f"s{number}.svs")
-    for budget, kept in (({"max_handles": 5}, 5), ({"max_bytes": 200_000}, 6)):
-        shelf = Shelf(storage, **budget)
-        before = len(os.listdir("/proc/self/fd"))
-        for number in range(12):
-            shelf.open(f"s{number}").native_block(TileAddress(12, 1, 1))
-        assert 1 <= len(shelf._slides) <= kept
-        assert len(os.listdir("/proc/self/fd")) - before == len(shelf._slides)
-        assert list(shelf._slides)[-1] == "s11"
+        os.link(real, storage.root / f"s{number}.svs")
+    return Shelf(storage).open("s0").memory_bytes
+
+
+@pytest.mark.parametrize("limit", ["handles", "bytes"])
+def test_as_many_slides_are_open_as_the_budget_allows_and_no_more(storage, twelve, limit):
+    budget = {"max_handles": 5} if limit == "handles" else {"max_bytes": 5 * twelve}
+    shelf = Shelf(storage, **budget)
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(5):
+        shelf.open(f"s{number}")
+    assert opened(shelf) == ["s0", "s1", "s2", "s3", "s4"], "within the budget none is closed"
+    for number in range(5, 12):
+        shelf.open(f"s{number}")
+    assert opened(shelf) == ["s7", "s8", "s9", "s10", "s11"]
+    assert len(os.listdir("/proc/self/fd")) - before == 5
+
+
+def test_the_slide_that_was_used_longest_ago_is_closed_first(storage, twelve):
+    shelf = Shelf(storage, max_handles=3)
+    for number in (0, 1, 2, 0, 3, 2, 4):
+        shelf.open(f"s{number}")
+    assert opened(shelf) == ["s3", "s2", "s4"]
+
+
+@pytest.mark.parametrize("budget", [{"max_handles": 0}, {"max_bytes": 0}])
+def test_a_slide_that_is_larger_than_the_budget_is_open_alone(storage, twelve, budget):
+    shelf = Shelf(storage, **budget)
+    shelf.open("s0")
+    assert opened(shelf) == ["s0"]
+    shelf.open("s1")
+    assert opened(shelf) == ["s1"]
 
 
 MANY_SLIDES = """

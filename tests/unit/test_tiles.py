@@ -14,11 +14,12 @@ from PIL import Image
 
 from local.samples import generated_slide
 from tests.pixels import block_means, psnr
+from vsv import tiles
 from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
 from vsv.errors import UnreadableSlide
 from vsv.index import default_pyramid
 from vsv.slides import Damage, Slide
-from vsv.tiles import read_region, render_tile
+from vsv.tiles import NativeAddress, native_address, read_region, render_tile
 
 
 def decoded(data: bytes) -> Image.Image:
@@ -115,6 +116,64 @@ def test_a_native_tile_is_the_scanners_bytes(real):
         assert tile.endswith(raw[2:])
         expected = slide.read(0, (0, 0, 240, 240))
         assert np.array_equal(decoded(tile), expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "short"), [((512, 511), (0, 1)), ((511, 512), (1, 0)), ((511, 511), (1, 1))]
+)
+def test_a_tile_that_the_scanners_level_does_not_fill_is_not_the_scanners(
+    real, tmp_path, size, short
+):
+    """Aperio rounds a level down: a tile at its border is padded there, where tissue is due."""
+    path = generated_slide(tmp_path / "x.svs", real, size=size, tile=(64, 64), downsamples=(1, 4))
+    with Slide(path) as slide:
+        pyramid = default_pyramid(slide)
+        assert pyramid.tile == (64, 64)
+        level = next(n for n in pyramid.levels if pyramid.downsample(n) == 4)
+        assert (128 - slide.images[1].width, 128 - slide.images[1].height) == short
+        own = {
+            (col, row): native_address(slide, pyramid, TileAddress(level, col, row))
+            for col in range(2)
+            for row in range(2)
+        }
+    filled = {
+        (col, row): NativeAddress(1, col, row)
+        for col in range(2)
+        for row in range(2)
+        if not (col and short[0]) and not (row and short[1])
+    }
+    assert own == {place: filled.get(place) for place in own}
+
+
+@pytest.mark.parametrize("jpeg2000", [False, True])
+def test_a_region_too_large_for_memory_is_made_of_pieces(real, tmp_path, monkeypatch, jpeg2000):
+    """It looks the same, and none of its pieces is larger than may be in memory at once."""
+    most_pixels = 10
+    options = {"size": (161, 117), "downsamples": (1,), "tile": (64, 64), "jpeg2000": jpeg2000}
+    with Slide(generated_slide(tmp_path / "x.svs", real, **options)) as slide:
+        boxes = {
+            downsample: Box(0, 0, -(-161 // downsample), -(-117 // downsample))
+            for downsample in (2, 8, 32)
+        }
+        whole = {each: read_region(slide, each, box) for each, box in boxes.items()}
+        pieces = []
+        read = slide.read
+
+        def watched(level, box, shrink=1):
+            left, top, right, bottom = box
+            pieces.append((right - left) * (bottom - top) / shrink**2)
+            return read(level, box, shrink)
+
+        monkeypatch.setattr(tiles, "_MAX_SOURCE_PIXELS", most_pixels)
+        monkeypatch.setattr(slide, "read", watched)
+        for downsample, box in boxes.items():
+            region = read_region(slide, downsample, box)
+            difference = np.abs(np.asarray(region, int) - np.asarray(whole[downsample], int))
+            # What is halved again and again is rounded each time, and a block that the slide's
+            # border cuts weighs its halves alike.
+            assert difference[:-1, :-1].max() <= 2, downsample
+            assert difference.mean() < 1, downsample
+    assert max(pieces) <= most_pixels
 
 
 def test_a_png_is_lossless(real):
