@@ -127,7 +127,10 @@ class World:
         self.storage, self.catalogue = storage, catalogue
         self.datasync = FakeDataSync(self.scanner, storage.root)
         self.importer = Importer(
-            storage, catalogue, StepSettings.read({"TILES_PER_PIECE": "40"}), 90
+            storage,
+            catalogue,
+            StepSettings.read({"TILES_PER_PIECE": "40", "BARCODE_SEARCH_MS": "0"}),
+            90,
         )
         self.workflow = FakeWorkflow(self.importer, catalogue)
         self.files = LocalFiles(storage)
@@ -157,12 +160,6 @@ class World:
             self.datasync.proceed()
             self.workflow.proceed()
         return answer
-
-
-@pytest.fixture(autouse=True)
-def short_search(monkeypatch):
-    """Labels without a code would be searched for seconds; no test needs that."""
-    monkeypatch.setattr("vsv.label._LIBDMTX_TIMEOUT_MS", 20)
 
 
 @pytest.fixture

@@ -333,7 +333,7 @@ def test_each_function_may_do_with_the_bucket_what_it_does_and_nothing_else(
     path.write_bytes(generated.read_bytes())
     version = FileVersion.of(path)
     job = ImportJob("204711", path.name, version.size, version.mtime_ns)
-    importer = Importer(storage, catalogue, StepSettings.read({}), 90)
+    importer = Importer(storage, catalogue, StepSettings.read({"BARCODE_SEARCH_MS": "0"}), 90)
     # Another file by the same ID, whose import was not finished.
     importer.extract_metadata(job)
     other = path.with_name("other.svs")
@@ -392,7 +392,12 @@ def imported(request, storage, catalogue, generated):
     path.write_bytes(generated.read_bytes())
     version = FileVersion.of(path)
     job = ImportJob("204711", path.name, version.size, version.mtime_ns)
-    importer = Importer(storage, catalogue, StepSettings.read({"TILES_PER_PIECE": "40"}), 90)
+    importer = Importer(
+        storage,
+        catalogue,
+        StepSettings.read({"TILES_PER_PIECE": "40", "BARCODE_SEARCH_MS": "0"}),
+        90,
+    )
     for piece in importer.extract_metadata(job)["pieces"]:
         importer.render_tiles(job, piece["start"], piece["stop"])
     importer.finish_import(job)

@@ -76,7 +76,7 @@ def test_from_the_scanner_to_a_complete_pyramid(world, real):
     record = world.catalogue.get("1004486")
     assert record["SlideID"] == record["CaseID"] == "1004486"
     assert record["IdSource"] == "NONE"
-    assert record["Barcode"] == {"reason": "no barcode that is a slide ID on the label"}
+    assert record["Barcode"] == {"reason": "no code on the label"}
     assert record["ScanDate"] == "2009-12-29T09:59:15+00:00"
     assert (record["width"], record["height"]) == (2220, 2967)
     assert record["Sha256"] == hashlib.sha256(real.read_bytes()).hexdigest()
@@ -98,6 +98,30 @@ def test_the_label_names_slide_and_case(world, generated):
     assert "ImportWarnings" not in record
 
 
+@pytest.mark.parametrize(
+    ("on_label", "by_scanner", "slide_id", "source", "warnings"),
+    [
+        (None, "S12-34567 01-01-08", "S12-34567 01-01-08", "SCANNER", ["not by the import (no"]),
+        ("S26-1-A", "S26-1-A", "S26-1-A", "BARCODE", []),
+        ("S26-1-A", "S26-2-A", "S26-1-A", "BARCODE", ["another slide ID from the label: S26-2-A"]),
+        ("S26-1-A", "\x1dGS", "S26-1-A", "BARCODE", []),
+        (None, "S26\x1dA", "77", "NONE", ["does not match the pattern"]),
+        ("S26\x1dA", None, "77", "NONE", []),
+        ("S26\x1dA", "S26-2-A", "S26-2-A", "SCANNER", ["(a code was read, but its text"]),
+    ],
+)
+def test_the_labels_code_comes_first_then_the_scanners(
+    world, slide_like, on_label, by_scanner, slide_id, source, warnings
+):
+    slide = slide_like(label_text=on_label, ImageID="77", Barcode=by_scanner)
+    world.bring_in(world.scan(slide, "x.svs"))
+    record = world.catalogue.get("77")
+    assert (record["SlideID"], record["IdSource"]) == (slide_id, source)
+    found = [text for text in record.get("ImportWarnings", ()) if not text.endswith("image")]
+    assert len(found) == len(warnings)
+    assert all(part in text for part, text in zip(warnings, found, strict=True))
+
+
 @pytest.mark.parametrize(("text", "case"), [("S1", "S1"), ("S1-2", "S1"), ("-7", "-7")])
 def test_the_case_is_the_slide_id_up_to_its_last_hyphen(world, slide_like, text, case):
     answer = world.bring_in(world.scan(slide_like(label_text=text), "x.svs"))
@@ -115,6 +139,7 @@ def test_metadata_that_are_not_there_are_warnings_not_crashes(world, slide_like)
     warnings = " ".join(record["ImportWarnings"])
     for part in ("no MPP", "no AppMag", "no Date", "no label", "file's name stands for"):
         assert part in warnings
+    assert record["ImportNotes"] == ["no ImageID"]
 
 
 def test_pages_without_a_description_are_still_label_and_macro(world, slide_like):
@@ -493,7 +518,9 @@ def test_repeated_steps_render_no_tile_twice(world, real):
 @pytest.mark.parametrize(("levels", "total"), [("derived", 60), ("none", 0)])
 def test_with_fewer_levels_rendered_every_tile_is_still_shown(world, real, levels, total):
     """The slide's own level 12 has 130 of the 190 tiles."""
-    world.importer._settings = StepSettings.read({"PRERENDER_LEVELS": levels})
+    world.importer._settings = StepSettings.read(
+        {"PRERENDER_LEVELS": levels, "BARCODE_SEARCH_MS": "0"}
+    )
     request = world.scan(real, "x.svs")
     answer = world.bring_in(request)
     assert may_go(answer, request)
@@ -610,7 +637,9 @@ def test_a_damaged_tile_of_a_coarser_level_is_shown_from_the_finer_one(
     world, generated, tmp_path, levels
 ):
     """And the import succeeds: no tissue is lost."""
-    world.importer._settings = StepSettings.read({"PRERENDER_LEVELS": levels})
+    world.importer._settings = StepSettings.read(
+        {"PRERENDER_LEVELS": levels, "BARCODE_SEARCH_MS": "0"}
+    )
     path = tmp_path / "spoilt.svs"
     shutil.copy(generated, path)
     spoil(path, 1, 1, 0)

@@ -164,7 +164,9 @@ def test_every_tile_is_the_same_by_index_and_by_walking(
     bare.root.mkdir()
     shutil.copy(generated, bare.root / "204711.svs")
     if imports:
-        world.importer._settings = StepSettings.read({"PRERENDER_LEVELS": "none"})
+        world.importer._settings = StepSettings.read(
+            {"PRERENDER_LEVELS": "none", "BARCODE_SEARCH_MS": "0"}
+        )
         world.bring_in(world.scan(generated, "scan.svs"))
     else:
         shutil.copy(generated, storage.root / "204711.svs")

@@ -174,6 +174,7 @@ def _facts(slide: Slide) -> dict[str, Any]:
         "DeepZoom": f"{pyramid.level_count} levels, {pyramid.tile_count} tiles of "
         f"{pyramid.tile.width} × {pyramid.tile.height}",
         "warnings": list(metadata.warnings),
+        "notes": list(metadata.notes),
         "levels": [
             {
                 "level": level.index,

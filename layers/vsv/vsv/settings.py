@@ -21,6 +21,8 @@ __all__ = [
     "StorageSettings",
 ]
 
+# What BARCODE_FORMATS may name. All are checked by their own error correction or checksum.
+_BARCODE_FORMATS = ("DataMatrix", "QRCode", "Code128", "PDF417", "Aztec")
 # Printable ASCII without spaces at the ends: no label's text is refused for its form.
 _ANY_ID = r"[!-~](?:[ -~]{0,62}[!-~])?"
 
@@ -48,6 +50,16 @@ def _pattern(environment: Environment, name: str) -> str:
     except re.error as error:
         raise ValueError(f"{name} is no regular expression: {error}") from error
     return pattern
+
+
+def _barcode_formats(environment: Environment) -> tuple[str, ...]:
+    names = [name.strip() for name in environment.get("BARCODE_FORMATS", "").split(",")]
+    names = [name for name in names if name] or ["DataMatrix"]
+    for name in names:
+        if name not in _BARCODE_FORMATS:
+            known = ", ".join(_BARCODE_FORMATS)
+            raise ValueError(f"BARCODE_FORMATS has {name!r}, which is not one of {known}")
+    return tuple(dict.fromkeys(names))
 
 
 def _secure_url(environment: Environment, name: str) -> str:
@@ -130,6 +142,9 @@ class StepSettings:
     """For ExtractMetadata.
 
     ``slide_id_pattern``: a regular expression; a barcode whose whole text matches is a slide ID.
+    ``barcode_formats``: names of the formats that are read.
+    ``barcode_search_s``: how long, in seconds, a label is searched more thoroughly where nothing
+    was found at once. Damaged codes are found within one, others hardly ever after that.
     ``scanner_zone``: the scanner's time zone, for slides that name none.
     ``tiles_per_piece``: tiles that one call of RenderTiles renders. At 10 to 100 ms a tile, 1,000
     stay far below Lambda's 15 minutes even on slow storage, and are enough to outweigh the call.
@@ -137,14 +152,17 @@ class StepSettings:
     """
 
     slide_id_pattern: str
+    barcode_formats: tuple[str, ...]
+    barcode_search_s: float
     scanner_zone: ZoneInfo
     tiles_per_piece: int
     prerender_levels: str
 
     @classmethod
     def read(cls, environment: Environment = os.environ) -> Self:
-        """SLIDE_ID_PATTERN, SCANNER_TIME_ZONE (UTC), TILES_PER_PIECE (1000), PRERENDER_LEVELS.
+        """SLIDE_ID_PATTERN, BARCODE_FORMATS (DataMatrix), BARCODE_SEARCH_MS (1200).
 
+        SCANNER_TIME_ZONE (UTC), TILES_PER_PIECE (1000), PRERENDER_LEVELS (all).
         Raises ValueError naming what is wrong.
         """
         levels = environment.get("PRERENDER_LEVELS") or "all"
@@ -157,6 +175,8 @@ class StepSettings:
             raise ValueError(f"SCANNER_TIME_ZONE {zone!r} is no IANA time zone") from error
         return cls(
             _pattern(environment, "SLIDE_ID_PATTERN"),
+            _barcode_formats(environment),
+            _number(environment, "BARCODE_SEARCH_MS", 1200, 0, 60_000) / 1000,
             scanner_zone,
             _number(environment, "TILES_PER_PIECE", 1000, 1, 100_000),
             levels,

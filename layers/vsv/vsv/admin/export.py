@@ -20,7 +20,7 @@ COLUMNS: Final = (
     *("ImageID", "Filename", "SlideID", "CaseID", "Status", "ImportStatus", "ImportError"),
     *("ImportWarnings", "ScanDate", "Scanner", "MPP", "AppMag", "width", "height", "Barcode"),
     *("FileSize", "Sha256", "TilesRendered", "TilesTotal", "SendRequestedAt", "Sent", "SendError"),
-    *("Removal", "Archive", "Version", "lastModified", "IdSource"),
+    *("Removal", "Archive", "Version", "lastModified", "IdSource", "ImportNotes"),
 )
 # A spreadsheet takes a cell that begins so for a formula, and what is on a label is anybody's.
 _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")

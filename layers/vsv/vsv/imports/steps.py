@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from vsv.catalogue import Catalogue, IdSource
+from vsv.catalogue import Catalogue
 from vsv.errors import (
     ArchiveNotReady,
     ChecksumMismatch,
@@ -20,6 +20,7 @@ from vsv.errors import (
     UnreadableSlide,
 )
 from vsv.imports import records
+from vsv.imports.identity import identify
 from vsv.imports.workflow import ImportJob
 from vsv.index import (
     BlockAddress,
@@ -90,11 +91,14 @@ class Importer:
                 )
             metadata = parse_description(slide.description, self._settings.scanner_zone)
             images, warnings = _associated_images(slide)
-            barcode = (
-                read_barcode(images["label"], self._settings.slide_id_pattern)
-                if "label" in images
-                else Barcode(None, "no label image")
+            identity = identify(
+                job.image_id,
+                self._read_label(images.get("label")),
+                metadata.barcode,
+                self._settings.slide_id_pattern,
             )
+            # Whatever the import noticed: in the order in which technicians read it.
+            warnings = [*identity.warnings, *metadata.warnings, *warnings]
             if job.image_id != metadata.image_id:
                 warnings.append("the file's name stands for the ImageID")
             pyramid = default_pyramid(slide)
@@ -112,7 +116,7 @@ class Importer:
                 {
                     **_job_fields(job),
                     "Sha256": sha256,
-                    **_ids(job, barcode),
+                    **identity.fields,
                     "Status": "NEW",
                     "width": slide.width,
                     "height": slide.height,
@@ -120,8 +124,8 @@ class Importer:
                     "MPP": metadata.mpp_um,
                     "AppMag": metadata.app_mag,
                     "Scanner": metadata.scanner,
-                    "Barcode": _barcode_fields(barcode),
-                    "ImportWarnings": [*metadata.warnings, *warnings] or None,
+                    "ImportWarnings": warnings or None,
+                    "ImportNotes": list(metadata.notes) or None,
                     "TilesRendered": 0,
                     "TilesTotal": pyramid.count(index.levels),
                 },
@@ -137,6 +141,14 @@ class Importer:
             work = Work.of(slide, pyramid, index.levels)
         pieces = work.pieces(self._settings.tiles_per_piece)
         return {"pieces": [{"start": start, "stop": stop} for start, stop in pieces]}
+
+    def _read_label(self, label: Image.Image | None) -> Barcode:
+        if label is None:
+            return Barcode(None, "no label image")
+        settings = self._settings
+        return read_barcode(
+            label, settings.slide_id_pattern, settings.barcode_formats, settings.barcode_search_s
+        )
 
     def render_tiles(self, job: ImportJob, start: int, stop: int) -> dict[str, int]:
         """RenderTiles: render the units ``start`` to ``stop``, telling the record of the progress.
@@ -292,19 +304,3 @@ def _job_fields(job: ImportJob) -> dict[str, Any]:
         "FileVersion": str(job.version),
         "Generation": job.generation or None,
     }
-
-
-def _ids(job: ImportJob, barcode: Barcode) -> dict[str, str]:
-    """SlideID is what the label says; CaseID is that up to its last hyphen."""
-    if barcode.text is None:
-        return {"SlideID": job.image_id, "CaseID": job.image_id, "IdSource": IdSource.NONE}
-    case_id = barcode.text.rpartition("-")[0]
-    return {
-        "SlideID": barcode.text,
-        "CaseID": case_id or barcode.text,
-        "IdSource": IdSource.BARCODE,
-    }
-
-
-def _barcode_fields(barcode: Barcode) -> dict[str, str]:
-    return {"text": barcode.text} if barcode.text else {"reason": barcode.reason or ""}

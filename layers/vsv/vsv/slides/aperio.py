@@ -2,21 +2,30 @@
 
 The text is a headline, then ``|key = value`` pairs. It was written by ten years of scanner software
 in labs all over the world: keys are missing, decimals have commas, dates have three shapes. What is
-missing or makes no sense becomes ``None`` and a warning; nothing here raises.
+missing or makes no sense becomes ``None`` and a warning or a note; nothing here raises.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
 
 __all__ = ["Metadata", "parse_description"]
 
-# MM/DD/YY (ScanScope), MM/DD/YYYY (GT 450) and ISO (exported by other software).
-_DATE_FORMATS = ("%m/%d/%Y", "%m/%d/%y", "%Y-%m-%d")
-# "GMT-05:00" (ScanScope) and "GMT-0600" (GT 450).
-_ZONE = re.compile(r"(?:GMT|UTC)\s*([+-])(\d{1,2}):?(\d{2})?", re.ASCII)
+# What surrounds keys and values. Not all white space: a barcode may begin with GS (U+001D).
+_BLANKS = " \t\r\n"
+# MM/DD/YY (ScanScope), MM/DD/YYYY (GT 450), ISO (exported by other software), and German, which
+# alone has dots.
+_DATE_FORMATS = ("%m/%d/%Y", "%m/%d/%y", "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d.%m.%y")
+# "09:26:53" (ScanScope, GT 450), "9:05:01", "12:21:45 PM".
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*(?:([ap])\.?m\.?)?", re.A | re.I)
+# "GMT-05:00" (ScanScope), "GMT-0600" (GT 450), "UTC+1", "+01:00"; "GMT", "UTC" and "Z".
+_ZONE = re.compile(r"(?:GMT|UTC)?\s*([+-])(\d{1,2}):?([0-5]\d)?", re.ASCII | re.IGNORECASE)
+_UTC_NAMES = frozenset({"GMT", "UTC", "Z"})
+# Units as they are written behind numbers; µ is one of two characters.
+_MPP_UNIT = re.compile(r"\s*([uµμ]m|microns?)(\s*(/|per)\s*(px|pixel))?$", re.IGNORECASE)
+_APP_MAG_UNIT = re.compile(r"\s*[x×]$", re.IGNORECASE)
 
 # Half the wavelength of light is 0.2 µm; a macro camera sees some 50 µm to the pixel.
 _MPP_RANGE_UM = (Decimal("0.01"), Decimal(100))
@@ -28,7 +37,9 @@ class Metadata:
     """What the ImageDescription says. ``None`` stands for what it does not say.
 
     ``mpp_um`` is microns per pixel at level 0, ``app_mag`` the objective power, ``scan_date`` has
-    a time zone, ``warnings`` tell what was missing or unusable, in words for a technician.
+    a time zone, ``barcode`` is what the scanner itself read from the label.
+    ``warnings`` tell what of a slide is missing or unusable, in words for a technician; ``notes``
+    what many scanners leave out, and what was taken instead.
     """
 
     image_id: str | None = None
@@ -36,31 +47,35 @@ class Metadata:
     app_mag: Decimal | None = None
     scan_date: datetime | None = None
     scanner: str | None = None
+    barcode: str | None = None
     properties: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def parse_description(text: str, default_zone: tzinfo = UTC) -> Metadata:
     """Read an ImageDescription. ``default_zone`` is the scanner's, where the slide names none."""
     warnings: list[str] = []
+    notes: list[str] = []
     if not text.startswith("Aperio"):
-        warnings.append("the image description is not Aperio's")
-    properties = _properties(text)
+        notes.append("the image description is not Aperio's")
+    properties = {key: value for key, value in _properties(text).items() if value}
+    if "ImageID" not in properties:
+        notes.append("no ImageID")
 
-    def lookup(key: str) -> str | None:
-        value = properties.get(key)
-        if not value:
-            warnings.append(f"no {key}")
-        return value or None
+    def number(key: str, unit: re.Pattern[str], bounds: tuple[Decimal, Decimal]) -> Decimal | None:
+        return _number(key, properties.get(key), unit, bounds, warnings.append)
 
     return Metadata(
-        image_id=lookup("ImageID"),
-        mpp_um=_number("MPP", lookup("MPP"), _MPP_RANGE_UM, warnings.append),
-        app_mag=_number("AppMag", lookup("AppMag"), _APP_MAG_RANGE, warnings.append),
-        scan_date=_scan_date(lookup, default_zone, warnings.append),
-        scanner=properties.get("ScanScope ID") or None,
+        image_id=properties.get("ImageID"),
+        mpp_um=number("MPP", _MPP_UNIT, _MPP_RANGE_UM),
+        app_mag=number("AppMag", _APP_MAG_UNIT, _APP_MAG_RANGE),
+        scan_date=_scan_date(properties, default_zone, warnings.append, notes.append),
+        scanner=properties.get("ScanScope ID"),
+        barcode=properties.get("Barcode"),
         properties=properties,
         warnings=tuple(warnings),
+        notes=tuple(notes),
     )
 
 
@@ -70,20 +85,22 @@ def _properties(text: str) -> dict[str, str]:
     for part in text.split("|")[1:]:
         key, equals, value = part.partition("=")
         if equals:
-            pairs.setdefault(key.strip(), value.strip())
+            pairs.setdefault(key.strip(_BLANKS), value.strip(_BLANKS))
     return pairs
 
 
 def _number(
     key: str,
     text: str | None,
+    unit: re.Pattern[str],
     bounds: tuple[Decimal, Decimal],
     warn: Callable[[str], None],
 ) -> Decimal | None:
     if text is None:
+        warn(f"no {key}")
         return None
     try:
-        value = Decimal(text.replace(",", ".").removesuffix("x"))
+        value = Decimal(unit.sub("", text).replace(",", "."))
     except InvalidOperation:
         warn(f"{key} is {text!r}, not a number")
         return None
@@ -95,24 +112,26 @@ def _number(
 
 
 def _scan_date(
-    lookup: Callable[[str], str | None], default_zone: tzinfo, warn: Callable[[str], None]
+    properties: Mapping[str, str],
+    default_zone: tzinfo,
+    warn: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> datetime | None:
-    date_text = lookup("Date")
+    date_text = properties.get("Date")
     if date_text is None:
+        warn("no Date")
         return None
     day = _date(date_text)
     if day is None:
         warn(f"Date is {date_text!r}, not month/day/year")
         return None
-    time_text = lookup("Time")
-    moment = _time(time_text) if time_text else None
+    moment = _time(properties.get("Time", ""))
     if moment is None:
-        warn("midnight stands for the unknown time of the scan")
+        warn("the time of the scan is unknown: midnight stands for it")
         moment = time()
-    zone_text = lookup("Time Zone")
-    zone = _zone(zone_text) if zone_text else None
+    zone = _zone(properties.get("Time Zone", ""))
     if zone is None:
-        warn(f"the scanner's time zone is taken to be {default_zone}")
+        note(f"no Time Zone that can be read: the scanner's is taken to be {default_zone}")
         zone = default_zone
     return datetime.combine(day, moment, zone)
 
@@ -127,13 +146,23 @@ def _date(text: str) -> date | None:
 
 
 def _time(text: str) -> time | None:
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return None
+    hour, half = int(match[1]), (match[4] or "").lower()
+    if half:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half == "p" else 0)
     try:
-        return time.fromisoformat(text).replace(tzinfo=None)
+        return time(hour, int(match[2]), int(match[3] or 0))
     except ValueError:
         return None
 
 
 def _zone(text: str) -> tzinfo | None:
+    if text.upper() in _UTC_NAMES:
+        return UTC
     match = _ZONE.fullmatch(text)
     if match is None:
         return None

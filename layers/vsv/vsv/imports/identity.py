@@ -1,0 +1,43 @@
+"""Whose slide it is: SlideID and CaseID as the label's code or the scanner has them."""
+
+from dataclasses import dataclass
+
+from vsv.catalogue import IdSource, Record
+from vsv.label import Barcode, is_slide_id
+
+__all__ = ["Identity", "identify"]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The record's fields that say whose slide it is, and warnings for technicians."""
+
+    fields: Record
+    warnings: tuple[str, ...] = ()
+
+
+def identify(image_id: str, label: Barcode, scanner: str | None, pattern: str) -> Identity:
+    """Return the slide's IDs. ``scanner`` is what the scanner itself read from the label.
+
+    The label's code comes first: it can be read again. The scanner's text counts where it matches
+    ``pattern``, too. Without either, the ImageID stands for the IDs.
+    """
+    read = {"text": label.text} if label.text else {"reason": label.reason}
+    scanned = scanner if scanner and is_slide_id(scanner, pattern) else None
+    if label.text:
+        differs = scanned not in (None, label.text)
+        warning = f"the scanner read another slide ID from the label: {scanned}"
+        return _identity(label.text, IdSource.BARCODE, read, warning if differs else None)
+    if scanned:
+        warning = f"the slide ID was read by the scanner, not by the import ({label.reason})"
+        return _identity(scanned, IdSource.SCANNER, read, warning)
+    warning = "what the scanner read from the label does not match the pattern"
+    ids = {"SlideID": image_id, "CaseID": image_id, "IdSource": IdSource.NONE}
+    return Identity(ids | {"Barcode": read}, (warning,) if scanner else ())
+
+
+def _identity(slide_id: str, source: IdSource, read: Record, warning: str | None) -> Identity:
+    """CaseID is the SlideID up to its last hyphen."""
+    case_id = slide_id.rpartition("-")[0] or slide_id
+    ids = {"SlideID": slide_id, "CaseID": case_id, "IdSource": source, "Barcode": read}
+    return Identity(ids, (warning,) if warning else ())
