@@ -128,6 +128,40 @@ def test_the_case_is_the_slide_id_up_to_its_last_hyphen(world, slide_like, text,
     assert world.catalogue.get(answer.image_id)["CaseID"] == case
 
 
+def test_two_slides_with_one_slide_id_both_say_so(world, slide_like):
+    for number in ("1", "2"):
+        slide = slide_like(f"{number}.svs", label_text="S26-1-A", ImageID=number)
+        world.bring_in(world.scan(slide, f"{number}.svs"))
+    first, second = world.catalogue.get_many(["1", "2"])
+    assert first["ImportStatus"] == second["ImportStatus"] == "IMPORTED"
+    assert first["SlideID"] == second["SlideID"] == "S26-1-A"
+    assert first["ImportWarnings"] == ["slide 2 had the same slide ID at an import"]
+    assert second["ImportWarnings"] == ["slide 1 had the same slide ID at an import"]
+
+
+def test_the_same_slide_again_is_no_second_one_and_nothing_is_said_twice(world, slide_like):
+    requests = [
+        world.scan(slide_like(f"{n}.svs", label_text="S26-1-A", ImageID=str(n)), f"{n}.svs")
+        for n in (1, 2)
+    ]
+    for request in requests:
+        world.bring_in(request)
+        world.workflow.run(_job(world, request))
+    world.workflow.run(_job(world, requests[0]))
+    first, second = world.catalogue.get_many(["1", "2"])
+    assert len(first["ImportWarnings"]) == len(second["ImportWarnings"]) == 1
+
+
+def test_a_slide_that_is_deleted_or_has_another_id_by_now_is_not_warned_of(world, slide_like):
+    for number, change in (("1", {"Status": "DELETED"}), ("2", {"SlideID": "S26-2-A"})):
+        slide = slide_like(f"{number}.svs", label_text="S26-1-A", ImageID=number)
+        world.bring_in(world.scan(slide, f"{number}.svs"))
+        _change(world, number, **change)
+    slide = slide_like("3.svs", label_text="S26-1-A", ImageID="3")
+    world.bring_in(world.scan(slide, "3.svs"))
+    assert all("ImportWarnings" not in each for each in world.catalogue.get_many(["1", "2", "3"]))
+
+
 def test_metadata_that_are_not_there_are_warnings_not_crashes(world, slide_like):
     bare = slide_like(ImageID=None, MPP=None, AppMag="", Date=None, Time=None)
     answer = world.bring_in(world.scan(bare, "Größe 7 µm.svs"))

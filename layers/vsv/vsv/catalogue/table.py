@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from vsv.catalogue.record import IMPORTING, Record, changes, derived, now
+from vsv.catalogue.record import IMPORTING, LISTED, Record, changes, derived, now
 from vsv.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -99,6 +99,19 @@ class Catalogue:
         )
         records = self.get_many(str(item["ImageID"]) for item in answer["Items"])
         return [record for record in records if record and record["Filename"] == filename]
+
+    def by_slide_id(self, slide_id: str, limit: int) -> list[Record]:
+        """Return the records of so many slides, but deleted ones, that have this SlideID.
+
+        A record written a moment ago can be missing, since the index follows the table.
+        """
+        answer = self.slides.query(
+            IndexName="Listed-SlideID-index",
+            KeyConditionExpression=Key("Listed").eq(LISTED) & Key("SlideID").eq(slide_id),
+            Limit=limit,
+        )
+        records = self.get_many(str(item["ImageID"]) for item in answer["Items"])
+        return [record for record in records if record and record.get("SlideID") == slide_id]
 
     def history(
         self, image_id: str, limit: int, before: int | None = None

@@ -5,7 +5,7 @@ is never taken over by other bytes, unless the slide was deleted; what a technic
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from vsv.catalogue import (
     FAILED,
@@ -20,11 +20,13 @@ from vsv.catalogue import (
 )
 from vsv.errors import Conflict, FileChanged, ImageIdConflict
 
-__all__ = ["begin", "fail", "finish"]
+__all__ = ["begin", "fail", "finish", "warn_of_same_slide_id"]
 
 _BY = "import"
 # What says whose the slide is. A technician may have edited these, or taken them away.
 _IDS = ("SlideID", "CaseID", "IdSource")
+# So many slides with one SlideID are named: a control slide's code may be on hundreds.
+_MAX_SAME_SLIDE_ID: Final = 5
 # Present on each record whose slide's metadata were read; others have IDs for want of better ones.
 _METADATA_MARK = "width"
 
@@ -68,6 +70,33 @@ def finish(catalogue: Catalogue, image_id: str, file_version: str, tiles: int) -
                 "Status": old.get("StatusBefore", "NEW"),
             }
         return new
+
+    catalogue.change(image_id, _BY, "IMPORT", decide)
+
+
+def warn_of_same_slide_id(catalogue: Catalogue, image_id: str) -> None:
+    """Have each of two slides with one SlideID say so among its ImportWarnings.
+
+    The warnings tell what was so at the import: they stay true if one of the slides gets another
+    SlideID, or is deleted. Nothing is said twice. To be called long enough after ``begin`` that
+    the index has the slides which are imported at the same time.
+    """
+    record = catalogue.get(image_id)
+    if record is None or "SlideID" not in record:
+        return
+    for other in catalogue.by_slide_id(record["SlideID"], _MAX_SAME_SLIDE_ID):
+        other_id = other["ImageID"]
+        if other_id != image_id:
+            for one, another in ((image_id, other_id), (other_id, image_id)):
+                _warn(catalogue, one, f"slide {another} had the same slide ID at an import")
+
+
+def _warn(catalogue: Catalogue, image_id: str, warning: str) -> None:
+    def decide(old: Record | None) -> Record | None:
+        warnings = (old or {}).get("ImportWarnings") or []
+        if old is None or is_deleted(old) or warning in warnings:
+            return old
+        return {**old, "ImportWarnings": [*warnings, warning]}
 
     catalogue.change(image_id, _BY, "IMPORT", decide)
 

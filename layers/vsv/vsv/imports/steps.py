@@ -209,6 +209,7 @@ class Importer:
             slide.file.check_unchanged()
         store.write_descriptor(index.pyramid.descriptor().encode())
         tiles = index.pyramid.count(index.levels)
+        records.warn_of_same_slide_id(self._catalogue, job.image_id)
         records.finish(self._catalogue, job.image_id, str(job.version), tiles)
         return {"tiles": tiles}
 
