@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from ctypes import CDLL, byref, c_ubyte
+from types import ModuleType
 from typing import Any, Final
 
 __all__ = ["find_symbols"]
@@ -48,6 +49,11 @@ def _load_wrapper() -> Any:
     bundled = os.path.join(site, "pylibdmtx.libs", "libdmtx.so.0")
     if os.path.exists(bundled):
         dmtx_library.load = lambda: CDLL(bundled)
+    # The wrapper compares versions with distutils, which Python 3.12 dropped. Elsewhere its import
+    # takes longer than most searches.
+    version = ModuleType("distutils.version")
+    vars(version)["LooseVersion"] = lambda text: [int(number) for number in text.split(".")]
+    sys.modules |= {"distutils": ModuleType("distutils"), version.__name__: version}
     from pylibdmtx import wrapper
 
     return wrapper
