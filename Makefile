@@ -6,17 +6,31 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The first interpreter that is new enough; override with `make PYTHON=…`.
-PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+# The first interpreter that runs and is new enough; override with `make PYTHON=…`. Lambda's default
+# comes first.
+PYTHON := $(shell for p in python3.13 python3.12 python3 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; \
   done)
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
 TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks deployment
 # Tests run in random order. A run's first lines have its seed: `make test-quick SEED=…` repeats it.
 PYTEST := $(BIN)/python -m pytest $(if $(SEED),--randomly-seed=$(SEED))
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-# The library is installed as it stands here, but for what has to be compiled.
-LIBRARY_C := $(wildcard layers/vsv/c/*)
+# The library is installed as it stands here, but for what has to be compiled. That comes from the
+# layers' own Makefiles, so that tests run on what ships.
+COMPILED := $(wildcard layers/vsv/c/*) layers/vsv/Makefile \
+  $(filter-out %/finish.py,$(wildcard layers/pillow-simd/* layers/libdmtx/* layers/common/*.*))
+export VSV_WHEELS ?= $(CURDIR)/.wheels
+# $(call INSTALL_COMPILED,ENVIRONMENT)
+INSTALL_COMPILED = for target in "pillow-simd install" "libdmtx install" "vsv halving"; do \
+  $(MAKE) --silent -C layers/$$target PYTHON="$(CURDIR)/$(1)/bin/python"; done
+# $(call other_python,ENVIRONMENT): nothing, unless it is of another Python, or not there.
+other_python = $(if $(filter $(PYTHON_VERSION).%,$(shell sed -n 's/^version = //p' \
+  $(1)/pyvenv.cfg 2>/dev/null)),,other-python)
+# $(call MAKE_ENVIRONMENT,ENVIRONMENT)
+MAKE_ENVIRONMENT = if [ -n "$(call other_python,$(1))" ] || ! $(1)/bin/python -c '' 2>/dev/null; then \
+  "$(or $(PYTHON),python3)" -m venv --clear $(1); fi
 # The peers of the benchmarks bring dependencies that the project has no business with.
 BENCH_VENV := .venv-bench
 BENCH_PIP := $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check -qq
@@ -48,13 +62,28 @@ status: ## Say what of the local stack runs
 reset: down ## Forget the local stack's state: slides, tables, accounts, addresses
 	rm -rf .local
 
-.PHONY: build
-build: setup ## Build functions and layers, as for a deployment, for this machine's Python
-	@mkdir -p .aws-sam
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --cached --parameter-overrides \
-	  PythonRuntime=$$($(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])') \
-	  >.aws-sam/build.log 2>&1 || { tail -n 40 .aws-sam/build.log; exit 1; }
+.PHONY: build built
+build: built ## Build functions and layers for a deployment, for this machine's Python
+	@[ -d .aws-sam/build/VsvLayer ] || { echo "error: Lambda runs Python 3.11 on Amazon Linux 2, which" \
+	  "is too old for the layers. Install Python 3.13 (Debian 13 has it; so does" \
+	  "a container of the image debian:13), then: make build PYTHON=python3.13" >&2; exit 1; }
 	@du -shc .aws-sam/build/*Layer | sed 's/total/all layers, of 250 MB/'
+
+# The main template nests what is built, and linting reads it there. For Python 3.11 there is only the
+# template, without anything that could be deployed. SAM's cache sees a layer's own folder, but not
+# what the layers share.
+built: setup
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then \
+	  mkdir -p .aws-sam; \
+	  PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --cached \
+	    --cache-dir ".aws-sam/cache/$$(cat layers/common/*.* | sha256sum | head -c 16)" \
+	    --parameter-overrides \
+	    "PythonRuntime=$$($(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')" \
+	    >.aws-sam/build.log 2>&1 || { tail -n 40 .aws-sam/build.log; exit 1; }; \
+	else \
+	  rm -rf .aws-sam/build; \
+	  install -D -m 644 func.template.yaml .aws-sam/build/template.yaml; \
+	fi
 
 # What was asked for is read from MAKEFLAGS: make itself would expand the dollars in passwords.
 .PHONY: deploy
@@ -69,19 +98,23 @@ test: setup ## Run all checks and tests, and say what came of them
 	@MAKE="$(MAKE)" $(BIN)/python -m tests.run $(if $(SEED),--seed $(SEED))
 
 test-quick: setup ## Run the tests that need neither a running stack nor a browser
+	@local/packages.sh "$(PYTHON)" test
 	$(PYTEST) -m "not stack and not bench and not slow" --ignore tests/web \
 	  --numprocesses auto --dist loadscope
 
 test-slow: setup ## Run what is like that, but takes seconds for each test
+	@local/packages.sh "$(PYTHON)" test
 	$(PYTEST) -m slow --ignore tests/web --numprocesses auto
 
 test-stack: setup ## Run the tests of the deployed local stack
+	@local/packages.sh "$(PYTHON)" test
 	$(PYTEST) -m stack
 
 test-bench: setup-bench ## Run the benchmarks on a small slide and check their tables, not their times
 	$(PYTEST) -m bench
 
 test-web: setup ## Run the pages' tests: units, and in a real browser
+	@local/packages.sh "$(PYTHON)" test web
 	cd web && npm test --silent
 	$(PYTEST) tests/web --numprocesses auto --dist loadscope
 
@@ -100,7 +133,7 @@ lint-yaml: setup
 
 # The rules in lint/ import what they share: hence the path. SAM lints one template at a time. The
 # main template nests what has been built.
-lint-templates: lint-yaml build $(CHECKOV_VENV)/.installed
+lint-templates: lint-yaml built $(CHECKOV_VENV)/.installed
 	PYTHONPATH=. $(BIN)/cfn-lint --append-rules lint/rules -- $(TEMPLATES)
 	@printf '%s\n' $(TEMPLATES) | AWS_DEFAULT_REGION=us-east-1 xargs -n 1 -P 2 \
 	  $(BIN)/sam validate --lint --template-file
@@ -123,40 +156,44 @@ bench-small: setup-bench ## The same on a small slide: a few minutes
 	$(BENCH_VENV)/bin/python -m benchmarks --size small $(BENCH)
 
 setup-bench: setup $(BENCH_VENV)/.installed
-	@local/packages.sh "$(PYTHON)" bench
+	@local/packages.sh "$(PYTHON)" test bench
 
 # pylibtiff and pyvips have no wheels: they are built here.
-$(BENCH_VENV)/.installed: requirements/bench.txt layers/vsv/pyproject.toml $(LIBRARY_C) | packages
+$(BENCH_VENV)/.installed: requirements/bench.txt layers/vsv/pyproject.toml $(COMPILED) $(call other_python,$(BENCH_VENV)) \
+  | packages
 	@echo "Setting up $(BENCH_VENV) (a minute the first time)"
-	@if ! $(BENCH_VENV)/bin/python -c '' 2>/dev/null; then \
-	  "$(or $(PYTHON),python3)" -m venv --clear $(BENCH_VENV); fi
+	@$(call MAKE_ENVIRONMENT,$(BENCH_VENV))
 	@$(BENCH_PIP) install --no-deps --require-hashes \
 	  --only-binary :all: --no-binary pylibtiff,pyvips -r requirements/bench.txt
 	@$(BENCH_PIP) install --no-deps --no-build-isolation --editable layers/vsv
+	@$(call INSTALL_COMPILED,$(BENCH_VENV))
 	@$(BENCH_PIP) check >/dev/null || { $(BENCH_PIP) check; exit 1; }
 	@touch $@
 
 # ─── Set-up ──────────────────────────────────────────────────────────────────────────────────────
 
-.PHONY: setup packages requirements clean
+.PHONY: setup packages other-python requirements clean
 setup: packages $(VENV)/.installed web/dist/.built ## Install what the other targets need
 
 packages:
 	@local/packages.sh "$(PYTHON)"
 
+other-python:
+
 # A package that is in nobody's pins is a mistake: --no-deps, and then a check.
-$(VENV)/.installed: requirements/dev.txt layers/vsv/pyproject.toml $(LIBRARY_C) | packages
-	@echo "Setting up $(VENV) (a minute the first time)"
-	@if ! $(BIN)/python -c '' 2>/dev/null; then "$(or $(PYTHON),python3)" -m venv --clear $(VENV); fi
+$(VENV)/.installed: requirements/dev.txt layers/vsv/pyproject.toml $(COMPILED) $(call other_python,$(VENV)) \
+  | packages
+	@echo "Setting up $(VENV) (two minutes the first time: it compiles what the layers hold)"
+	@$(call MAKE_ENVIRONMENT,$(VENV))
 	@$(PIP) install --no-deps --require-hashes --only-binary :all: -r requirements/dev.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable layers/vsv
+	@$(call INSTALL_COMPILED,$(VENV))
 	@$(BIN)/python -m pip check >/dev/null || { $(BIN)/python -m pip check; exit 1; }
 	@touch $@
 
-$(CHECKOV_VENV)/.installed: requirements/checkov.txt | packages
+$(CHECKOV_VENV)/.installed: requirements/checkov.txt $(call other_python,$(CHECKOV_VENV)) | packages
 	@echo "Setting up $(CHECKOV_VENV) (half a minute the first time)"
-	@if ! $(CHECKOV_VENV)/bin/python -c '' 2>/dev/null; then \
-	  "$(or $(PYTHON),python3)" -m venv --clear $(CHECKOV_VENV); fi
+	@$(call MAKE_ENVIRONMENT,$(CHECKOV_VENV))
 	@$(CHECKOV_PIP) install --no-deps --require-hashes --only-binary :all: -r requirements/checkov.txt
 	@$(CHECKOV_PIP) check >/dev/null || { $(CHECKOV_PIP) check; exit 1; }
 	@touch $@
@@ -170,13 +207,15 @@ web/dist/.built: web/node_modules/.installed web/build.mjs $(shell find web/src 
 	@cd web && npm run --silent build
 	@touch $@
 
-# Compiled for the oldest Python; a machine's own pip settings must not shape the result.
+# Compiled for the oldest Python; a machine's own pip settings must not shape the result. Pillow
+# is left out, as "unsafe": the layers' own wheel takes its place.
 requirements: setup ## Renew the pins in requirements/ (UPGRADE=--upgrade for newer ones)
 	@for name in dev bench checkov; do \
 	  env -u PIP_FIND_LINKS -u PIP_CONSTRAINT PIP_CONFIG_FILE=/dev/null \
 	    CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet $(UPGRADE) \
-	    --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links \
-	    --no-emit-trusted-host --output-file requirements/$$name.txt requirements/$$name.in; done
+	    --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
+	    --no-emit-trusted-host --unsafe-package pillow \
+	    --output-file requirements/$$name.txt requirements/$$name.in; done
 
 clean: down ## Remove all that the other targets made
-	rm -rf .local $(VENV) $(BENCH_VENV) $(CHECKOV_VENV) web/node_modules web/dist
+	rm -rf .local .wheels $(VENV) $(BENCH_VENV) $(CHECKOV_VENV) web/node_modules web/dist

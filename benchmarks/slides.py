@@ -17,11 +17,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import imagecodecs
 import numpy as np
 import openslide
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 
 from benchmarks.places import IMAGES, pyramid_files, pyramid_twin
 from local.samples import real_slide
@@ -256,4 +257,4 @@ def _box_averaged(pixels: Pixels, factor: int) -> Pixels:
 
 def _profile() -> bytes:
     """An ICC profile, as Aperio writes one with each level: here, sRGB."""
-    return bytes(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    return bytes(imagecodecs.cms_profile("srgb"))

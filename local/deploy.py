@@ -61,7 +61,7 @@ def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool
         "CallbackUrls": ",".join(viewer_urls),
         "LogoutUrls": ",".join(viewer_urls),
         "AllowPasswordAuth": "true",
-        "PythonRuntime": _PYTHON,
+        **_runtime(),
         "ImagesPath": str(settings.EFS),
         "DataSyncTaskArn": settings.TASK_ARN,
         "PyramidStore": settings.pyramid_store(),
@@ -112,14 +112,25 @@ def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool
     return outputs_so_far, True
 
 
+def _runtime() -> dict[str, str]:
+    """Return the parameter with this interpreter, if Lambda may run it.
+
+    Python 3.11 may not be deployed. The emulator runs functions by this interpreter anyway.
+    """
+    allowed = _parameters(_FUNC_TEMPLATE)["PythonRuntime"]["AllowedValues"]
+    return {"PythonRuntime": _PYTHON} if _PYTHON in allowed else {}
+
+
 def _build(values: Mapping[str, str], endpoint_url: str) -> None:
-    first = "" if _BUILD.exists() else " (the first time compiles libraries: about a minute)"
-    print(f"  building functions and layers{first}", flush=True)
+    print("  building functions and layers", flush=True)
     wanted = _parameters(_FUNC_TEMPLATE)
+    values = {**values, "PythonRuntime": _PYTHON}
+    # SAM's cache sees a layer's own folder, but not what the layers share.
+    cache = STATE / "sam" / "cache" / digest_of([ROOT / "layers" / "common"], sys.version)[:16]
     _sam(
         [
             *("build", "--template-file", str(_FUNC_TEMPLATE), "--build-dir", str(_BUILD)),
-            *("--cached", "--cache-dir", str(STATE / "sam" / "cache"), "--parallel"),
+            *("--cached", "--cache-dir", str(cache), "--parallel"),
             "--parameter-overrides",
             *(f"{key}={_quoted(values[key])}" for key in wanted if key in values),
         ],
@@ -176,6 +187,8 @@ def _sam(arguments: Sequence[str], endpoint_url: str, log: str) -> None:
         "SAM_CLI_POLL_DELAY": "0.5",
         # What is compiled for this machine alone may ask for a newer Linux than Lambda's.
         "LAYERS_FOR_THIS_MACHINE": "1",
+        # Layers are made of the wheels that `make setup` has compiled.
+        "VSV_WHEELS": os.environ.get("VSV_WHEELS", str(ROOT / ".wheels")),
         "__SAM_CLI_APP_DIR": str(STATE / "sam" / "home"),
         # The build takes this interpreter, not another python3 that happens to come first.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",

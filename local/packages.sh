@@ -1,18 +1,34 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the project needs and this machine lacks. Quick when there is
-# nothing to do. Usage: local/packages.sh PYTHON [bench], the interpreter that the project will use;
-# with "bench", what the benchmarks' peers need is installed as well.
+# Installs the Debian or Ubuntu packages that the project needs and this machine lacks. Quick when
+# there is nothing to do. Usage: local/packages.sh PYTHON [GROUP…], the interpreter that the project
+# will use, and what is needed besides: "test" for the tests, "web" for the pages' tests in a
+# browser, "bench" for the benchmarks' peers.
 set -euo pipefail
 
 python=${1:-}
+groups=" ${*:2} "
 missing=()
+
+if [ "$(uname -s)" != Linux ] || [ "$(uname -m)" != x86_64 ]; then
+  cat >&2 <<'TEXT'
+error: this needs Linux on x86-64: Lambda's layers are compiled here, and tests run on them.
+  Windows: install Debian in WSL (wsl --install Debian), and work there.
+  macOS: work in a container: docker run --platform linux/amd64 --network host -it -v "$PWD:/project" \
+    -w /project debian:13 bash -c 'apt-get update && apt-get install -y make && exec bash'
+TEXT
+  exit 1
+fi
+if ! grep -qw avx2 "${CPUINFO:-/proc/cpuinfo}"; then
+  echo "error: this processor has no AVX2, for which the layers are compiled" >&2
+  exit 1
+fi
 
 need() {
   missing+=("$@")
 }
 
-has_library() {
-  [[ $(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p) == *"$1"* ]]
+wants() {
+  [[ $groups == *" $1 "* ]]
 }
 
 has_header() {
@@ -26,26 +42,43 @@ assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))
 PYTHON
 }
 
-# Python, and what compiles the library's C and Pillow-SIMD for it.
+# Python, and what compiles the layers for it.
 python_is_complete || need python3 python3-venv python3-dev
 command -v cc >/dev/null || need gcc
 has_header stdio.h || need libc6-dev
 has_header zlib.h || need zlib1g-dev
-# What compiles libjpeg-turbo (its assembler) and OpenJPEG for Pillow-SIMD's layer.
+# libjpeg-turbo's assembler, and what Meson wants to see.
 command -v nasm >/dev/null || need nasm
 command -v c++ >/dev/null || need g++
-# What encodes the tiles between the slide's levels.
-has_library libturbojpeg.so.0 || need libturbojpeg0
-# The second reader of Data Matrix labels.
-has_library libdmtx.so.0 || need libdmtx0
-# What counts system calls in tests and benchmarks.
-command -v strace >/dev/null || need strace
-# The pages, and the browser that tests them.
+# The pages.
 command -v node >/dev/null || need nodejs
 command -v npm >/dev/null || need npm
-command -v chromium >/dev/null || need chromium fonts-liberation
 
-if [ "${2:-}" = bench ]; then
+if wants test; then
+  # What counts system calls.
+  command -v strace >/dev/null || need strace
+fi
+
+# The browser that tests the pages. Ubuntu has it as a snap only, which is no use in a container and
+# cannot read what tests write.
+has_browser() {
+  command -v chromium >/dev/null || command -v google-chrome >/dev/null ||
+    compgen -G "$HOME/.cache/ms-playwright/chromium-*" >/dev/null
+}
+
+if wants web && ! has_browser; then
+  if grep -q '^ID=ubuntu' "${OS_RELEASE:-/etc/os-release}"; then
+    cat >&2 <<'TEXT'
+error: the pages' tests need a browser, and Ubuntu has no package of Chromium. Run as root:
+  .venv/bin/playwright install --with-deps chromium
+or install Google Chrome. Everything else works without it: make test-quick test-slow test-stack
+TEXT
+    exit 1
+  fi
+  need chromium fonts-liberation
+fi
+
+if wants bench; then
   # libvips with OpenSlide; it brings libtiff, which large_image's tiff source loads.
   command -v vips >/dev/null || need libvips-tools
   # Storage that is slow like EFS.
@@ -70,23 +103,17 @@ if [ "$(id -u)" -ne 0 ]; then
   as_root=(sudo)
 fi
 if ! command -v apt-get >/dev/null; then
-  echo "error: this is no Debian or Ubuntu; install the like of: ${missing[*]}" >&2
+  echo "error: this is not Debian or Ubuntu; install the like of: ${missing[*]}" >&2
   exit 1
 fi
 
-echo "Installing Debian packages: ${missing[*]}"
+echo "Installing packages: ${missing[*]}"
 log=.local/log/packages.log
 mkdir -p "$(dirname "$log")"
 "${as_root[@]}" apt-get update -q >"$log" 2>&1 || {
   echo "error: apt-get update failed: see $log" >&2
   exit 1
 }
-# The library's package is libdmtx0b, libdmtx0t64 since Debian 13.
-for i in "${!missing[@]}"; do
-  if [ "${missing[i]}" = libdmtx0 ]; then
-    missing[i]=$(apt-cache pkgnames libdmtx0 | sort | tail -n 1)
-  fi
-done
 # Servers are installed to be measured: none shall start by itself and take a port.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then

@@ -7,6 +7,7 @@ handwritten. Generated slides have what it lacks: a pyramid of levels and a bar-
 import functools
 import hashlib
 import io
+import math
 import os
 import struct
 import subprocess
@@ -23,7 +24,7 @@ import openslide
 import tifffile
 import zxingcpp
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 __all__ = ["generated_slide", "real_slide"]
 
@@ -278,8 +279,17 @@ def _label(text: str) -> Pixels:
     code = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.DataMatrix)
     matrix = Image.fromarray(np.asarray(code.to_image(scale=10)))
     label.paste(matrix, ((400 - matrix.width) // 2, 40))
-    ImageDraw.Draw(label).text((110, 320), text, fill=(20, 20, 20), font_size=28)
+    _draw_text(label, (110, 320), text)
     return np.asarray(label)
+
+
+def _draw_text(image: Image.Image, position: tuple[int, int], text: str) -> None:
+    """Draw dark text, 22 px high. The layers' Pillow has no other font than its own bitmaps."""
+    font = ImageFont.load_default_imagefont()
+    _, _, width, height = map(math.ceil, font.getbbox(text))
+    mask = Image.new("L", (width, height))
+    ImageDraw.Draw(mask).text((0, 0), text, fill=255, font=font)
+    image.paste((20, 20, 20), position, mask.resize((2 * width, 2 * height)))
 
 
 def _sha256(data: bytes) -> str:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -16,6 +17,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from local.samples import generated_slide, real_slide
 from local.settings import CACHE
+from tests import binaries
 from vsv import logs
 from vsv.catalogue import Catalogue
 from vsv.storage import Storage
@@ -48,6 +50,13 @@ def fresh_process() -> None:
             for value in list(vars(module).values()):
                 if hasattr(value, "cache_clear") and value.__module__ == name:
                     value.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def layers_builds() -> Iterator[None]:
+    """A test's processes have no other Pillow, libjpeg, OpenJPEG or libdmtx than the layers'."""
+    yield
+    assert not binaries.foreign()
 
 
 @pytest.fixture(scope="session")
@@ -141,7 +150,8 @@ def catalogue(tables) -> Catalogue:
     return Catalogue(dynamodb(), tables["SlideTable"], tables["HistoryTable"])
 
 
-CHROMIUM = "/usr/bin/chromium"
+# Playwright's own, where the system has none.
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 CHROMIUM_ARGS = [
     "--headless",
     "--no-sandbox",

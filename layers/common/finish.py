@@ -2,7 +2,8 @@
 
 Usage: finish.py NAME SITE LIMIT_MB, with the layer's name, its python folder, and its share of what
 Lambda allows a function and its layers together, in MB. Prints the size. Exits with 1 and says why
-where the layer is larger, or asks for what Lambda's Amazon Linux 2023 does not have.
+where the layer is larger, or asks for what Lambda's Linux does not have. Which Linux that is
+depends on the Python that runs this, and that the layer is built for.
 
 What is compiled fits the machine that compiles it. Where that machine is newer than Lambda and the
 layer is for itself alone, as with the local stack, LAYERS_FOR_THIS_MACHINE=1 turns the refusal into
@@ -23,8 +24,23 @@ from typing import Final
 # Where Lambda mounts layers: what tracebacks shall name.
 _MOUNTED: Final = "/opt/python"
 
-# What Amazon Linux 2023 has at most: glibc 2.34, and GCC 11's C++ library.
-_HIGHEST: Final = {"GLIBC": (2, 34), "GLIBCXX": (3, 4, 29), "CXXABI": (1, 3, 13)}
+# Symbol versions that Lambda's Linux has at most: those of its C library, and of its GCC's C++
+# library.
+_LINUXES: Final = {
+    "Amazon Linux 2": {"GLIBC": (2, 26), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11)},
+    "Amazon Linux 2023": {"GLIBC": (2, 34), "GLIBCXX": (3, 4, 29), "CXXABI": (1, 3, 13)},
+}
+_FIRST_PYTHON_ON_2023: Final = (3, 12)
+
+_REMEDIES: Final = {
+    "Amazon Linux 2": (
+        "The layers need Amazon Linux 2023, which Lambda has from Python 3.12 on. Install Python "
+        "3.13 (Debian 13 has it) and run: make build PYTHON=python3.13"
+    ),
+    "Amazon Linux 2023": (
+        "Build on Debian 13, Ubuntu 24.04 or an older Linux, or with sam build --use-container."
+    ),
+}
 
 # What wheels for manylinux presume everywhere, and find in Lambda's Python runtimes. All else must
 # be in the layer.
@@ -61,14 +77,20 @@ def main(name: str, site: Path, limit_mb: int) -> int:
         print(f"error: {name} is larger than its share, {limit_mb} MB", file=sys.stderr)
         return 1
 
+    linux = linux_of(sys.version_info[:2])
     bundled = {path.name for path in libraries}
-    faults = [fault for library in libraries for fault in _faults(library, bundled)]
+    faults = [fault for library in libraries for fault in _faults(library, bundled, linux)]
     tolerated = os.environ.get("LAYERS_FOR_THIS_MACHINE") == "1"
     for fault in faults:
         print(f"{'warning' if tolerated else 'error'}: {name}: {fault}", file=sys.stderr)
     if faults and not tolerated:
-        print("Build on an older Linux, or with sam build --use-container.", file=sys.stderr)
+        print(_REMEDIES[linux], file=sys.stderr)
     return 1 if faults and not tolerated else 0
+
+
+def linux_of(python: tuple[int, int]) -> str:
+    """Return the Linux that Lambda's runtime for this Python runs on."""
+    return "Amazon Linux 2023" if python >= _FIRST_PYTHON_ON_2023 else "Amazon Linux 2"
 
 
 def _files(site: Path) -> Iterator[Path]:
@@ -92,8 +114,8 @@ def _level(site: Path) -> None:
         os.utime(path, (_TIMESTAMP_S, _TIMESTAMP_S))
 
 
-def _faults(library: Path, bundled: set[str]) -> Iterator[str]:
-    """Say what the library asks for that neither Lambda nor the layer has."""
+def _faults(library: Path, bundled: set[str], linux: str) -> Iterator[str]:
+    """Say what the library asks for that neither Lambda's Linux nor the layer has."""
     headers = subprocess.run(  # noqa: S603
         ["objdump", "--private-headers", library],  # noqa: S607
         capture_output=True,
@@ -104,15 +126,15 @@ def _faults(library: Path, bundled: set[str]) -> Iterator[str]:
         if needed not in bundled and not _LAMBDAS_OWN.match(needed):
             yield f"{library.name} needs {needed}, which neither the layer nor Lambda has"
     asked = re.findall(r"^    0x\S+ 0x\S+ \d+ ([A-Z]+)_([\d.]+)$", headers, re.MULTILINE)
-    for family, highest in _HIGHEST.items():
+    for family, highest in _LINUXES[linux].items():
         versions = [tuple(map(int, text.split("."))) for name, text in asked if name == family]
         if versions and max(versions) > highest:
             yield (
-                f"built on too new a Linux: {library.name} asks for {family} "
-                f"{_dotted(max(versions))}, Lambda has {_dotted(highest)}"
+                f"{library.name} asks for {family} {_dotted(max(versions))}, "
+                f"Lambda's {linux} has {_dotted(highest)}"
             )
     if "GLIBC_ABI_DT_RELR" in headers:  # since glibc 2.36
-        yield f"built on too new a Linux: {library.name} asks for packed relocations"
+        yield f"{library.name} asks for packed relocations, which Lambda's {linux} lacks"
 
 
 def _dotted(version: tuple[int, ...]) -> str:

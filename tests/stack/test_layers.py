@@ -2,6 +2,8 @@
 
 import hashlib
 import importlib.util
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import zxingcpp
 from PIL import Image
 
 from local.samples import generated_slide
+from tests import binaries
 from tests.conftest import ROOT, load_template
 from vsv.slides import jpeg2000
 
@@ -146,35 +149,72 @@ def tree(folder: Path) -> dict[str, tuple[int, str]]:
     }
 
 
-# Not Pillow-SIMD's, which takes a minute.
 @pytest.mark.usefixtures("stack")
 @pytest.mark.parametrize(
     ("layer", "folder"),
-    [("VsvLayer", "vsv"), ("OpenSlideLayer", "openslide"), ("LibdmtxLayer", "libdmtx")],
+    [
+        *(("VsvLayer", "vsv"), ("OpenSlideLayer", "openslide"), ("LibdmtxLayer", "libdmtx")),
+        ("PillowSimdLayer", "pillow-simd"),
+    ],
 )
 def test_a_layer_built_elsewhere_is_the_same_to_the_byte(layer, folder, tmp_path):
+    """Pillow-SIMD of the same wheel, since it takes a minute to compile."""
     copy = shutil.copytree(ROOT / "layers", tmp_path / "layers")
     command = ["make", f"build-{layer}", f"ARTIFACTS_DIR={tmp_path / layer}"]
-    subprocess.run([*command, f"PYTHON={sys.executable}"], cwd=copy / folder, check=True)
+    environment = {**os.environ, "VSV_WHEELS": str(tmp_path / "wheels")}
+    if layer == "PillowSimdLayer":
+        environment["VSV_WHEELS"] = str(binaries.wheel(folder).parents[1])
+    subprocess.run(
+        [*command, f"PYTHON={sys.executable}"], cwd=copy / folder, env=environment, check=True
+    )
     assert tree(tmp_path / layer) == tree(BUILD / layer)
 
 
-PIXELS = """
-import sys
-sys.path[:0] = sys.argv[1:]
-from vsv.pixels import _library
-print(_library()._name)
-"""
+# The licence's folder, where it is not called as the package that the library is in.
+OWNERS = {
+    "PIL": "/pillow-",
+    "zxingcpp": "/zxing_cpp-",
+    "libturbojpeg.so.0": "/licenses/libjpeg-turbo/",
+    "libopenjp2.so.7": "/licenses/openjpeg/",
+    "libdmtx.so.0": "/licenses/libdmtx/",
+}
+LICENCES = re.compile(r"/(LICEN[CS]E|COPYING|NOTICE)[^/]*$")
 
 
 @pytest.mark.usefixtures("stack")
-@pytest.mark.parametrize("function", ["ImageRequestFunction", "RenderTilesFunction"])
-def test_tiles_are_made_by_the_layers_own_libturbojpeg(function):
-    folders = [BUILD / layer / "python" for layer in FUNCTIONS[function]]
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", PIXELS, *folders], capture_output=True, text=True
-    )
-    assert done.stdout.startswith(str(BUILD / "PillowSimdLayer")), done.stderr
+@pytest.mark.parametrize(
+    "layer", sorted({each for layers in FUNCTIONS.values() for each in layers})
+)
+def test_a_layer_s_binaries_are_those_of_the_tests_and_come_with_their_licences(layer):
+    site = BUILD / layer / "python"
+    libraries = [path for path in site.rglob("*.so*") if re.search(r"\.so[.\d]*$", path.name)]
+    assert libraries
+    licences = [str(path) for path in site.glob("*.dist-info/**/*") if LICENCES.search(str(path))]
+    for library in libraries:
+        if binaries.is_watched(library):
+            assert binaries.is_ours(library), library
+        owner = library.relative_to(site).parts[0].partition(".")[0]
+        if owner == "vsv":
+            continue
+        name = OWNERS.get(library.name, OWNERS.get(owner, owner))
+        assert [path for path in licences if name in path], library
+
+
+def test_functions_run_on_their_layers_and_on_nothing_of_the_environment(
+    new_slide, bring_in, viewer
+):
+    """The emulator's processes, behind whose layers the environment of the tests is in reach."""
+    image_id, path = new_slide()
+    assert bring_in(path)["status"] == "IMPORTED"
+    assert viewer.get(f"/DeepZoom/{image_id}_files/9/0_0.jpeg").status_code == 200
+    found = {
+        library
+        for pid in binaries.processes()
+        if "ministack-lambda-" in Path(f"/proc/{pid}/cmdline").read_text()
+        for library in binaries.loaded(pid)
+    }
+    assert {path.name for path in found} >= {"libturbojpeg.so.0", "_halving.abi3.so"}
+    assert not [path for path in found if "site-packages" in path.parts]
 
 
 LABEL = """

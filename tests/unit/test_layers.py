@@ -5,10 +5,13 @@ import importlib.util
 import re
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
+import openslide_bin
 import pytest
 
+from tests import binaries
 from tests.conftest import ROOT, load_template
 from vsv import _halving
 
@@ -20,6 +23,7 @@ FOLDERS = {
 }
 MAX_UNZIPPED_MB = 250  # Lambda's limit for a function and its layers together
 LIBRARY = Path(_halving.__file__)
+NEWEST = "Amazon Linux 2023"
 
 
 @pytest.fixture(scope="module")
@@ -140,15 +144,84 @@ def test_libdmtx_comes_from_upstream_where_there_is_no_apt_and_only_as_pinned(
     assert ("error: " in done.stderr) != is_pinned
 
 
+@pytest.mark.parametrize(
+    ("python", "linux", "glibc"),
+    [
+        ((3, 11), "Amazon Linux 2", (2, 26)),
+        ((3, 12), "Amazon Linux 2023", (2, 34)),
+        ((3, 13), "Amazon Linux 2023", (2, 34)),
+    ],
+)
+def test_the_python_decides_about_the_glibc(finish, python, linux, glibc):
+    """AWS's list of runtimes: the Linux that each of them runs on."""
+    assert finish.linux_of(python) == linux
+    assert finish._LINUXES[linux]["GLIBC"] == glibc
+
+
+def test_a_runtime_of_another_linux_can_not_be_chosen(finish):
+    for path in sorted(ROOT.glob("**/*.template.yaml")):
+        parameter = load_template(path).get("Parameters", {}).get("PythonRuntime")
+        if parameter:
+            allowed = parameter["AllowedValues"]
+            assert parameter["Default"] == "python3.13"
+            assert set(allowed) == {"python3.12", "python3.13"}
+            for runtime in allowed:
+                python = tuple(map(int, runtime.removeprefix("python").split(".")))
+                assert finish.linux_of(python) == "Amazon Linux 2023"
+
+
+def test_a_wheel_s_library_is_one_that_lambda_can_load(finish):
+    """All compiled code in the layers, from its symbols; the wheels from PyPI as pip got them."""
+    site = Path(importlib.util.find_spec("PIL").origin).parents[1]
+    folders = ("PIL", "pillow_simd.libs", "pylibdmtx.libs", "openslide_bin", "wrapt")
+    libraries = [path for name in folders for path in (site / name).rglob("*.so*")]
+    libraries += [*site.glob("zxingcpp*.so"), LIBRARY]
+    assert len(libraries) > 7
+    bundled = {path.name for path in libraries}
+    for library in libraries:
+        assert not any("GLIBC" in each for each in finish._faults(library, bundled, NEWEST)), (
+            library
+        )
+    assert not [path for path in libraries if "_imagingtk" in path.name]
+
+
+def test_python_3_11_is_refused_for_its_glibc(finish):
+    """The layers' libraries ask for more than Amazon Linux 2 has."""
+    library = Path(openslide_bin.libopenslide1._name)
+    faults = list(finish._faults(library, set(), "Amazon Linux 2"))
+    assert any(
+        re.search(r"asks for GLIBC 2\.\d+, .*Amazon Linux 2 has 2\.26$", each) for each in faults
+    )
+
+
 def test_a_library_for_a_newer_linux_than_lambdas_is_refused(finish, monkeypatch):
-    assert list(finish._faults(LIBRARY, set())) == []
-    monkeypatch.setitem(finish._HIGHEST, "GLIBC", (2, 4))
-    (fault,) = finish._faults(LIBRARY, set())
-    assert re.search(r"too new a Linux: _halving.*\.so asks for GLIBC 2\.\d+, .* 2\.4$", fault)
+    assert list(finish._faults(LIBRARY, set(), NEWEST)) == []
+    monkeypatch.setitem(finish._LINUXES[NEWEST], "GLIBC", (2, 4))
+    (fault,) = finish._faults(LIBRARY, set(), NEWEST)
+    assert re.search(r"_halving.*\.so asks for GLIBC 2\.\d+, .* 2\.4$", fault)
 
 
 def test_a_library_that_needs_what_lambda_lacks_is_refused(finish, monkeypatch):
     monkeypatch.setattr(finish, "_LAMBDAS_OWN", re.compile("nothing"))
-    (fault,) = finish._faults(LIBRARY, set())
+    (fault,) = finish._faults(LIBRARY, set(), NEWEST)
     assert "needs libc.so.6" in fault
-    assert list(finish._faults(LIBRARY, {"libc.so.6"})) == []
+    assert list(finish._faults(LIBRARY, {"libc.so.6"}, NEWEST)) == []
+
+
+TEXTS = {
+    "libturbojpeg.so.0": "libjpeg-turbo",
+    "libopenjp2.so.7": "openjpeg",
+    "libdmtx.so.0": "libdmtx",
+}
+
+
+@pytest.mark.parametrize("layer", binaries.COMPILED)
+def test_a_wheel_has_the_licences_of_all_that_it_bundles(layer):
+    with zipfile.ZipFile(binaries.wheel(layer)) as wheel:
+        names = wheel.namelist()
+        bundled = [Path(name).name for name in names if ".libs/" in name]
+        assert bundled
+        for library in bundled:
+            texts = [name for name in names if f"/licenses/{TEXTS[library]}/" in name]
+            assert texts, library
+            assert any("Redistribution" in wheel.read(name).decode() for name in texts)

@@ -32,7 +32,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from fake_catalogue import WITHOUT_LABEL, Api, Catalogue, now, shown
 from graphql import GraphQLError, GraphQLSchema, build_schema, graphql_sync
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion
 
@@ -467,7 +467,7 @@ def draw_tile(width: int, height: int, level: int, col: int, row: int) -> bytes:
 def draw_label(text: str) -> bytes:
     image = Image.new("RGB", (400, 420), "white")
     draw = ImageDraw.Draw(image)
-    draw.text((24, 24), text[:22], fill="black", font=ImageFont.load_default(28))
+    draw.text((24, 24), text[:22], fill="black")
     for number, bit in enumerate(f"{int.from_bytes(hashlib.sha256(text.encode()).digest()):0256b}"):
         x, y = 110 + number % 16 * 11, 180 + number // 16 * 11
         if bit == "1":

@@ -186,15 +186,25 @@ class _Encoder:
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    """libturbojpeg: of the Lambda layer, or the system's; None where there is none."""
-    bundled = Path(PIL.__file__).parents[1] / "pillow_simd.libs" / "libturbojpeg.so.0"
-    for where in (str(bundled), bundled.name, None):
+    """libturbojpeg, or None where there is none.
+
+    Pillow-SIMD's wheel brings one along, and then no other one will do. Other Pillows do not, and
+    the system's is used.
+    """
+    bundled = Path(PIL.__file__).parents[1] / "pillow_simd.libs"
+    name = "libturbojpeg.so.0"
+    if bundled.exists():
+        return _declared(ctypes.CDLL(str(bundled / name)))
+    for found in (name, None):
         try:
             # The search is for other systems than Linux. (There, it would start a compiler.)
-            library = ctypes.CDLL(where or ctypes.util.find_library("turbojpeg") or bundled.name)
-            library.tjInitCompress.restype = ctypes.c_void_p
-            library.tjBufSize.restype = ctypes.c_ulong
-            return library
+            return _declared(ctypes.CDLL(found or ctypes.util.find_library("turbojpeg") or name))
         except (OSError, AttributeError):
             continue
     return None
+
+
+def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
+    library.tjInitCompress.restype = ctypes.c_void_p
+    library.tjBufSize.restype = ctypes.c_ulong
+    return library
