@@ -145,7 +145,7 @@ class Deployment:
         if (runtime := self._values.setdefault("PythonRuntime", _RUNTIME)) != _RUNTIME:
             raise DeploymentError(
                 f"PythonRuntime={runtime}, but `make setup` took Python {_RUNTIME[6:]}, for which"
-                " layers are built. Leave it out, or set up with another: make clean setup PYTHON=…"
+                " layers are built. Leave it out, or set up with another: make setup PYTHON=…"
             )
         who = account.identify(self.aws)
         self._note(f"account {who.number}, region {who.region}, as {who.caller}")

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -540,4 +541,4 @@ def test_reservations_that_lambda_would_refuse_are_told(run_deploy, aws):
 
 def test_another_python_than_the_layers_is_refused(run_deploy):
     with pytest.raises(DeploymentError, match="layers"):
-        run_deploy(PythonRuntime="python3.99")
+        run_deploy(PythonRuntime=f"python3.{12 if sys.version_info[1] == 13 else 13}")
