@@ -11,6 +11,8 @@ from vsv.wiring import catalogue
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Note the failure and return what was noted."""
-    count("ImportFailed")
     logger.warning("an import failed", kind=event["error"].get("Error"))
-    return fail_import(ImportJob.from_dict(event), event["error"], catalogue())
+    failed = fail_import(ImportJob.from_dict(event), event["error"], catalogue())
+    if failed["ImageID"] is not None:
+        count("ImportFailed")
+    return failed

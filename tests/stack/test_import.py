@@ -1,6 +1,7 @@
 """Slides through the deployed import: the scanner's script, races, kills and bad files."""
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -238,15 +239,56 @@ def test_bad_files_fail_with_a_reason_in_answer_and_record_and_are_kept(
         assert str(stack.efs) not in text
 
 
-def test_two_files_with_one_image_id_are_a_conflict(stack, new_slide, bring_in):
+def test_two_files_with_one_image_id_are_two_slides(stack, new_slide, bring_in, viewer):
     image_id, first = new_slide()
     assert bring_in(first)["status"] == "IMPORTED"
     _, second = new_slide(properties={"ImageID": image_id}, size=(600, 600))
     answer = bring_in(second)
-    assert answer["status"] == "FAILED"
-    assert image_id in answer["detail"]
-    assert second.exists()
+    assert (answer["status"], answer["filename"]) == ("IMPORTED", second.name)
+    assert answer["ImageID"].startswith(f"{image_id}-")
     assert stack.record(image_id)["Filename"] == first.name
+    for each in (image_id, answer["ImageID"]):
+        assert viewer.get(f"/DeepZoom/{each}_files/9/0_0.jpeg").status_code == 200
+
+
+def test_a_rescan_without_image_ids_is_a_slide_of_its_own(stack, new_slide, bring_in, viewer):
+    """As the GT 450 writes them."""
+    properties = {"ImageID": None}
+    _, path = new_slide(properties=properties)
+    first = bring_in(path)
+    new_slide(name=path.name, size=(900, 1000), properties=properties)
+    second = bring_in(path)
+    assert first["status"] == second["status"] == "IMPORTED"
+    assert first["ImageID"] == path.stem
+    assert second["ImageID"].startswith(f"{path.stem}-")
+    for answer, height in ((first, 769), (second, 1000)):
+        descriptor = viewer.get(f"/DeepZoom/{answer['ImageID']}.dzi").text
+        assert f'Height="{height}"' in descriptor
+        assert "scan" in stack.record(answer["ImageID"])["ImportWarnings"][-1]
+
+
+def test_the_same_bytes_under_another_name_are_told(stack, scanner, new_slide, bring_in):
+    image_id, path = new_slide()
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert bring_in(path)["sha256"] == sha256
+    body = {"filename": f"copy of {path.name}", "size": path.stat().st_size, "sha256": sha256}
+    answer = scanner.post("/ImportSlide", json=body).json()
+    assert (answer["status"], answer["ImageID"]) == ("IMPORTED", image_id)
+    assert (answer["filename"], answer["sha256"]) == (body["filename"], sha256)
+    assert f"the same bytes as '{path.name}'" in answer["detail"]
+    assert not transfers(stack, body["filename"])
+
+
+def test_a_part_that_was_imported_leaves_no_failure(stack, new_slide, bring_in):
+    image_id, path = new_slide()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    part = bring_in(path)
+    assert part["status"] == "FAILED"
+    path.write_bytes(whole)
+    assert bring_in(path)["ImageID"] == image_id
+    assert stack.record(part["ImageID"])["Status"] == "DELETED"
+    assert [each.name for each in stack.efs.glob(f"{path.stem}*.svs")] == [path.name]
 
 
 def test_a_rescan_under_the_old_name_is_a_new_slide_and_both_can_be_seen(
@@ -273,8 +315,9 @@ def test_names_of_other_alphabets_and_folders(stack, new_slide, bring_in, viewer
     stem = f"ohne Größe {uuid.uuid4()}"
     _, path = new_slide(name=f"{stem}.svs", properties={"ImageID": None})
     answer = bring_in(path)
-    assert (answer["status"], answer["ImageID"]) == ("IMPORTED", stem)
-    assert viewer.get(f"/DeepZoom/{stem}_files/10/0_0.jpeg").status_code == 200
+    assert answer["status"] == "IMPORTED"
+    assert answer["ImageID"].startswith("ohne-Gro")
+    assert viewer.get(f"/DeepZoom/{answer['ImageID']}_files/10/0_0.jpeg").status_code == 200
 
 
 def test_slides_survive_a_restart_of_the_stack(stack, new_slide, bring_in, api, scanner):

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from moto.s3.exceptions import NoSuchUpload
 from tests.conftest import dynamodb
 from tests.s3 import BUCKET, PYRAMIDS, S3
 from vsv import aws as clients
+from vsv.failures import named
 from vsv.imports.decision import ImportDesk
 from vsv.imports.files import FileState, check_file
 from vsv.imports.request import Answer, ImportRequest
@@ -110,7 +112,8 @@ class FakeWorkflow:
             for piece in plan["pieces"]:
                 self.importer.render_tiles(job, piece["start"], piece["stop"])
             self.importer.finish_import(job)
-        except Exception as error:  # noqa: BLE001  as Step Functions does
+        except Exception as raised:  # noqa: BLE001  as the functions and Step Functions do
+            error = named(raised) or raised
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
             fail_import(job, {"Error": type(error).__name__, "Cause": cause}, self.catalogue)
 
@@ -141,7 +144,8 @@ class World:
             TASK_ARN,
             now=lambda: self.clock,
         )
-        self.desk = ImportDesk(self.files, catalogue, self.transfers, self.workflow)
+        self.ahead_s = 0.0
+        self.desk = ImportDesk(self.files, catalogue, self.transfers, self.workflow, now=self.now)
 
     def scan(self, source: Path, name: str, mtime_s: int = 1_700_000_000) -> ImportRequest:
         path = self.scanner / name
@@ -149,6 +153,10 @@ class World:
         shutil.copy(source, path)
         os.utime(path, (mtime_s, mtime_s))
         return ImportRequest(name, path.stat().st_size)
+
+    def now(self) -> float:
+        """The time, or as much later as a test needs."""
+        return time.time() + self.ahead_s
 
     def call(self, request: ImportRequest) -> Answer:
         return self.desk.handle(request)

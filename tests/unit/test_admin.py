@@ -231,7 +231,7 @@ def test_an_import_that_hangs_for_want_of_its_execution_is_gone_on_with(
             {"Removal": {"Operation": "DELETE", "State": "FAILED"}, "ImportStatus": "FAILED"},
             "DELETE of the slide is not done",
         ),
-        ({"Filename": "1", "ImportStatus": "FAILED"}, "its ImageID is another slide's"),
+        ({"Filename": "1", "ImportStatus": "FAILED"}, "this cannot be an ImageID"),
     ],
 )
 def test_what_cannot_be_retried_is_refused_and_the_others_are_not(
@@ -257,8 +257,8 @@ def test_all_are_retried_but_those_that_would_be_refused(
     assert code == 0
     assert sorted(line.partition(":")[0] for line in out) == [ID, "77"]
     assert err == [
-        "vsv-admin: day 1/y.svs: left out: its ImageID is another slide's: "
-        "one of the two has to be deleted"
+        "vsv-admin: day 1/y.svs: left out: this cannot be an ImageID: "
+        "take-in imports the file under another"
     ]
 
 
@@ -396,17 +396,15 @@ def test_what_cannot_be_taken_in_is_told_and_the_others_are(
     version = str(FileVersion.of(world.storage.root / "failed.svs"))
     fields = {"Filename": "failed.svs", "FileVersion": version, "FileSize": size}
     add(world, "700008", **fields, ImportStatus="FAILED", ImportError="no disk")
-    job = ImportJob(ID, "same id.svs", size, 1_700_000_000 * 10**9)
-    conflict = f"ImageID {ID} belongs to another slide"
-    executions.told[job.name] = Execution("FAILED", conflict)
     before = world.catalogue.get(ID)
     code, out, err = admin("take-in", "--min-age", "0", "--json")
     assert (code, err) == (
         1,
-        ["vsv-admin: 6 slide files: 3 refused, 1 known, 1 failed, 1 imported"],
+        ["vsv-admin: 6 slide files: 3 refused, 1 known, 2 imported"],
     )
     told = {row["Filename"]: row for row in map(json.loads, out)}
     assert told["y.svs"]["ImageID"] == "700009"
+    assert told["same id.svs"]["ImageID"].startswith(f"{ID}-")
     assert {name: (row["state"], row["detail"]) for name, row in told.items()} == {
         "a:b.svs": (
             "refused",
@@ -417,7 +415,7 @@ def test_what_cannot_be_taken_in_is_told_and_the_others_are(
             "its record has another modification time: it was copied without",
         ),
         "failed.svs": ("refused", "its import failed, see 700008: no disk"),
-        "same id.svs": ("failed", conflict),
+        "same id.svs": ("imported", None),
         "y.svs": ("imported", None),
     }
     assert world.catalogue.get(ID) == before

@@ -2,6 +2,7 @@
 
 import builtins
 import threading
+import time
 
 import boto3
 import botocore.exceptions
@@ -9,10 +10,10 @@ import pytest
 from botocore.retries.standard import ThrottledRetryableChecker
 
 from tests.conftest import ROOT, load_template
-from tests.statemachine import definition, deploy, fault, states
+from tests.statemachine import client, definition, deploy, fault, states
 from vsv import errors
 from vsv.catalogue import FAILED
-from vsv.imports.workflow import ImportJob
+from vsv.imports.workflow import ImportJob, StepFunctions
 from vsv.slides import FileVersion
 
 FUNCTIONS = load_template(ROOT / "func.template.yaml")["Resources"]
@@ -206,7 +207,7 @@ def test_an_error_of_the_slide_or_of_ours_is_not_tried_again(machine, name):
 @pytest.mark.parametrize("name", [name for name in TASKS if "ResultSelector" in TASKS[name]])
 def test_an_answer_beside_the_contract_ends_the_execution_without_a_trace(machine, name):
     """Step Functions lets nobody catch it. Who asks for the slide again starts the import again,
-    a few times over.
+    a few times over, and again after some hours.
     """
     if name == FAILURE_PATH:
         machine.functions.fail("ExtractMetadata", fault("UnreadableSlide"), for_ever=True)
@@ -219,6 +220,10 @@ def test_an_answer_beside_the_contract_ends_the_execution_without_a_trace(machin
     while machine.workflow.ensure(job, lambda: False):
         started.append(machine.wait(f"{job.name}-{len(started) + 1}")["status"])
     assert started == ["FAILED"] * 5
+    later = StepFunctions(client(), machine.arn, now=lambda: time.time() + 13 * 3600)
+    assert later.ensure(job, lambda: False)
+    assert machine.wait(f"{job.name}-6")["status"] == "FAILED"
+    assert not machine.workflow.ensure(job, lambda: False)
 
 
 def test_an_answer_that_is_not_needed_may_be_any(machine):

@@ -12,6 +12,7 @@ __all__ = [
     "Archived",
     "ChecksumMismatch",
     "Conflict",
+    "DuplicateSlide",
     "FileChanged",
     "Forbidden",
     "ImageIdConflict",
@@ -64,6 +65,10 @@ class ChecksumMismatch(Conflict):
 
 class ImageIdConflict(Conflict):
     """Two different files carry one ImageID."""
+
+
+class DuplicateSlide(Conflict):
+    """Another slide was imported from the same bytes."""
 
 
 class FileChanged(Conflict):

@@ -34,7 +34,7 @@ from vsv.index import BlockAddress, SlideIndex
 from vsv.slides import FileVersion, SlideFile, TileBlock
 from vsv.stores import ImageFolder, ImageStore, remove_folder
 
-__all__ = ["Storage", "parse_filename", "parse_image_id"]
+__all__ = ["Storage", "is_image_id", "parse_filename", "parse_image_id"]
 
 _SLIDE_SUFFIX: Final = ".svs"
 _INDEX_SUFFIX: Final = ".index"
@@ -80,6 +80,15 @@ def parse_image_id(text: str) -> str:
     if reason:
         raise InvalidRequest(f"ImageID {text[:80]!r} {reason}")
     return text
+
+
+def is_image_id(text: str) -> bool:
+    """Whether the text can name what was made of a slide; see ``parse_image_id``."""
+    try:
+        parse_image_id(text)
+    except InvalidRequest:
+        return False
+    return True
 
 
 def _wrong_name(name: str) -> str | None:

@@ -121,14 +121,14 @@ class Intake:
         ]
         for record in records:
             if record["FileVersion"] == str(file.version):
-                if record["ImportStatus"] == FAILED:
+                if record["ImportStatus"] == FAILED and not self._arrivals.is_retry_due(record):
                     raise Conflict(
                         f"its import failed, see {record['ImageID']}: {record.get('ImportError')}"
                     )
-                # An import that was stopped from outside is gone on with.
+                # What was stopped from outside is continued; what may succeed now is tried again.
                 return bool(record["ImportStatus"] == IMPORTED)
         if any(record["ImportStatus"] == IMPORTED for record in records):
-            # A second slide under this name would be refused the ImageID, as it should.
+            # It would become a second slide, as a rescan does.
             raise Conflict("its record has another modification time: it was copied without")
         return False
 

@@ -7,6 +7,7 @@ from vsv.admin.standing import standing
 from vsv.admin.watch import Executions, generation_of
 from vsv.catalogue import FAILED, IMPORTED, IMPORTING, Catalogue, Record
 from vsv.errors import Conflict, Unavailable
+from vsv.imports.failures import has_image_id
 from vsv.imports.workflow import ImportJob, Workflow
 
 __all__ = ["Again", "Reimports", "check"]
@@ -25,9 +26,9 @@ def check(record: Record | None, again: Again) -> Record:
     record = standing(record)
     if record.get("Status") == "TRANSFERRED":
         raise Conflict("the slide is archived")
-    if record["ImageID"] == record["Filename"]:
-        # By this name the import would make a second slide of what is a mistake.
-        raise Conflict("its ImageID is another slide's: one of the two has to be deleted")
+    if not has_image_id(record):
+        # Version 0.1 noted failures so.
+        raise Conflict("this cannot be an ImageID: take-in imports the file under another")
     if again is Again.RETRY and record["ImportStatus"] == IMPORTED:
         raise Conflict("the slide's import did not fail")
     if again is not Again.RETRY and record["ImportStatus"] == IMPORTING:

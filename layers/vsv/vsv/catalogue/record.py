@@ -39,7 +39,10 @@ _NO_TIME: Final = "-"
 
 # Kept by the table itself, or counted too often to be worth a line: no part of the history.
 _UNRECORDED: Final = frozenset(
-    {"ImageID", "Version", "lastModified", "TilesRendered", "Generation"}
+    {
+        *("ImageID", "Version", "lastModified", "TilesRendered", "Generation"),
+        *("Retries", "RetryAt", "CopyAgain"),
+    }
 )
 _DERIVED: Final = frozenset({"Listed", "ScannedAt", "Unidentified", "FailedAt"})
 

@@ -94,11 +94,18 @@ class Catalogue:
 
         A record written a moment ago can be missing, since the index follows the table.
         """
+        return self._by("Filename", filename)
+
+    def by_sha256(self, sha256: str) -> list[Record]:
+        """All records of slides with these bytes, under any name; see ``by_filename``."""
+        return self._by("Sha256", sha256)
+
+    def _by(self, attribute: str, value: str) -> list[Record]:
         answer = self.slides.query(
-            IndexName="Filename-index", KeyConditionExpression=Key("Filename").eq(filename)
+            IndexName=f"{attribute}-index", KeyConditionExpression=Key(attribute).eq(value)
         )
         records = self.get_many(str(item["ImageID"]) for item in answer["Items"])
-        return [record for record in records if record and record["Filename"] == filename]
+        return [record for record in records if record and record.get(attribute) == value]
 
     def by_slide_id(self, slide_id: str, limit: int) -> list[Record]:
         """Return the records of so many slides, but deleted ones, that have this SlideID.

@@ -5,6 +5,9 @@ once; each looks at what is true now and nudges it one step on.
 """
 
 import math
+import time
+from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from vsv.catalogue import (
@@ -13,11 +16,12 @@ from vsv.catalogue import (
     IMPORTING,
     Catalogue,
     Record,
-    is_deleted,
     removal_of,
 )
 from vsv.imports.arrivals import Arrivals
+from vsv.imports.failures import seconds_to_retry
 from vsv.imports.files import Files, FileState
+from vsv.imports.others import is_original, same_bytes
 from vsv.imports.request import Answer, ImportRequest, ImportState
 from vsv.imports.transfers import Transfers, TransferState, TransferStatus
 from vsv.imports.workflow import Workflow
@@ -28,6 +32,10 @@ __all__ = ["ImportDesk"]
 
 _BEING_DELETED: Final = "an earlier slide of this file is being deleted"
 
+_STOPPED: Final = (
+    "the import was stopped from outside, again and again; the next attempt is in some hours"
+)
+
 # A file that did not change for so long has arrived, where no transfer tells.
 _QUIET_S: Final = 15.0
 
@@ -36,12 +44,18 @@ class ImportDesk:
     """Decides about one file after another."""
 
     def __init__(
-        self, files: Files, catalogue: Catalogue, transfers: Transfers, workflow: Workflow
+        self,
+        files: Files,
+        catalogue: Catalogue,
+        transfers: Transfers,
+        workflow: Workflow,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._files = files
         self._catalogue = catalogue
         self._transfers = transfers
-        self._arrivals = Arrivals(catalogue, workflow)
+        self._now = now
+        self._arrivals = Arrivals(catalogue, workflow, now)
 
     def handle(self, request: ImportRequest) -> Answer:
         """Look at the file, do what is next, and say how it stands."""
@@ -53,15 +67,30 @@ class ImportDesk:
         return self._answer(request, file, self._arrivals.record_of(request.filename, file))
 
     def _answer(self, request: ImportRequest, file: FileState, record: Record | None) -> Answer:
-        if not _is_described(request, file, record):
+        if not _is_described(request, file, record) or self._is_bad_copy(request, record):
             return self._fetch(request, file, record)
         if record and removal_of(record) == "DELETE":
             return Answer(ImportState.ARRIVING, _BEING_DELETED)
         if record and record["ImportStatus"] == IMPORTED:
             return _imported(record)
         if record and record["ImportStatus"] == FAILED:
-            return _failed(str(record.get("ImportError")), record)
+            is_due = self._arrivals.is_retry_due(record) or _has_news(request, record)
+            if not is_due:
+                return _failed(self._why_failed(record), record)
         return self._import(request, file, record)
+
+    def _is_bad_copy(self, request: ImportRequest, record: Record | None) -> bool:
+        """Whether the file on EFS is not what the workstation has, and no other came since."""
+        if record is None or not record.get("CopyAgain"):
+            return False
+        transfer = self._transfers.status(request.filename)
+        found_at = datetime.fromisoformat(str(record["CopyAgain"])).timestamp()
+        return transfer.state is not TransferState.DONE or transfer.started_at < found_at
+
+    def _why_failed(self, record: Record) -> str:
+        wait_s = seconds_to_retry(record, self._now())
+        again = f"; the next attempt is in {_in_words(wait_s)}" if wait_s else ""
+        return f"{record.get('ImportError')}{again}"
 
     def _import(self, request: ImportRequest, file: FileState, record: Record | None) -> Answer:
         """The file is on EFS: see that it has arrived, and that it is imported once."""
@@ -72,12 +101,13 @@ class ImportDesk:
             told_whole = transfer.state is TransferState.DONE and transfer.size == file.size
             if not told_whole and file.quiet_s < _QUIET_S:
                 return Answer(ImportState.ARRIVING, "the file changed a moment ago")
-        job = self._arrivals.job(request.filename, file, request.sha256)
+        has_news = record is not None and _has_news(request, record)
+        job = self._arrivals.job(request.filename, file, request.sha256, has_news=has_news)
         if self._arrivals.ensure(job):
             return _importing("the slide is being imported", record)
-        settled = self._arrivals.settled(request.filename, file)
+        settled = self._arrivals.settled(request.filename, job)
         if settled is None:
-            return _failed("the import was stopped from outside, again and again", {})
+            return self._same_bytes(request) or _failed(_STOPPED, {})
         # It ended since we looked; the bytes are held against the record as always.
         return self._answer(request, file, settled)
 
@@ -105,6 +135,8 @@ class ImportDesk:
                 return _imported(other)
             if removal_of(other) == "DELETE" and other["FileSize"] == request.size:
                 return Answer(ImportState.ARRIVING, _BEING_DELETED)
+        if same := self._same_bytes(request):
+            return same
         for other in filter(None, (record, *others)):
             if file and other["FileVersion"] == str(file.version):
                 # A slide was made of the file that is in the way.
@@ -116,6 +148,7 @@ class ImportDesk:
         reason = _why_again(last, request.size)
         wait_s = self._transfers.wait_s(request.size, last)
         if wait_s:
+            reason = reason or "earlier transfers brought nothing"
             detail = f"{reason}; the next attempt is in {_in_words(wait_s)}"
         elif not self._transfers.start(request.filename, request.size, last):
             detail = "the transfer was just started"
@@ -126,6 +159,20 @@ class ImportDesk:
             detail = "the transfer to EFS was started"
         return Answer(ImportState.TRANSFERRING, detail)
 
+    def _same_bytes(self, request: ImportRequest) -> Answer | None:
+        """The answer where the very bytes were imported under another name, and are kept."""
+        if request.sha256 is None:
+            return None
+        for other in self._catalogue.by_sha256(request.sha256):
+            if other["FileSize"] == request.size and is_original(other) and self._holds(other):
+                return _imported(other, same_bytes(other))
+        return None
+
+    def _holds(self, record: Record) -> bool:
+        """Whether the slide's file is in the archive, or on EFS under whatever name."""
+        version = FileVersion.parse(record["FileVersion"])
+        return "Archive" in record or self._files.holds(str(record["Filename"]), version)
+
     def _is_kept(self, request: ImportRequest, file: FileState | None, other: Record) -> bool:
         """Whether the file described was imported, and is in the archive or under another name.
 
@@ -134,11 +181,7 @@ class ImportDesk:
         same = other["FileSize"] == request.size and (
             other.get("Sha256") == request.sha256 if request.sha256 else file is None
         )
-        version = FileVersion.parse(other["FileVersion"])
-        imported = other["ImportStatus"] == IMPORTED
-        if not same or not imported or is_deleted(other) or removal_of(other) == "DELETE":
-            return False
-        return "Archive" in other or self._files.holds(request.filename, version)
+        return same and is_original(other) and self._holds(other)
 
 
 def _is_described(request: ImportRequest, file: FileState, record: Record | None) -> bool:
@@ -147,6 +190,12 @@ def _is_described(request: ImportRequest, file: FileState, record: Record | None
         return False
     known = record.get("Sha256") if record else None
     return not (request.sha256 and known) or request.sha256 == known
+
+
+def _has_news(request: ImportRequest, record: Record) -> bool:
+    """Whether the SHA-256 of a file whose import failed is known now, and may change that."""
+    failed = record["ImportStatus"] == FAILED and "RetryAt" in record
+    return failed and request.sha256 is not None and "Sha256" not in record
 
 
 def _imported(record: Record, detail: str = "imported") -> Answer:

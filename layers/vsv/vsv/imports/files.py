@@ -9,24 +9,24 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from vsv.errors import FileChanged, InvalidRequest, Unavailable, UnreadableSlide
+from vsv.errors import FileChanged, Unavailable, UnreadableSlide
+from vsv.imports.naming import image_id_for
 from vsv.slides import FileVersion, Slide
-from vsv.storage import Storage, parse_image_id
+from vsv.storage import Storage
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
 
-__all__ = ["FileState", "Files", "RemoteFiles", "check_file", "image_id_of", "quiet_s"]
+__all__ = ["FileState", "Files", "RemoteFiles", "check_file", "quiet_s"]
 
 
 @dataclass(frozen=True)
 class FileState:
     """A file on EFS: ``size`` in bytes, ``mtime_ns`` since 1970, ``quiet_s`` since it changed.
 
-    ``image_id`` is what the file will be known by: its ImageID tag, or its stem.
+    ``image_id`` is what the slide should be known by: see ``image_id_for``.
     """
 
     size: int
@@ -58,15 +58,6 @@ class Files(Protocol):
         """Free the name for another file; the one that has it is kept under another."""
 
 
-def image_id_of(slide: Slide, filename: str) -> str:
-    """The slide's ImageID tag; the file's stem where the tag is missing or cannot be an ID."""
-    tag = slide.metadata().image_id
-    try:
-        return parse_image_id(tag) if tag else _stem(filename)
-    except InvalidRequest:
-        return _stem(filename)
-
-
 def check_file(
     storage: Storage, filename: str, version: FileVersion | None = None
 ) -> dict[str, Any] | None:
@@ -81,9 +72,10 @@ def check_file(
         return None
     try:
         with Slide(path) as slide:
-            image_id = image_id_of(slide, filename)
+            tag = slide.metadata().image_id
     except (UnreadableSlide, FileNotFoundError):
-        image_id = _stem(filename)
+        tag = None
+    image_id = image_id_for(tag, filename)
     return asdict(FileState(status.st_size, status.st_mtime_ns, quiet_s(status), image_id))
 
 
@@ -125,7 +117,3 @@ class RemoteFiles:
         if "FunctionError" in answer:
             raise Unavailable("the slide store could not be asked; try again later")
         return result
-
-
-def _stem(filename: str) -> str:
-    return PurePosixPath(filename).stem

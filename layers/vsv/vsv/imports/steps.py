@@ -1,6 +1,5 @@
 """The import workflow's steps. Each may be repeated, killed half-way and repeated again."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -8,19 +7,17 @@ from PIL import Image
 
 from vsv.catalogue import Catalogue
 from vsv.errors import (
-    ArchiveNotReady,
     ChecksumMismatch,
+    DuplicateSlide,
     FileChanged,
     ImageIdConflict,
-    IncompletePyramid,
-    InvalidRequest,
     NotFound,
-    StorageFull,
-    Unavailable,
     UnreadableSlide,
 )
 from vsv.imports import records
+from vsv.imports.failures import Failure
 from vsv.imports.identity import identify
+from vsv.imports.others import OtherSlides
 from vsv.imports.workflow import ImportJob
 from vsv.index import (
     BlockAddress,
@@ -38,28 +35,10 @@ from vsv.settings import StepSettings
 from vsv.slides import ASSOCIATED_IMAGES, Damage, Slide, log_damage, parse_description
 from vsv.storage import Storage
 
-__all__ = ["Importer", "explain", "fail_import"]
+__all__ = ["Importer", "fail_import"]
 
 # Progress is written to the record once for so many tiles: about once a second.
 _TILES_PER_REPORT: Final = 100
-# Error types whose message was written for people; others are the library's or Lambda's inside.
-_EXPLAINED: Final = frozenset(
-    kind.__name__
-    for kind in (
-        ArchiveNotReady,
-        ChecksumMismatch,
-        FileChanged,
-        ImageIdConflict,
-        IncompletePyramid,
-        InvalidRequest,
-        NotFound,
-        StorageFull,
-        Unavailable,
-        UnreadableSlide,
-    )
-)
-_TIMEOUTS: Final = frozenset({"States.Timeout", "Sandbox.Timedout"})
-_MAX_REASON_CHARS: Final = 500
 
 
 class Importer:
@@ -73,13 +52,14 @@ class Importer:
     ) -> None:
         self._storage = storage
         self._catalogue = catalogue
+        self._others = OtherSlides(storage, catalogue)
         self._settings = settings
         self._quality = quality
 
     def extract_metadata(self, job: ImportJob) -> dict[str, Any]:
         """ExtractMetadata: record, index, associated images; return the pieces to be rendered.
 
-        Raises UnreadableSlide, ChecksumMismatch, FileChanged or ImageIdConflict.
+        Raises UnreadableSlide, ChecksumMismatch, FileChanged, ImageIdConflict or DuplicateSlide.
         """
         with _open(job, self._storage) as slide:
             fingerprint = Fingerprint.of(slide)
@@ -89,6 +69,7 @@ class Importer:
                 raise ChecksumMismatch(
                     f"the copy on EFS has SHA-256 {sha256}, the scanner's file {job.sha256}"
                 )
+            self._others.check_original(job, sha256)
             metadata = parse_description(slide.description, self._settings.scanner_zone)
             images, warnings = _associated_images(slide)
             identity = identify(
@@ -99,8 +80,7 @@ class Importer:
             )
             # Whatever the import noticed: in the order in which technicians read it.
             warnings = [*identity.warnings, *metadata.warnings, *warnings]
-            if job.image_id != metadata.image_id:
-                warnings.append("the file's name stands for the ImageID")
+            warnings += self._others.notes(job, metadata.image_id)
             pyramid = default_pyramid(slide)
             index = SlideIndex.of(
                 slide,
@@ -211,33 +191,22 @@ class Importer:
         tiles = index.pyramid.count(index.levels)
         records.warn_of_same_slide_id(self._catalogue, job.image_id)
         records.finish(self._catalogue, job.image_id, str(job.version), tiles)
+        self._others.settle(job)
         return {"tiles": tiles}
 
 
-def fail_import(job: ImportJob, error: Mapping[str, str], catalogue: Catalogue) -> dict[str, str]:
-    """FailImport: leave on the record why. ``error`` has Step Functions' ``Error``, ``Cause``."""
-    reason = explain(error)
-    fields = {**_job_fields(job), "Sha256": job.sha256}
-    if error.get("Error") == ImageIdConflict.__name__:
-        # The ID is another slide's even if that has no record just now.
-        fields["ImageID"] = job.filename
-        reason = f"ImageID {job.image_id} belongs to another slide"
-    image_id = records.fail(catalogue, fields, reason)
-    return {"ImageID": image_id, "reason": reason}
+def fail_import(
+    job: ImportJob, error: Mapping[str, str], catalogue: Catalogue
+) -> dict[str, str | None]:
+    """FailImport: leave on the record why. ``error`` has Step Functions' ``Error``, ``Cause``.
 
-
-def explain(error: Mapping[str, str]) -> str:
-    """Say in a sentence why a step failed, without stack trace or server path."""
-    kind = error.get("Error", "")
-    try:
-        message = str(json.loads(error.get("Cause", ""))["errorMessage"])
-    except (ValueError, KeyError, TypeError):
-        message = ""
-    if kind in _EXPLAINED and message:
-        return message[:_MAX_REASON_CHARS]
-    if kind in _TIMEOUTS or "Task timed out" in message:
-        return "a step of the import took too long"
-    return f"an internal error stopped the import ({kind or 'unknown'})"
+    Nothing is left of a copy of another slide's bytes that the workstation may delete.
+    """
+    why = Failure.of(error)
+    if why.error == DuplicateSlide.__name__ and job.sha256:
+        return {"ImageID": None, "reason": why.reason}
+    image_id = records.fail(catalogue, {**_job_fields(job), "Sha256": job.sha256}, why)
+    return {"ImageID": image_id, "reason": why.reason}
 
 
 def _open(
@@ -283,7 +252,7 @@ def _check_owner(job: ImportJob, storage: Storage) -> None:
             return
         if not storage.images(job.image_id).has_descriptor():
             return
-    raise ImageIdConflict("the ImageID belongs to another slide")
+    raise ImageIdConflict(f"ImageID {job.image_id} belongs to another slide")
 
 
 def _associated_images(slide: Slide) -> tuple[dict[str, Image.Image], list[str]]:

@@ -61,6 +61,11 @@ class TransferStatus:
         """The size in bytes that was announced for the file."""
         return int(self.row["Size"]) if self.row else None
 
+    @property
+    def started_at(self) -> float:
+        """When it was started, in seconds since 1970; 0 where none was."""
+        return float(self.row["ClaimedAt"]) if self.row else 0.0
+
     def attempts(self, size: int) -> int:
         """How often the transfer of a file of this size in bytes was started."""
         return int(self.row.get("Attempts", 1)) if self.row and self.size == size else 0

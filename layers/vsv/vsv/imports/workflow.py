@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from vsv.slides import FileVersion
@@ -13,8 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ImportJob", "StepFunctions", "Workflow"]
 
-# Executions that were stopped from outside are followed by another: so many in all.
-_MAX_ATTEMPTS: Final = 5
+# Executions that were stopped from outside are followed by another: so many at once, and then one
+# when this long has passed, so that no file is given up.
+_ATTEMPTS_AT_ONCE: Final = 5
+_PAUSE_S: Final = 12 * 3600
 
 
 @dataclass(frozen=True)
@@ -84,20 +88,33 @@ class Workflow(Protocol):
 class StepFunctions:
     """The workflow as a Step Functions state machine."""
 
-    def __init__(self, client: "SFNClient", state_machine_arn: str) -> None:
+    def __init__(
+        self,
+        client: "SFNClient",
+        state_machine_arn: str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._client = client
         self._arn = state_machine_arn
+        self._now = now
 
     def ensure(self, job: ImportJob, is_settled: Callable[[], bool]) -> bool:
         """See Workflow. Executions that were aborted or timed out leave no trace."""
-        for attempt in range(1, _MAX_ATTEMPTS + 1):
-            if self._is_running(f"{job.name}-{attempt}", job):
+        for attempt in count(1):
+            ended_at = self._run(f"{job.name}-{attempt}", job)
+            if ended_at is None:
                 return True
             if is_settled():
                 return False
-        return False
+            if attempt >= _ATTEMPTS_AT_ONCE and self._now() < ended_at + _PAUSE_S:
+                return False
+        raise AssertionError("unreachable")
 
-    def _is_running(self, name: str, job: ImportJob) -> bool:
+    def _run(self, name: str, job: ImportJob) -> float | None:
+        """Start the execution of this name unless there is one.
+
+        Return when it ended, in seconds since 1970; None while it is running.
+        """
         try:
             self._client.start_execution(
                 stateMachineArn=self._arn, name=name, input=json.dumps(asdict(job))
@@ -105,6 +122,7 @@ class StepFunctions:
         except self._client.exceptions.ExecutionAlreadyExists:
             # Step Functions says so where the execution has ended, or its input differs.
             arn = self._arn.replace(":stateMachine:", ":execution:") + f":{name}"
-            status = self._client.describe_execution(executionArn=arn)["status"]
-            return status in ("RUNNING", "PENDING_REDRIVE")
-        return True
+            found = self._client.describe_execution(executionArn=arn)
+            if found["status"] not in ("RUNNING", "PENDING_REDRIVE"):
+                return found["stopDate"].timestamp()
+        return None

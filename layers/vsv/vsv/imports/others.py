@@ -1,0 +1,171 @@
+"""Other slides that an import meets: of the same bytes, the same file name, the same ImageID tag.
+
+A rescan is a slide of its own. So is a slide whose scanner counts as another one does. The records
+say so, to those who read them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from vsv.catalogue import FAILED, IMPORTED, Catalogue, Record, is_deleted, removal_of
+from vsv.errors import DuplicateSlide, FileChanged
+from vsv.imports import records
+from vsv.imports.naming import is_url_safe
+from vsv.imports.workflow import ImportJob
+from vsv.slides import FileVersion
+from vsv.storage import Storage
+
+__all__ = ["OtherSlides", "is_original", "same_bytes"]
+
+# Of parts of a file, this much is compared at both ends.
+_COMPARED_BYTES: Final = 1 << 20
+# So many changes of a record are looked through for them.
+_MAX_LINES: Final = 100
+
+
+class OtherSlides:
+    """Finds them, and what is left of imports that the job's has made pointless."""
+
+    def __init__(self, storage: Storage, catalogue: Catalogue) -> None:
+        self._storage = storage
+        self._catalogue = catalogue
+
+    def check_original(self, job: ImportJob, sha256: str) -> None:
+        """Raise DuplicateSlide where these bytes are another slide's, under another name.
+
+        If the workstation knows their SHA-256 it will be told to delete its copy; then the copy on
+        EFS goes, too. A slide that has its record is imported again whatever others there are.
+        """
+        own = self._catalogue.get(job.image_id)
+        if own and records.is_of(own, _fields(job)) and records.is_slide(own):
+            return
+        for other in self._catalogue.by_sha256(sha256):
+            if (other["Filename"], other["FileVersion"]) == (job.filename, str(job.version)):
+                continue
+            if is_original(other) and self._is_kept(other):
+                if job.sha256:
+                    self._remove_copy(job, other)
+                raise DuplicateSlide(
+                    f"{same_bytes(other)}; delete this one, or have its SHA-256 sent"
+                )
+
+    def notes(self, job: ImportJob, tag: str | None) -> list[str]:
+        """Say where the slide's ImageID comes from, and which other scans have its name."""
+        found = []
+        if not tag:
+            found.append("the file has no ImageID: it is made of the file's name")
+        elif not is_url_safe(tag):
+            found.append(
+                f"the ImageID {tag[:80]!r} cannot be used in addresses: "
+                "the file's name stands for the ImageID"
+            )
+        elif job.image_id != tag:
+            found.append(f"the ImageID {tag} is another slide's, too: this one has its own")
+        return found + [_scanned(job.version, other) for other in self._scans(job)]
+
+    def settle(self, job: ImportJob) -> None:
+        """The job's slide is imported: note it on other scans, and end failures of its own file."""
+        for other in self._scans(job):
+            text = _scanned(FileVersion.parse(other["FileVersion"]), _record(job))
+            records.note(self._catalogue, str(other["ImageID"]), text)
+        self._remove_parts(job, job.image_id)
+        for other in self._others_of_name(job):
+            same = other["FileVersion"] == str(job.version)
+            if other["ImportStatus"] == FAILED and (same or not records.is_slide(other)):
+                self._remove_parts(job, str(other["ImageID"]))
+                records.supersede(self._catalogue, str(other["ImageID"]), job.image_id)
+
+    def _others_of_name(self, job: ImportJob) -> Iterator[Record]:
+        for other in self._catalogue.by_filename(job.filename):
+            if other["ImageID"] != job.image_id and not is_deleted(other):
+                yield other
+
+    def _scans(self, job: ImportJob) -> Iterator[Record]:
+        """Other slides whose file has, or had, the same name."""
+        for other in self._others_of_name(job):
+            if records.is_slide(other) and other["FileVersion"] != str(job.version):
+                yield other
+
+    def _is_kept(self, record: Record) -> bool:
+        return "Archive" in record or self._path(record) is not None
+
+    def _path(self, record: Record) -> Path | None:
+        version = FileVersion.parse(record["FileVersion"])
+        try:
+            return self._storage.locate(str(record["Filename"]), version)
+        except FileChanged:
+            return None
+
+    def _remove_copy(self, job: ImportJob, original: Record) -> None:
+        """Remove the job's file, and its failures, for another slide has the same bytes."""
+        copy, kept = self._path(_record(job)), self._path(original)
+        if copy is None or (kept is not None and copy.samefile(kept)):
+            return
+        self._storage.remove_slide(job.filename, job.version)
+        for record in self._catalogue.by_filename(job.filename):
+            if records.is_of(record, _fields(job)):
+                by = str(original["ImageID"])
+                records.supersede(self._catalogue, str(record["ImageID"]), by)
+
+    def _remove_parts(self, job: ImportJob, image_id: str) -> None:
+        """Remove files that were set aside for the job's, if that begins with their very bytes.
+
+        The record was theirs, one after the other, as its history tells.
+        """
+        slides = {str(other["FileVersion"]) for other in self._scans(job)}
+        lines, _ = self._catalogue.history(image_id, _MAX_LINES)
+        for line in lines:
+            for change in line["Changes"]:
+                if change["Field"] == "FileVersion":
+                    versions = {change.get("From"), change.get("To")} - {None, str(job.version)}
+                    for version in sorted(versions - slides):
+                        self._remove_part(job, FileVersion.parse(version))
+
+    def _remove_part(self, job: ImportJob, version: FileVersion) -> None:
+        try:
+            whole = self._storage.locate(job.filename, job.version)
+            part = self._storage.locate(job.filename, version)
+        except FileChanged:
+            return
+        if version.size < job.size and _begins_with(whole, part, version.size):
+            self._storage.remove_slide(job.filename, version)
+
+
+def is_original(record: Record) -> bool:
+    """Whether the record is of a slide that was imported, and stays."""
+    imported = record["ImportStatus"] == IMPORTED
+    return imported and not is_deleted(record) and removal_of(record) != "DELETE"
+
+
+def same_bytes(original: Record) -> str:
+    """Say that a file has the bytes of another slide."""
+    name, image_id = original["Filename"], original["ImageID"]
+    return f"the file has the same bytes as {name!r}, which is slide {image_id}"
+
+
+def _scanned(version: FileVersion, other: Record) -> str:
+    """Say on the record of a file of that version what the other of its name is."""
+    if FileVersion.parse(other["FileVersion"]).mtime_ns > version.mtime_ns:
+        return f"scanned again under the same file name: see slide {other['ImageID']}"
+    return f"an earlier scan has the same file name: see slide {other['ImageID']}"
+
+
+def _begins_with(whole: Path, part: Path, size: int) -> bool:
+    """Whether a file's first ``size`` bytes are the other's; looks at both ends of these."""
+    with whole.open("rb") as one, part.open("rb") as two:
+        for offset in (0, max(size - _COMPARED_BYTES, 0)):
+            length = min(size, _COMPARED_BYTES)
+            one.seek(offset)
+            two.seek(offset)
+            if one.read(length) != two.read(length):
+                return False
+    return True
+
+
+def _fields(job: ImportJob) -> dict[str, str]:
+    return {"Filename": job.filename, "FileVersion": str(job.version)}
+
+
+def _record(job: ImportJob) -> Record:
+    return {"ImageID": job.image_id, **_fields(job)}
