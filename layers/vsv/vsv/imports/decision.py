@@ -101,6 +101,8 @@ class ImportDesk:
             told_whole = transfer.state is TransferState.DONE and transfer.size == file.size
             if not told_whole and file.quiet_s < _QUIET_S:
                 return Answer(ImportState.ARRIVING, "the file changed a moment ago")
+            if told_whole:
+                self._transfers.forget_attempts(request.filename, transfer)
         has_news = record is not None and _has_news(request, record)
         job = self._arrivals.job(request.filename, file, request.sha256, has_news=has_news)
         if self._arrivals.ensure(job):

@@ -156,6 +156,20 @@ class Transfers:
         )
         return True
 
+    def forget_attempts(self, filename: str, seen: TransferStatus) -> None:
+        """Count from the beginning again: the file has come, and a later transfer is another."""
+        if seen.row is None or not seen.row.get("Attempts"):
+            return
+        try:
+            self._table.update_item(
+                Key={"Filename": filename},
+                UpdateExpression="SET Attempts = :none",
+                ConditionExpression=_unchanged(seen.row),
+                ExpressionAttributeValues={":none": 0},
+            )
+        except self._table.meta.client.exceptions.ConditionalCheckFailedException:
+            return
+
     def _row(self, filename: str) -> dict[str, Any] | None:
         answer = self._table.get_item(Key={"Filename": filename}, ConsistentRead=True)
         return answer.get("Item")
