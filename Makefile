@@ -23,7 +23,7 @@ COMPILED := $(wildcard layers/vsv/c/*) layers/vsv/Makefile \
   $(filter-out %/finish.py,$(wildcard layers/pillow-simd/* layers/libdmtx/* layers/common/*.*))
 export VSV_WHEELS ?= $(CURDIR)/.wheels
 # $(call INSTALL_COMPILED,ENVIRONMENT)
-INSTALL_COMPILED = for target in "pillow-simd install" "libdmtx install" "vsv halving"; do \
+INSTALL_COMPILED = for target in "pillow-simd install" "libdmtx install" "vsv extensions"; do \
   $(MAKE) --silent -C layers/$$target PYTHON="$(CURDIR)/$(1)/bin/python"; done
 # $(call other_python,ENVIRONMENT): nothing, unless it is of another Python, or not there.
 other_python = $(if $(filter $(PYTHON_VERSION).%,$(shell sed -n 's/^version = //p' \

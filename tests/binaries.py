@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 COMPILED = ("pillow-simd", "libdmtx")
 # Pillow's own modules, and the libraries that it and the library vsv call.
 _WATCHED = re.compile(
-    r"(/PIL/[^/]+|/lib(turbojpeg|jpeg|openjp2|dmtx)\b[^/]*|/_halving[^/]*)\.so[.\d]*"
+    r"(/PIL/[^/]+|/lib(turbojpeg|jpeg|openjp2|dmtx)\b[^/]*|/_(halving|tiffcodec)[^/]*)\.so[.\d]*"
     r"( \(deleted\))?$"
 )
 # What the tests' oracles and the benchmarks' peers bring along for themselves.
@@ -47,8 +47,8 @@ def wheel(layer: str) -> Path:
 @cache
 def ours() -> dict[str, str]:
     """The libraries of the wheels and the library's own: names by SHA-256."""
-    halving = ROOT / "layers" / "vsv" / "vsv" / "_halving.abi3.so"
-    found = {hashlib.sha256(halving.read_bytes()).hexdigest(): halving.name}
+    extensions = (ROOT / "layers" / "vsv" / "vsv").glob("_*.abi3.so")
+    found = {hashlib.sha256(path.read_bytes()).hexdigest(): path.name for path in extensions}
     for layer in COMPILED:
         with zipfile.ZipFile(wheel(layer)) as archive:
             for name in archive.namelist():

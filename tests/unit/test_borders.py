@@ -11,7 +11,7 @@ LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 
 # Each may import those before it. What stands in one set does not know the others in it.
 LAYERS = [
-    {"errors", "_halving", "terminal", "identity"},
+    {"errors", "_halving", "_tiffcodec", "terminal", "identity"},
     {"failures"},
     {"deepzoom", "slides", "aws", "label", "logs", "people", "review", "session"},
     {"index", "files", "settings", "catalogue", "pixels"},

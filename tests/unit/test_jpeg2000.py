@@ -206,7 +206,7 @@ def patched(data, offset, code, *values):
 @pytest.mark.parametrize(
     ("offset", "code", "values", "message"),
     [
-        (0, ">H", [0xFFD8], "no JPEG 2000 codestream"),
+        (0, ">H", [0xFFD8], "not a JPEG 2000 codestream"),
         (4, ">H", [2], "damaged|without its coding style"),
         (4, ">H", [65535], "damaged"),
         (8, ">II", [255, 256], "255 × 256 pixels instead of 256 × 256"),

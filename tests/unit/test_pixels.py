@@ -16,7 +16,7 @@ from vsv import pixels
 from vsv._halving import halve
 from vsv.deepzoom import Size
 from vsv.pixels import Pixels, averaged, halved
-from vsv.slides.jpeg import has_subsampled_chroma
+from vsv.slides.jpeg import Frame
 
 TILE = Size(64, 48)
 SOURCES = ROOT / "layers" / "vsv" / "c"
@@ -82,14 +82,14 @@ def test_halved_tiles_are_encoded_as_they_are(coding, library, monkeypatch):
     half = halved([jpeg(**coding)], 1, TILE)
     data = half.encode(95)
     assert Image.open(io.BytesIO(data)).size == (32, 24)
-    assert not has_subsampled_chroma(data)
+    assert not Frame.read(data).has_subsampled_chroma
     assert psnr(decoded(data), rgb(half)) > 34
 
 
 def test_an_image_is_encoded_without_subsampling():
     image = Image.new("RGB", (33, 7), (200, 40, 90))
     data = Pixels(image).encode(95)
-    assert not has_subsampled_chroma(data)
+    assert not Frame.read(data).has_subsampled_chroma
     assert np.abs(decoded(data) - (200, 40, 90)).max() < 4
 
 

@@ -154,7 +154,7 @@ def test_native_tiles_are_copied_and_each_source_tile_is_decoded_once(real, tmp_
     )
     monkeypatch.setattr(pixels._Planes, "encode", count(pixels._Planes.encode))
     monkeypatch.setattr(Pixels, "encode", count(Pixels.encode))
-    monkeypatch.setattr(Slide, "_decode", None)
+    monkeypatch.setattr("vsv.slides.slide.decode", None)
     with Slide(path) as slide:
         index = index_of(slide)
         folder = rendered(slide, index, tmp_path / "out")

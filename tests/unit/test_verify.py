@@ -172,7 +172,7 @@ def test_tissue_that_cannot_be_decoded_any_more_is_found(subject):
     times = subject.svs.stat()
     spoil(subject.svs, 0, 3, 2)
     os.utime(subject.svs, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert "tile 3_2 of level 0 is damaged: it cannot be decoded" in subject.findings
+    assert any(text.startswith("tile 3_2 of level 0 is damaged: ") for text in subject.findings)
 
 
 @pytest.mark.parametrize("how", ["replaced", "removed", "cut"])
@@ -398,13 +398,15 @@ def test_of_what_was_no_slide_its_reason_is_told(world, tmp_path):
     assert Subject(world, "text").findings == ["the file is not a TIFF file"]
 
 
-def test_a_failure_under_its_files_name_is_no_error(world, real, tmp_path):
+def test_a_slide_whose_tag_is_another_slides_is_sound(world, real, tmp_path):
     world.bring_in(world.scan(real, "x.svs"))
     other = generated_slide(
         tmp_path / "y.svs", real, size=(300, 200), properties={"ImageID": "1004486"}
     )
     world.bring_in(world.scan(other, "day 1/y.svs"))
-    assert Subject(world, "day 1/y.svs").findings == []
+    (record,) = world.catalogue.by_filename("day 1/y.svs")
+    assert record["ImageID"] != "1004486"
+    assert Subject(world, record["ImageID"]).findings == []
 
 
 # Archived slides

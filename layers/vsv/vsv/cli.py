@@ -15,11 +15,11 @@ from typing import Any, Final
 
 from vsv import __version__
 from vsv.deepzoom import DeepZoom, Size
-from vsv.errors import FileChanged, InvalidRequest, NotFound, Unavailable, VsvError
+from vsv.errors import FileChanged, InvalidRequest, Unavailable, VsvError
 from vsv.index import SlideIndex, default_pyramid
 from vsv.pyramid import Work, check_complete
 from vsv.render import Renderer
-from vsv.slides import ASSOCIATED_IMAGES, Damage, Slide
+from vsv.slides import Damage, Slide
 from vsv.storage import Storage, parse_image_id
 from vsv.tiles import DEFAULT_QUALITY
 
@@ -170,10 +170,10 @@ def _facts(slide: Slide) -> dict[str, Any]:
         "objective power": metadata.app_mag and str(metadata.app_mag),
         "scan date": metadata.scan_date and metadata.scan_date.isoformat(),
         "scanner": metadata.scanner,
-        "associated images": [name for name in ASSOCIATED_IMAGES if _has(slide, name)],
+        "associated images": list(slide.associated_images),
         "DeepZoom": f"{pyramid.level_count} levels, {pyramid.tile_count} tiles of "
         f"{pyramid.tile.width} × {pyramid.tile.height}",
-        "warnings": list(metadata.warnings),
+        "warnings": [*slide.notices, *metadata.warnings],
         "notes": list(metadata.notes),
         "levels": [
             {
@@ -186,14 +186,6 @@ def _facts(slide: Slide) -> dict[str, Any]:
             for level in slide.levels
         ],
     }
-
-
-def _has(slide: Slide, name: str) -> bool:
-    try:
-        slide.associated_image(name)
-    except NotFound:
-        return False
-    return True
 
 
 # prerender

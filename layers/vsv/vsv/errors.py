@@ -19,6 +19,7 @@ __all__ = [
     "IncompletePyramid",
     "InvalidRequest",
     "NotFound",
+    "NotRendered",
     "StaleVersion",
     "StorageFull",
     "Unavailable",
@@ -80,6 +81,10 @@ class Archived(Conflict):
 
     def __init__(self) -> None:
         super().__init__("the slide is archived; a technician can restore it")
+
+
+class NotRendered(Conflict):
+    """A tile that only the import can make: too much of the slide is shown in it."""
 
 
 class Unavailable(VsvError):

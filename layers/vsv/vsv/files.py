@@ -60,7 +60,10 @@ def write_note(path: str | os.PathLike[str], text: str) -> None:
 
 
 def read_note(path: str | os.PathLike[str]) -> str | None:
-    """Return what ``write_note`` kept; None where there is nothing."""
+    """Return what ``write_note`` kept; None where there is nothing.
+
+    Bytes that are not UTF-8, of a note that was damaged, become lone surrogates.
+    """
     try:
         return os.readlink(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -68,7 +71,7 @@ def read_note(path: str | os.PathLike[str]) -> str | None:
     except OSError as error:
         if error.errno != errno.EINVAL:  # no link, but a file
             raise
-    return read_whole(path).decode()
+    return read_whole(path).decode("utf-8", "surrogateescape")
 
 
 def give_name(file: Path, name: Path) -> None:

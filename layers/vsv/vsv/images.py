@@ -14,8 +14,8 @@ from PIL import Image
 
 from vsv import __version__
 from vsv.deepzoom import DeepZoom, Size, TileAddress
-from vsv.errors import Archived, FileChanged, NotFound
-from vsv.index import SlideIndex, default_pyramid
+from vsv.errors import Archived, FileChanged, NotFound, NotRendered
+from vsv.index import MAX_PIXELS_ON_REQUEST, SlideIndex, default_pyramid, source_pixels
 from vsv.pixels import encode
 from vsv.shelf import OpenedSlide, Shelf
 from vsv.slides import ASSOCIATED_IMAGES, Slide
@@ -56,12 +56,21 @@ class Images:
     """The slides beneath one images path, as a viewer sees them.
 
     ``quality`` is the JPEG quality (1..95) of what is rendered. With ``keeps_index`` an index that
-    was missing is written, where the file system lets it be.
+    was missing is written, where the file system lets it be. Tiles for which more than
+    ``max_pixels`` of the slide would have to be read are left to the import.
     """
 
-    def __init__(self, storage: Storage, quality: int, *, keeps_index: bool = False) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        quality: int,
+        *,
+        keeps_index: bool = False,
+        max_pixels: float = MAX_PIXELS_ON_REQUEST,
+    ) -> None:
         self._storage = storage
         self._quality = quality
+        self._max_pixels = max_pixels
         self._shelf = Shelf(storage, keeps_index=keeps_index)
 
     def descriptor(self, image_id: str, options: TileOptions) -> Resource:
@@ -173,6 +182,12 @@ class Images:
         slide = self._slide(image_id)
         pyramid = _with(default_pyramid(slide), options)
         pyramid.tile_box(address)
+        pixels = source_pixels(slide, pyramid, address.level)
+        if pixels > self._max_pixels:
+            raise NotRendered(
+                f"a tile of level {address.level} shows {pixels:,} pixels, too many to "
+                "be read on request; it is shown once the slide is imported"
+            )
         return self._made_of(
             slide,
             f"{pyramid} {address}",

@@ -11,16 +11,26 @@ import hashlib
 import json
 import zlib
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import inf
 from typing import Final, NamedTuple, Self
 
 from vsv.deepzoom import DeepZoom, Size
-from vsv.slides import BLOCK_TILES, FileVersion, Slide, TileBlock, TiledImage, TileEntry
+from vsv.slides import (
+    BLOCK_TILES,
+    FileVersion,
+    Slide,
+    TileBlock,
+    TiledImage,
+    TileEntry,
+    TileNumber,
+)
+from vsv.slides.damage import DamagedTile
 
 __all__ = [
+    "MAX_PIXELS_ON_REQUEST",
     "BlockAddress",
     "Fingerprint",
     "SlideIndex",
@@ -28,11 +38,18 @@ __all__ = [
     "blocks",
     "default_pyramid",
     "slide_levels",
+    "source_pixels",
 ]
 
 _DEFAULT_TILE: Final = Size(256, 256)
 _LARGEST_DEFAULT_TILE: Final = 1024
 _CHUNK_BYTES: Final = 8 * 2**20
+# Of a JPEG tile, up to its scan, where it has tables of its own.
+_HEADER_BYTES: Final = 2048
+
+# Pixels of the slide that are read for a tile while a viewer waits: some three seconds' work. Where
+# the slide has no coarse level of its own, a coarse tile takes more, and has to be pre-rendered.
+MAX_PIXELS_ON_REQUEST: Final = 256 * 2**20
 
 
 def default_pyramid(slide: Slide) -> DeepZoom:
@@ -57,6 +74,7 @@ class SlideIndex:
     are never shown under this ID. Lengths are in pixels, ``size`` in bytes, ``mtime_ns`` in
     nanoseconds since 1970; ``levels`` are the DeepZoom levels that are pre-rendered. ``images`` are
     the slide's own levels; there are none where an older version of this library wrote the index.
+    ``lost`` are tiles (level of the slide, column, row) that the import found to be damaged.
     ``imported`` is False where no import has vouched for the file. ``archived`` is True where the
     file has left EFS, so that what is not in ``levels`` cannot be shown.
     """
@@ -75,9 +93,11 @@ class SlideIndex:
     imported: bool
     images: tuple[TiledImage, ...]
     archived: bool = False
+    lost: tuple[TileNumber, ...] = ()
 
-    _FORMAT = 3
-    _FORMAT_WITHOUT_LEVELS = 2
+    _FORMAT = 4
+    # Of version 0.1, which had other rules as to what is a level.
+    _OLDER_FORMATS = (2, 3)
 
     @classmethod
     def of(
@@ -90,6 +110,7 @@ class SlideIndex:
         levels: tuple[int, ...],
         sha256: str = "",
         imported: bool = True,
+        lost: tuple[TileNumber, ...] = (),
     ) -> Self:
         """The index of an open slide whose pyramid is, or will be, rendered so."""
         return cls(
@@ -104,6 +125,7 @@ class SlideIndex:
             pyramid.overlap,
             imported,
             slide.images,
+            lost=lost,
         )
 
     @classmethod
@@ -129,10 +151,8 @@ class SlideIndex:
             {**asdict(image), "jpeg_tables": base64.b64encode(image.jpeg_tables).decode()}
             for image in self.images
         ]
-        fields = {"format": self._FORMAT, **asdict(self), "images": images}
-        if not self.archived:
-            del fields["archived"]  # versions of this library that do not know it read the rest
-        return json.dumps(fields).encode()
+        fields = {**asdict(self), "images": images}
+        return json.dumps({"format": self._FORMAT, "crc32": _checksum(fields), **fields}).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self | None:
@@ -140,18 +160,49 @@ class SlideIndex:
         try:
             fields = json.loads(data)
             form = fields.pop("format")
-            if form == cls._FORMAT_WITHOUT_LEVELS:
+            if form in cls._OLDER_FORMATS:
                 # It tells what no file can: which one the ImageID stands for. The rest is in there.
-                fields = {**fields, "imported": True, "images": []}
-            elif form != cls._FORMAT:
+                fields = {**fields, "imported": fields.get("imported", True), "images": []}
+            elif form != cls._FORMAT or fields.pop("crc32") != _checksum(fields):
                 return None
             images = tuple(
                 TiledImage(**{**image, "jpeg_tables": base64.b64decode(image["jpeg_tables"])})
                 for image in fields["images"]
             )
-            return cls(**{**fields, "levels": tuple(fields["levels"]), "images": images})
-        except (ValueError, KeyError, TypeError, AttributeError):
+            lost = tuple(TileNumber(*tile) for tile in fields.get("lost", ()))
+            levels = tuple(fields["levels"])
+            index = cls(**{**fields, "levels": levels, "images": images, "lost": lost})
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+        return index if index._is_sound() else None
+
+    def _is_sound(self) -> bool:
+        """Whether the fields are what an index has. (Version 0.1 wrote no checksum.)"""
+        numbers = (self.size, self.mtime_ns, self.quality, self.overlap, *self.levels)
+        lengths = (self.width, self.height, self.tile_width, self.tile_height)
+        return (
+            isinstance(self.filename, str)
+            and isinstance(self.sha256, str)
+            and all(type(number) is int and number >= 0 for number in (*numbers, *lengths))
+            and min(lengths) >= 1
+            and max(self.levels, default=0) < self.pyramid.level_count
+        )
+
+
+def _checksum(fields: Mapping[str, object]) -> int:
+    return zlib.crc32(json.dumps(fields).encode())
+
+
+def source_pixels(slide: Slide, pyramid: DeepZoom, level: int) -> int:
+    """Return how many of the slide's pixels are read for a tile of the pyramid's level."""
+    downsample = pyramid.downsample(level)
+    source = slide.source_level(downsample)
+    factor = downsample // source.downsample
+    width, height = (
+        min(length * factor, of_all)
+        for length, of_all in zip(pyramid.tile, (source.width, source.height), strict=True)
+    )
+    return width * height
 
 
 class BlockAddress(NamedTuple):
@@ -227,12 +278,14 @@ def blocks(
 class Fingerprint:
     """What an import knows its bytes by: the file's SHA-256, and each tile's CRC-32.
 
-    ``crc32s`` has an array a level, its tiles by rows.
+    ``crc32s`` has an array a level, its tiles by rows. ``damaged`` are tiles that no decoder would
+    take, by their headers.
     """
 
     slide: Slide
     sha256: str
     crc32s: tuple["array[int]", ...]
+    damaged: tuple[TileNumber, ...]
 
     def locate(self, level: int, col: int, row: int) -> TileEntry:
         """Where the tile of a level, at a column and row, lies, with its CRC-32."""
@@ -241,7 +294,7 @@ class Fingerprint:
 
     @classmethod
     def of(cls, slide: Slide) -> Self:
-        """Read the whole file, once. Raises OSError."""
+        """Read the whole file, once; damaged tiles are lost to the slide. Raises OSError."""
         sha256 = hashlib.sha256()
         crc32s = tuple(array("I", bytes(4 * image.cols * image.rows)) for image in slide.images)
         tiles = sorted(
@@ -253,16 +306,39 @@ class Fingerprint:
         offset, length, level, number = next(following)
         # Tiles of which the next chunk may hold a part.
         begun: list[tuple[float, int, int, int]] = []
+        damaged: list[TileNumber] = []
         start = 0
         for chunk in slide.file.chunks(_CHUNK_BYTES):
             sha256.update(chunk)
             end, view = start + len(chunk), memoryview(chunk)
             while offset < end:
                 begun.append((offset, length, level, number))
+                head = view[int(offset) - start :][: min(length, _HEADER_BYTES)]
+                tile = TileNumber(level, *reversed(divmod(number, slide.images[level].cols)))
+                if not _is_sound(slide, tile, bytes(head)):
+                    damaged.append(tile)
                 offset, length, level, number = next(following)
             for first, size, where, which in begun:
                 part = view[max(int(first) - start, 0) : int(first) + size - start]
                 crc32s[where][which] = zlib.crc32(part, crc32s[where][which])
             begun = [tile for tile in begun if tile[0] + tile[1] > end]
             start = end
-        return cls(slide, sha256.hexdigest(), crc32s)
+        slide.lose(damaged)
+        return cls(slide, sha256.hexdigest(), crc32s, tuple(damaged))
+
+
+def _is_sound(slide: Slide, tile: TileNumber, head: bytes) -> bool:
+    """Whether a tile that begins with ``head`` is what its directory says, or empty.
+
+    Only headers of JPEG tiles are looked at. Where they are longer, the tile is read once more.
+    """
+    image, entry = slide.images[tile.level], slide.locate(*tile)
+    if not image.is_jpeg or entry.length == 0:
+        return True
+    for data in (head, None):
+        try:
+            image.jpeg(slide.file.read(entry.offset, entry.length) if data is None else data)
+            return True
+        except DamagedTile:
+            continue
+    return False

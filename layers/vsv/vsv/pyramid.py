@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 from vsv.deepzoom import DeepZoom, TileAddress
 from vsv.errors import IncompletePyramid
-from vsv.index import SlideIndex, default_pyramid, slide_levels
+from vsv.index import (
+    MAX_PIXELS_ON_REQUEST,
+    SlideIndex,
+    default_pyramid,
+    slide_levels,
+    source_pixels,
+)
 from vsv.slides import Slide
 from vsv.stores import ImageStore
 
@@ -24,13 +30,18 @@ def levels_to_render(slide: Slide, which: str) -> tuple[int, ...]:
 
     ``all``: a complete DeepZoom pyramid, which any web server can serve. ``derived``: not those
     whose tiles are the slide's own, which cost no rendering when they are asked for (about a
-    quarter of the files are left). ``none``: everything is made when it is asked for.
+    quarter of the files are left). ``none``: everything is made when it is asked for, but for
+    levels that would keep viewers waiting.
     """
     pyramid = default_pyramid(slide)
     if which == "all":
         return pyramid.levels
     if which == "none":
-        return ()
+        return tuple(
+            level
+            for level in pyramid.levels
+            if source_pixels(slide, pyramid, level) > MAX_PIXELS_ON_REQUEST
+        )
     native = {band.finest for band in _bands(slide, pyramid) if band.is_native}
     return tuple(level for level in pyramid.levels if level not in native)
 

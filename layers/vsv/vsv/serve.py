@@ -28,6 +28,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from http import HTTPStatus
+from math import inf
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -222,7 +223,8 @@ class Application:
 
     def __init__(self, settings: ServeSettings, *, is_public: bool = False) -> None:
         self._storage = Storage(settings.folder)
-        self._images = Images(self._storage, settings.quality)
+        # Nobody imports these slides: what takes long is made all the same.
+        self._images = Images(self._storage, settings.quality, max_pixels=inf)
         # A site that a viewer visits may point its own name at this machine (DNS rebinding) and
         # read slides as if it were one of ours: on the loopback, other names are not answered.
         self._hosts = None if is_public else {*_LOOPBACK_NAMES, settings.host}

@@ -21,7 +21,16 @@ from vsv.index import BlockAddress, Fingerprint, SlideIndex, blocks, default_pyr
 from vsv.pixels import encode
 from vsv.pyramid import Work, levels_to_render
 from vsv.render import Renderer
-from vsv.slides import ASSOCIATED_IMAGES, BLOCK_TILES, Damage, FileVersion, Slide, TileBlock
+from vsv.slides import (
+    ASSOCIATED_IMAGES,
+    BLOCK_TILES,
+    Damage,
+    FileVersion,
+    Slide,
+    TileBlock,
+    TileNumber,
+)
+from vsv.slides.lost_tiles import with_coarser
 from vsv.storage import Storage
 from vsv.stores import ImageStore, Write
 from vsv.tiles import DEFAULT_QUALITY, native_address
@@ -204,6 +213,7 @@ class _Verifier:
             quality=index.quality,
             levels=index.levels,
             sha256=self._claim.sha256 or index.sha256,
+            lost=index.lost,
         )
         wrong = [
             field.name
@@ -290,7 +300,7 @@ class _Verifier:
                 row, col = top * BLOCK_TILES + row, left * BLOCK_TILES + col
                 one, other = found.entry(col, row), wanted.entry(col, row)
                 # A damaged tile was taken out of the index: others stand in for it.
-                if one != other and (one.length or not _is_damaged(slide, level, col, row)):
+                if one != other and (one.length or not _is_lost(slide, level, col, row)):
                     lies_there = one[:2] == other[:2]
                     self.tell(
                         f"tile {col}_{row} of level {level} "
@@ -304,6 +314,7 @@ class _Verifier:
             return
         damages: list[Damage] = []
         with self._open(damages.append) as slide:
+            slide.lose(index.lost)
 
             def hold(name: str, wanted: bytes) -> None:
                 tile = TileAddress.parse(name)
@@ -398,10 +409,20 @@ def _is_own(slide: Slide, pyramid: DeepZoom, tile: TileAddress, data: bytes) -> 
     return own is not None and slide.jpeg_tile(*own) == data
 
 
-def _is_damaged(slide: Slide, level: int, col: int, row: int) -> bool:
-    """Whether the slide's tile cannot be decoded."""
-    image = slide.images[level]
-    left, top = col * image.tile_width, row * image.tile_height
+def _is_lost(slide: Slide, level: int, col: int, row: int) -> bool:
+    """Whether the slide's tile, or one of a finer level beneath it, cannot be decoded."""
+    tile = TileNumber(level, col, row)
+    for finer in slide.levels[1 : level + 1]:
+        for number in range(finer.cols * finer.rows):
+            part = TileNumber(finer.index, number % finer.cols, number // finer.cols)
+            if tile in with_coarser(slide.levels, [part]) and _is_damaged(slide, part):
+                return True
+    return False
+
+
+def _is_damaged(slide: Slide, tile: TileNumber) -> bool:
+    image = slide.images[tile.level]
+    left, top = tile.col * image.tile_width, tile.row * image.tile_height
     right = min(left + image.tile_width, image.width)
-    slide.read(level, (left, top, right, min(top + image.tile_height, image.height)))
-    return slide.is_damaged(level, col, row)
+    slide.read(tile.level, (left, top, right, min(top + image.tile_height, image.height)))
+    return slide.is_damaged(*tile)

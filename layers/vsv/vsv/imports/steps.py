@@ -32,7 +32,15 @@ from vsv.pixels import encode
 from vsv.pyramid import Work, check_complete, levels_to_render
 from vsv.render import Renderer
 from vsv.settings import StepSettings
-from vsv.slides import ASSOCIATED_IMAGES, Damage, Slide, log_damage, parse_description
+from vsv.slides import (
+    ASSOCIATED_IMAGES,
+    Damage,
+    Slide,
+    TileNumber,
+    log_damage,
+    parse_description,
+)
+from vsv.slides.lost_tiles import with_coarser
 from vsv.storage import Storage
 
 __all__ = ["Importer", "fail_import"]
@@ -80,6 +88,7 @@ class Importer:
             )
             # Whatever the import noticed: in the order in which technicians read it.
             warnings = [*identity.warnings, *metadata.warnings, *warnings]
+            warnings += [*slide.notices, *_damage_warnings(fingerprint.damaged)]
             warnings += self._others.notes(job, metadata.image_id)
             pyramid = default_pyramid(slide)
             index = SlideIndex.of(
@@ -89,6 +98,7 @@ class Importer:
                 quality=self._quality,
                 levels=levels_to_render(slide, self._settings.prerender_levels),
                 sha256=sha256,
+                lost=fingerprint.damaged,
             )
             _check_owner(job, self._storage)
             records.begin(
@@ -153,6 +163,7 @@ class Importer:
 
         damages: list[Damage] = []
         with _open(job, self._storage, damages.append) as slide:
+            slide.lose(index.lost)
             store = self._storage.images(job.image_id)
             Renderer(slide, index, store, on_tile).render(start, stop)
             slide.file.check_unchanged()
@@ -162,20 +173,20 @@ class Importer:
         return {"rendered": rendered}
 
     def _show_otherwise(self, job: ImportJob, slide: Slide, damages: Sequence[Damage]) -> None:
-        """Have damaged tiles made of the next finer level, instead of being passed through.
+        """Have damaged tiles, and those of coarser levels above them, made of finer levels.
 
         What looks like a JPEG file from outside is found to be damaged only when it is decoded.
         Workers that find two tiles of one block at once may lose one of them: it is then passed
         through as the scanner left it.
         """
         numbers = slide_levels(slide)
-        for damage in damages:
-            if damage.level in numbers:
-                address = BlockAddress.holding(numbers[damage.level], damage.col, damage.row)
+        tiles = {TileNumber(*damage[:3]) for damage in damages}
+        for level, col, row in with_coarser(slide.levels, tiles):
+            if level in numbers:
+                address = BlockAddress.holding(numbers[level], col, row)
                 block = self._storage.read_block(job.image_id, address)
                 if block:
-                    block = block.without(damage.col, damage.row)
-                    self._storage.write_block(job.image_id, address, block)
+                    self._storage.write_block(job.image_id, address, block.without(col, row))
 
     def finish_import(self, job: ImportJob) -> dict[str, int]:
         """FinishImport: see that all is there, write the descriptor, set the record IMPORTED.
@@ -227,6 +238,13 @@ def _check_damages(damages: Sequence[Damage]) -> None:
     if lost:
         more = f", and {len(lost) - 1} more are" if len(lost) > 1 else ""
         raise UnreadableSlide(f"{lost[0]}{more}")
+
+
+def _damage_warnings(damaged: Sequence[TileNumber]) -> list[str]:
+    """Say how many tiles were damaged by their headers. One of level 0 fails the import later."""
+    count = sum(tile.level > 0 for tile in damaged)
+    tiles = f"{count} tiles" if count > 1 else "a tile"
+    return [f"{tiles} of coarser levels cannot be read; finer levels are shown"] if count else []
 
 
 def _index(job: ImportJob, storage: Storage) -> SlideIndex:

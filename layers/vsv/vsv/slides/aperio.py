@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
 
-__all__ = ["Metadata", "parse_description"]
+__all__ = ["Metadata", "parse_description", "parse_properties"]
 
 # What surrounds keys and values. Not all white space: a barcode may begin with GS (U+001D).
 _BLANKS = " \t\r\n"
@@ -59,7 +59,7 @@ def parse_description(text: str, default_zone: tzinfo = UTC) -> Metadata:
     notes: list[str] = []
     if not text.startswith("Aperio"):
         notes.append("the image description is not Aperio's")
-    properties = {key: value for key, value in _properties(text).items() if value}
+    properties = {key: value for key, value in parse_properties(text).items() if value}
     if "ImageID" not in properties:
         notes.append("no ImageID")
 
@@ -79,7 +79,7 @@ def parse_description(text: str, default_zone: tzinfo = UTC) -> Metadata:
     )
 
 
-def _properties(text: str) -> dict[str, str]:
+def parse_properties(text: str) -> dict[str, str]:
     """Return the pairs. The first of equal keys counts: later ones describe the parent image."""
     pairs: dict[str, str] = {}
     for part in text.split("|")[1:]:

@@ -1,4 +1,4 @@
-"""What needs OpenSlide: compressions other than JPEG, and associated images.
+"""What needs OpenSlide: compressions that this library does not decode.
 
 Imported when first needed: most tiles of most slides never do, and loading the library is a good
 part of a cold start.
@@ -12,11 +12,9 @@ import openslide
 from PIL import Image
 
 from vsv.errors import NotFound, UnreadableSlide
+from vsv.slides.associated import check_size
 
 __all__ = ["OpenSlideReader"]
-
-# Ten times what scanners take of a label or of a whole slide; more would not fit into memory.
-_MAX_ASSOCIATED_PIXELS: Final = 64 * 2**20
 
 # Decoded tiles, of all slides together: OpenSlide would keep 32 MB for each.
 _CACHE: Final = openslide.OpenSlideCache(16 * 2**20)
@@ -33,10 +31,17 @@ class OpenSlideReader:
         self._slide: openslide.OpenSlide | None = None
         self._opened()
 
-    def read(self, level: int, box: tuple[int, int, int, int]) -> Image.Image:
-        """The level's pixels in ``box`` as an RGB image. Raises UnreadableSlide."""
+    def read(self, size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:
+        """Return the pixels in ``box`` of the level of ``size``, as an RGB image.
+
+        OpenSlide has its own opinion of which images are levels. Raises UnreadableSlide where it
+        has none of that size, or cannot read it.
+        """
         left, top, right, bottom = box
         slide = self._opened()
+        if size not in slide.level_dimensions:
+            raise UnreadableSlide(f"OpenSlide has no level of {size[0]} × {size[1]} pixels")
+        level = slide.level_dimensions.index(size)
         downsample = slide.level_downsamples[level]
         location = (round(left * downsample), round(top * downsample))
         try:
@@ -48,18 +53,18 @@ class OpenSlideReader:
             raise UnreadableSlide(f"a region of level {level} is damaged") from error
 
     def associated_image(self, name: str) -> Image.Image:
-        """An associated image as an RGB image. Raises NotFound or UnreadableSlide."""
+        """Return an associated image as an RGB image. Raises NotFound or UnreadableSlide."""
         slide = self._opened()
         try:
-            if name not in slide.associated_images:
-                raise NotFound(f"the slide has no {name} image")
+            # Asking the images themselves whether there is one would decode it.
             width, height = (
                 int(slide.properties[f"openslide.associated.{name}.{axis}"])
                 for axis in ("width", "height")
             )
-            if width * height > _MAX_ASSOCIATED_PIXELS:
-                raise UnreadableSlide(f"a {name} image of {width} × {height} pixels")
+            check_size(name, width, height)
             return self._flat(slide.associated_images[name])
+        except KeyError:
+            raise NotFound(f"the slide has no {name} image") from None
         except openslide.OpenSlideError as error:
             raise UnreadableSlide(f"the {name} image cannot be read") from error
 

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, Self
 
+from vsv.slides.damage import DamagedTile
 from vsv.slides.file import FileVersion
+from vsv.slides.jpeg import Color, standalone
 
 __all__ = ["BLOCK_TILES", "TileBlock", "TileEntry", "TiledImage"]
 
@@ -21,17 +23,19 @@ __all__ = ["BLOCK_TILES", "TileBlock", "TileEntry", "TiledImage"]
 # within the 4,080 bytes of a symbolic link on EFS.
 BLOCK_TILES: Final = 12
 
+# TIFF's numbers of compressions and of photometric interpretations.
 _JPEG: Final = 7
 _JPEG_2000_YCBCR: Final = 33003
 _JPEG_2000_RGB: Final = 33005
-_PHOTOMETRIC_RGB: Final = 2
-_SOI: Final = b"\xff\xd8"
-_EOI: Final = b"\xff\xd9"
-# Adobe's APP14 segment with transform 0: the three components are RGB, not YCbCr. A TIFF says so in
-# its photometric interpretation, which a JPEG taken out of the TIFF no longer has.
-_ADOBE_RGB: Final = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+_LOSSLESS: Final = frozenset({1, 5, 8, 32946, 32773})  # none, LZW, deflate (two numbers), PackBits
+_COLORS: Final[dict[int, Color]] = {2: "RGB", 6: "YCbCr"}
+_PLAIN: Final = frozenset({0, 1, 2})  # grey, either way round, and RGB
+_NO_COLOR: Final = "-"
+_COLOR_NAMES: Final[dict[str, Color | None]] = {"RGB": "RGB", "YCbCr": "YCbCr", _NO_COLOR: None}
 
-_FORMAT: Final = "vsv3"
+_FORMAT: Final = "vsv4"
+# Of version 0.1: without the size and the colours of a tile.
+_FORMAT_WITHOUT_TILE: Final = "vsv3"
 # Offset (40 bits: 1 TB) and length (24 bits: 16 MB) in one number, then the CRC-32.
 _ENTRY: Final = struct.Struct("<QI")
 _LENGTH_BITS: Final = 24
@@ -57,8 +61,9 @@ class TileEntry(NamedTuple):
 class TiledImage:
     """How the tiles of one level are cut and coded. Lengths are in pixels.
 
-    ``compression`` and ``photometric`` are TIFF's numbers (tags 259 and 262), ``jpeg_tables`` its
-    tag 347: the tables that the tiles have in common.
+    ``compression``, ``photometric`` and ``predictor`` are TIFF's numbers (tags 259, 262 and 317),
+    ``jpeg_tables`` its tag 347: the tables that the tiles have in common. A pixel has ``samples``
+    of 8 bits.
     """
 
     width: int
@@ -68,6 +73,8 @@ class TiledImage:
     compression: int
     photometric: int
     jpeg_tables: bytes
+    samples: int = 3
+    predictor: int = 1
 
     @property
     def cols(self) -> int:
@@ -95,20 +102,27 @@ class TiledImage:
         return "YCbCr" if self.compression == _JPEG_2000_YCBCR else "RGB"
 
     @property
-    def is_decoded_here(self) -> bool:
-        """Whether the tiles are decoded by this library rather than by OpenSlide."""
-        return self.is_jpeg or self.is_jpeg2000
+    def is_lossless(self) -> bool:
+        """Whether the tiles are pixels as they are, or compressed without loss."""
+        return self.compression in _LOSSLESS and self.photometric in _PLAIN
 
     @property
-    def jpeg_prefix(self) -> bytes:
-        """What takes the place of the first two bytes of a tile's data in a JPEG file."""
-        marker = _ADOBE_RGB if self.photometric == _PHOTOMETRIC_RGB else b""
-        return _SOI + marker + self.jpeg_tables.removeprefix(_SOI).removesuffix(_EOI)
+    def is_decoded_here(self) -> bool:
+        """Whether the tiles are decoded by this library rather than by OpenSlide."""
+        return self.is_jpeg or self.is_jpeg2000 or self.is_lossless
 
-    @staticmethod
-    def is_jpeg_data(data: bytes) -> bool:
-        """Whether the data begin as a JPEG file does."""
-        return data.startswith(_SOI)
+    @property
+    def color(self) -> Color | None:
+        """What the three components of a JPEG tile are; None where the TIFF does not say."""
+        return _COLORS.get(self.photometric)
+
+    def jpeg(self, data: bytes) -> bytes:
+        """Return the JPEG file that holds a tile's data unchanged.
+
+        Raises DamagedTile where the data are not a JPEG stream of the tile's size.
+        """
+        size = (self.tile_width, self.tile_height)
+        return standalone(self.jpeg_tables, data, size, self.color)[0]
 
 
 @dataclass(frozen=True)
@@ -117,16 +131,20 @@ class TileBlock:
 
     ``filename`` and ``version`` name the slide file. ``whole_cols`` and ``whole_rows`` count the
     level's tiles that show as many pixels as a viewer's on the same grid: those can be passed
-    through. ``imported`` tells an import's index, which another must not replace.
+    through. ``tile`` (width and height in pixels) and ``color`` are what such a tile has to be,
+    ``jpeg_tables`` what it has in common with the others; a block of version 0.1 does not know the
+    former. ``imported`` tells an import's index, which another must not replace.
     """
 
     filename: str
     version: FileVersion
     whole_cols: int
     whole_rows: int
-    jpeg_prefix: bytes
+    jpeg_tables: bytes
     entries: bytes
     imported: bool
+    tile: tuple[int, int] | None
+    color: Color | None
 
     @classmethod
     def of(
@@ -152,15 +170,19 @@ class TileBlock:
                 offset, length, crc32 = locate(col, row) if inside else TileEntry(0, 0)
                 if offset >> _OFFSET_BITS or length >> _LENGTH_BITS:
                     return None
+                if length == 0:
+                    offset = crc32 = 0
                 packed += _ENTRY.pack(offset << _LENGTH_BITS | length, crc32 or 0)
         return cls(
             filename,
             version,
             image.width // image.tile_width if passes_through else 0,
             image.height // image.tile_height if passes_through else 0,
-            image.jpeg_prefix if image.is_jpeg else b"",
+            image.jpeg_tables if image.is_jpeg else b"",
             bytes(packed),
             imported,
+            (image.tile_width, image.tile_height),
+            image.color,
         )
 
     def entry(self, col: int, row: int) -> TileEntry:
@@ -183,39 +205,65 @@ class TileBlock:
         return col < self.whole_cols and row < self.whole_rows and self.entry(col, row).length > 0
 
     def jpeg(self, data: bytes) -> bytes | None:
-        """The JPEG file that holds a tile's data unchanged; None for what is no JPEG."""
-        return self.jpeg_prefix + data[2:] if TiledImage.is_jpeg_data(data) else None
+        """Return the JPEG file that holds a tile's data unchanged; None where it is damaged."""
+        try:
+            return standalone(self.jpeg_tables, data, self.tile, self.color)[0]
+        except DamagedTile:
+            return None
 
     def to_text(self) -> str:
         """The block in one line of text, the file name last."""
-        return " ".join(
+        width, height = self.tile or (0, 0)
+        content = " ".join(
             (
-                _FORMAT,
                 str(self.version),
                 "imported" if self.imported else "seen",
                 f"{self.whole_cols}x{self.whole_rows}",
-                base64.b64encode(self.jpeg_prefix).decode(),
+                f"{width}x{height}",
+                self.color or _NO_COLOR,
+                base64.b64encode(self.jpeg_tables).decode(),
                 base64.b64encode(self.entries).decode(),
                 self.filename,
             )
         )
+        # The text is what a symbolic link points to. Whoever follows it finds no such file at its
+        # first slash, rather than a name that is too long for the file system.
+        return f"{_FORMAT}/ {_checksum(content)} {content}"
 
     @classmethod
     def from_text(cls, text: str) -> Self | None:
         """Read a block; None where the text is of another format, or damaged: rebuild it then."""
         try:
-            form, version, origin, whole, prefix, entries, filename = text.split(" ", 6)
-            cols, rows = whole.split("x")
+            form, content = text.split(" ", 1)
+            if form == f"{_FORMAT}/":
+                checksum, content = content.split(" ", 1)
+                if checksum != _checksum(content):
+                    return None
+                version, origin, whole, size, color, rest = content.split(" ", 5)
+            elif form == _FORMAT_WITHOUT_TILE:
+                version, origin, whole, rest = content.split(" ", 3)
+                size, color = "0x0", _NO_COLOR
+            else:
+                return None
+            tables, entries, filename = rest.split(" ", 2)
+            cols, rows = map(int, whole.split("x"))
+            width, height = map(int, size.split("x"))
             block = cls(
                 filename,
                 FileVersion.parse(version),
-                int(cols),
-                int(rows),
-                base64.b64decode(prefix),
+                cols,
+                rows,
+                base64.b64decode(tables),
                 base64.b64decode(entries),
                 origin == "imported",
+                (width, height) if width else None,
+                _COLOR_NAMES[color],
             )
-        except (ValueError, binascii.Error):
+        except (ValueError, KeyError, binascii.Error):
             return None
-        whole_block = len(block.entries) == BLOCK_TILES**2 * _ENTRY.size
-        return block if form == _FORMAT and whole_block else None
+        return block if len(block.entries) == BLOCK_TILES**2 * _ENTRY.size else None
+
+
+def _checksum(content: str) -> str:
+    """Raises UnicodeEncodeError, a ValueError, for what was never written as text."""
+    return f"{zlib.crc32(content.encode()):08x}"

@@ -8,6 +8,7 @@ so on by leaving out the finest wavelet levels, which are most of the work. Sour
 
 import io
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
@@ -15,6 +16,7 @@ from PIL import Image
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from vsv.errors import UnreadableSlide
+from vsv.slides.damage import DamagedTile
 
 __all__ = ["decode", "resolutions"]
 
@@ -23,14 +25,22 @@ _START: Final = b"\xff\x4f\xff\x51"
 _COD: Final = 0xFF52
 _COC: Final = 0xFF53
 _SOT: Final = 0xFF90
+_SOD: Final = 0xFF93
 _UNSIGNED_8_BIT: Final = 7
 
 # A tile is decoded whole, and costs 19 bytes a pixel.
-_MAX_PIXELS: Final = 16 * 2**20
+_MAX_PIXELS: Final = 4 * 2**20
 # Scanners write a few at most. Of 65,535, even empty ones, OpenJPEG is busy for 11 s in 2 GB.
 _MAX_LAYERS: Final = 64
 # Scanners write one. OpenJPEG takes 12 kB for each as soon as it has read how many there are.
 _MAX_TILES: Final = 256
+
+# T.800, table A.15.
+_MAX_WAVELET_LEVELS: Final = 32
+# Code blocks, or precincts, of a component. Scanners write a few for a tile; OpenJPEG keeps some
+# 100 bytes for each.
+_MAX_PARTS: Final = 2**16
+_MAX_TILE_PARTS: Final = 1024
 
 # YCbCr to RGB (T.871, as JFIF), a row for each of R, G, B: its parts of Y, Cb, Cr and a constant.
 # Pillow's own conversion is a level off in a third of all values, this one in 200 of the 16 million
@@ -58,15 +68,19 @@ def decode(
     image of twice the size, as long as wavelet levels (see ``resolutions``) last; left-out levels
     alone would be much coarser.
 
-    Raises UnreadableSlide where the codestream is damaged, of another size than ``size``, or not
-    of three components of 8 bits.
+    Raises DamagedTile where the codestream is damaged, of another size than ``size``, or would
+    take more memory than a tile is worth; another UnreadableSlide where it is not of three
+    components of 8 bits on one grid, which OpenSlide may read.
     """
     if any(length % (1 << reduce) for length in size):
         raise ValueError(f"{size[0]} × {size[1]} pixels cannot be halved {reduce} times")
     header = _Header.read(data)
+    _check_tile_parts(data)
     if header.size != size:
-        raise UnreadableSlide(
-            "a JPEG 2000 tile of {} × {} pixels instead of {} × {}".format(*header.size, *size)
+        raise DamagedTile(
+            "is damaged: a JPEG 2000 tile of {} × {} pixels instead of {} × {}".format(
+                *header.size, *size
+            )
         )
     if header.is_subsampled and color != "YCbCr":
         raise UnreadableSlide(f"a JPEG 2000 tile in {color} with subsampled components")
@@ -76,7 +90,7 @@ def decode(
         tile.reduce = left_out
         tile.load()
     except (OSError, SyntaxError, ValueError, MemoryError) as error:
-        raise UnreadableSlide("a JPEG 2000 tile is damaged") from error
+        raise DamagedTile("is damaged: a JPEG 2000 tile cannot be decoded") from error
     # A plain image either way: Jpeg2KImageFile has a number where images have the method `reduce`.
     # Pillow knows subsampled components for YCbCr, and has converted them; others it takes for RGB.
     if color == "YCbCr" and not header.is_subsampled:
@@ -110,12 +124,13 @@ class _Header:
     @classmethod
     def read(cls, data: bytes) -> Self:
         if not data.startswith(_START):
-            raise UnreadableSlide("a tile is no JPEG 2000 codestream")
+            raise DamagedTile("is damaged: it is not a JPEG 2000 codestream")
         try:
             size, is_subsampled, halvings = _geometry(data)
-            return cls(size, is_subsampled, min(halvings, _wavelet_levels(data)))
+            wavelet_levels = _wavelet_levels(data, size[0] * size[1])
+            return cls(size, is_subsampled, min(halvings, wavelet_levels))
         except (struct.error, IndexError) as error:
-            raise UnreadableSlide("the header of a JPEG 2000 tile is damaged") from error
+            raise DamagedTile("is damaged: the header of a JPEG 2000 tile") from error
 
 
 def _geometry(data: bytes) -> tuple[tuple[int, int], bool, int]:
@@ -132,10 +147,10 @@ def _geometry(data: bytes) -> tuple[tuple[int, int], bool, int]:
     if any((left, top, tile_left, tile_top)) or not all((width, height, tile_width, tile_height)):
         raise UnreadableSlide("a JPEG 2000 tile with a displaced or empty grid")
     if width * height > _MAX_PIXELS:
-        raise UnreadableSlide(f"a JPEG 2000 tile of {width} × {height} pixels")
+        raise DamagedTile(f"is damaged: a JPEG 2000 tile of {width} × {height} pixels")
     tiles = -(-width // tile_width) * -(-height // tile_height)
     if tiles > _MAX_TILES:
-        raise UnreadableSlide(f"a JPEG 2000 tile made of {tiles} tiles")
+        raise DamagedTile(f"is damaged: a JPEG 2000 tile made of {tiles} tiles")
     widths = {width, min(width, tile_width)}
     heights = {height, min(height, tile_height)}
     halvings, steps = [], []
@@ -152,25 +167,66 @@ def _geometry(data: bytes) -> tuple[tuple[int, int], bool, int]:
     return (width, height), max(steps[1:]) > (1, 1), min(halvings)
 
 
-def _wavelet_levels(data: bytes) -> int:
-    """The wavelet levels by COD (A.6.1), or by COC (A.6.2) for components that have fewer."""
+def _wavelet_levels(data: bytes, pixels: int) -> int:
+    """The wavelet levels by COD (A.6.1), or by COC (A.6.2) for components that have fewer.
+
+    Raises DamagedTile for a coding style by which a decoder would make more parts than fit into
+    memory; ``pixels`` are those of the whole tile.
+    """
     levels: list[int] = []
-    position = 2
-    while True:
-        marker, length = struct.unpack_from(">HH", data, position)
+    for marker, position in _segments(data, 2):
         if marker == _COD:
-            layers, levels_of_all = struct.unpack_from(">HxB", data, position + 6)
+            (layers,) = struct.unpack_from(">H", data, position + 6)
             if layers > _MAX_LAYERS:
-                raise UnreadableSlide(f"a JPEG 2000 tile of {layers} quality layers")
-            levels.append(levels_of_all)
+                raise DamagedTile(f"is damaged: a JPEG 2000 tile of {layers} quality layers")
+            levels.append(_coding_style(data, position + 9, data[position + 4] & 1, pixels))
         elif marker == _COC:
-            levels.append(data[position + 6])
-        elif marker == _SOT:
-            break
-        position += 2 + max(length, 2)
+            levels.append(_coding_style(data, position + 6, data[position + 5] & 1, pixels))
     if not levels:
-        raise UnreadableSlide("a JPEG 2000 tile without its coding style")
+        raise DamagedTile("is damaged: a JPEG 2000 tile without its coding style")
     return min(levels)
+
+
+def _coding_style(data: bytes, position: int, has_precincts: int, pixels: int) -> int:
+    """Check what tables A.15 and A.20 have; return the wavelet levels."""
+    levels, width, height = data[position], data[position + 1] + 2, data[position + 2] + 2
+    if levels > _MAX_WAVELET_LEVELS:
+        raise DamagedTile(f"is damaged: a JPEG 2000 tile of {levels} wavelet levels")
+    blocks = pixels >> (width + height)
+    precincts = 0
+    for size in data[position + 5 : position + 6 + levels] if has_precincts else ():
+        precincts += pixels >> ((size & 15) + (size >> 4))
+    if max(blocks, precincts) > _MAX_PARTS:
+        raise DamagedTile("is damaged: a JPEG 2000 tile cut into too many parts")
+    return levels
+
+
+def _segments(data: bytes, position: int) -> Iterator[tuple[int, int]]:
+    """Yield the marker and the position of each segment, from ``position`` up to SOT or SOD."""
+    marker = 0
+    while marker not in (_SOT, _SOD):
+        marker, length = struct.unpack_from(">HH", data, position)
+        yield marker, position
+        position += 2 + max(length, 2)
+
+
+def _check_tile_parts(data: bytes) -> None:
+    """Raise DamagedTile where a part of the codestream changes what the main header says."""
+    *_, (_, position) = _segments(data, 2)
+    for _ in range(_MAX_TILE_PARTS):
+        if data[position : position + 2] != _SOT.to_bytes(2):
+            return
+        try:
+            (length,) = struct.unpack_from(">I", data, position + 6)
+            changed = any(marker in (_COD, _COC) for marker, _ in _segments(data, position + 12))
+        except struct.error:
+            raise DamagedTile("is damaged: a JPEG 2000 tile is cut off") from None
+        if changed:
+            raise DamagedTile("is damaged: a JPEG 2000 tile with more than one coding style")
+        if length < 14:
+            return
+        position += length
+    raise DamagedTile(f"is damaged: a JPEG 2000 tile of more than {_MAX_TILE_PARTS} parts")
 
 
 def _centred(image: Image.Image, left_out: int) -> Image.Image:

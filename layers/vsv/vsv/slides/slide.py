@@ -6,33 +6,36 @@ downsample 4.0001 its pixels are blurred by up to half a pixel.) Compressions ot
 JPEG 2000 go through OpenSlide.
 """
 
-import logging
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from math import gcd, inf
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from PIL import Image
 
-from vsv.errors import UnreadableSlide
+from vsv.errors import NotFound, UnreadableSlide
 from vsv.slides.aperio import Metadata, parse_description
+from vsv.slides.damage import Damage, DamagedTile, log_damage
+from vsv.slides.decoding import decode
 from vsv.slides.file import FileVersion, SlideFile
 from vsv.slides.index import TiledImage, TileEntry
-from vsv.slides.jpeg import has_subsampled_chroma
-from vsv.slides.tiff import Directory, read_directories
+from vsv.slides.level import Level
+from vsv.slides.lost_tiles import TileNumber, empty_tiles, with_coarser
+from vsv.slides.pages import ASSOCIATED_IMAGES, Pages
+from vsv.slides.tiff import Chunks, TiffFile
 
 if TYPE_CHECKING:
     from vsv.slides.fallback import OpenSlideReader
 
-__all__ = ["ASSOCIATED_IMAGES", "MAX_REDUCE", "Damage", "Level", "Slide", "log_damage"]
+__all__ = ["MAX_REDUCE", "Slide"]
 
-ASSOCIATED_IMAGES: Final = ("label", "thumbnail", "macro")
-
-_COMPRESSIONS: Final = {1: "none", 5: "LZW", 7: "JPEG", 33003: "JPEG 2000", 33005: "JPEG 2000"}
+_COMPRESSIONS: Final = {
+    **{1: "none", 5: "LZW", 7: "JPEG", 8: "deflate", 32773: "PackBits", 32946: "deflate"},
+    **{33003: "JPEG 2000", 33005: "JPEG 2000"},
+}
 # libjpeg's scaled decoding, to a half, a quarter or an eighth: as good as averaging (53 dB PSNR and
 # more), at a quarter of the cost.
 _LARGEST_SHRINK: Final = 8
@@ -41,48 +44,14 @@ _LARGEST_SHRINK: Final = 8
 MAX_REDUCE: Final = 32
 # One read of a row of tiles: a round trip on EFS brings a megabyte at most.
 _MAX_READ_BYTES: Final = 2**20
+# A tile of four million pixels has 12 MB of them.
+_MAX_TILE_BYTES: Final = 16 * 2**20
+# Where they lie is kept in memory: 16 bytes for each.
+_MAX_TILES: Final = 6 * 2**20
 # What lies outside the scanned area, and under a tile that the scanner left empty.
 _BACKGROUND: Final = (255, 255, 255)
-
-_log = logging.getLogger(__name__)
-
-
-class Damage(NamedTuple):
-    """A tile of the slide that is not as it should be; something else is shown in its place."""
-
-    level: int
-    col: int
-    row: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"tile {self.col}_{self.row} of level {self.level} {self.reason}"
-
-
-def log_damage(damage: Damage) -> None:
-    """Log a warning. It does not tell the slide's name, which may be a patient's."""
-    _log.warning("%s: another level or the background is shown in its place", damage)
-
-
-class _DamagedTile(Exception):
-    """The tile's data are not what they should be. The message says why."""
-
-
-@dataclass(frozen=True)
-class Level:
-    """A level of the slide: size and tile size in pixels, and the downsample from level 0.
-
-    ``downsample`` is the whole number that the scanner meant: sizes are rounded (Aperio rounds
-    down), so their ratio is 4.0001 where the pixels are spaced by 4. It is ``None`` for a level
-    whose size is no rounding of the slide's by any whole number.
-    """
-
-    index: int
-    width: int
-    height: int
-    tile_width: int
-    tile_height: int
-    downsample: int | None
+_THUMBNAIL_SIZE: Final = (1024, 1024)
+_MAX_THUMBNAIL_SOURCE_PIXELS: Final = 16 * 2**20
 
 
 class Slide:
@@ -99,21 +68,25 @@ class Slide:
         """Open the file. Raises FileNotFoundError, or UnreadableSlide for what is no slide."""
         file = source if isinstance(source, SlideFile) else SlideFile(source)
         try:
-            directories = _level_directories(read_directories(file.descriptor))
+            tiff = TiffFile(file.descriptor)
+            pages = Pages.of(tiff.directories)
+            chunks = _chunks_of_levels(tiff, pages)
         except BaseException:
             file.close()
             raise
-        images = tuple(directory.tiled_image for directory in directories)
+        images = tuple(page.tiled_image for page in pages.levels)
 
         def locate(level: int, col: int, row: int) -> TileEntry:
-            directory, number = directories[level], row * images[level].cols + col
-            return TileEntry(directory.offsets[number], directory.byte_counts[number])
+            number = row * images[level].cols + col
+            return TileEntry(chunks[level].offsets[number], chunks[level].byte_counts[number])
 
         self._set(file, images, locate, on_damage)
-        self._description: str | None = directories[0].description
-        self.memory_bytes = sum(
-            16 * len(directory.offsets) + len(directory.jpeg_tables) for directory in directories
-        )
+        self._tiff: TiffFile | None = tiff
+        self._pages: Pages | None = pages
+        self._chunks: Sequence[Chunks] = chunks
+        self._notices.extend(pages.notices)
+        self.memory_bytes = sum(each.memory_bytes for each in chunks)
+        self._lose_empty()
 
     @classmethod
     def indexed(
@@ -130,8 +103,6 @@ class Slide:
         """
         slide = cls.__new__(cls)
         slide._set(file, tuple(images), locate, on_damage)
-        slide._description = None
-        slide.memory_bytes = 0
         return slide
 
     def _set(
@@ -145,7 +116,13 @@ class Slide:
         self.images = images
         self.locate = locate
         self.width, self.height = images[0].width, images[0].height
-        self.levels = tuple(_level(index, image, images[0]) for index, image in enumerate(images))
+        self.levels = tuple(Level.of(index, image, images[0]) for index, image in enumerate(images))
+        # What the directories say; of a slide that was opened by its index as far as it is needed.
+        self.memory_bytes = 0
+        self._tiff = None
+        self._pages = None
+        self._chunks = ()
+        self._notices: list[str] = []
         self._sources: dict[tuple[int, float], Level] = {}
         self._on_damage = on_damage
         self._told: set[tuple[object, ...]] = set()
@@ -181,9 +158,21 @@ class Slide:
     @property
     def description(self) -> str:
         """What the scanner wrote about the slide: the first image's description."""
-        if self._description is None:
-            self._description = read_directories(self.file.descriptor)[0].description
-        return self._description
+        return self._read_pages()[1].levels[0].description
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What of the file is not shown, or is shown by other pixels, in sentences.
+
+        Known of a slide that was not opened by its index.
+        """
+        return tuple(self._notices)
+
+    @property
+    def associated_images(self) -> tuple[str, ...]:
+        """The names of the associated images in the file. They may be damaged."""
+        found = self._read_pages()[1].associated
+        return tuple(name for name in ASSOCIATED_IMAGES if name in found)
 
     @property
     def has_openslide(self) -> bool:
@@ -211,11 +200,9 @@ class Slide:
                 (
                     level
                     for level in self.levels
-                    if level.downsample
-                    and level.downsample < finer_than
-                    and downsample % level.downsample == 0
+                    if level.downsample < finer_than and downsample % level.downsample == 0
                 ),
-                key=lambda level: level.downsample or 0,
+                key=lambda level: level.downsample,
             )
         return self._sources[key]
 
@@ -235,7 +222,7 @@ class Slide:
         cannot read.
         """
         if not self.images[level].is_decoded_here:
-            return self._fallback().read(level, box)
+            return self._fallback().read(self._size(level), box)
         left, top, right, bottom = box
         tile_width, tile_height = self.images[level].tile_width, self.images[level].tile_height
         size = (-(-(right - left) // shrink), -(-(bottom - top) // shrink))
@@ -246,13 +233,9 @@ class Slide:
             data_of = self._row(level, cols, row)
             for col in cols:
                 tile = self._tile(level, col, row, shrink, data_of)
-                x, y = (col * tile_width - left) // shrink, (row * tile_height - top) // shrink
-                if tile is not None:
-                    image.paste(tile, (x, y))
-                else:
-                    image.paste(
-                        _BACKGROUND, (x, y, x + tile_width // shrink, y + tile_height // shrink)
-                    )
+                image.paste(
+                    tile, ((col * tile_width - left) // shrink, (row * tile_height - top) // shrink)
+                )
         return image
 
     def jpeg_tile(self, level: int, col: int, row: int) -> bytes | None:
@@ -269,15 +252,15 @@ class Slide:
         if not image.is_jpeg:
             return [None] * len(cols)
         data_of = self._row(level, cols, row)
-        prefix = image.jpeg_prefix
-        tiles = []
+        tiles: list[bytes | None] = []
         for col in cols:
+            tile = None
             try:
                 data = data_of(col)
-            except _DamagedTile as damage:
+                tile = image.jpeg(data) if data else None
+            except DamagedTile as damage:
                 self._tell(level, col, row, str(damage))
-                data = None
-            tiles.append(data and prefix + data[2:])
+            tiles.append(tile)
         return tiles
 
     def is_damaged(self, level: int, col: int, row: int) -> bool:
@@ -287,17 +270,65 @@ class Slide:
     def associated_image(self, name: str) -> Image.Image:
         """Return the label, thumbnail or macro as an RGB image.
 
-        Raises NotFound where the slide has none, UnreadableSlide where it cannot be decoded.
+        A thumbnail is made of the coarsest level where the file has none. Raises NotFound where
+        the slide has no such image, UnreadableSlide where it cannot be decoded.
         """
+        from vsv.slides.associated import read_image
+
+        tiff, pages = self._read_pages()
+        page = pages.associated.get(name)
+        if page is None:
+            return self._made_thumbnail(name)
+        if page.tiled_image.is_decoded_here:
+            return read_image(name, self.file, page, tiff.chunks)
         return self._fallback().associated_image(name)
+
+    def lose(self, tiles: Iterable[TileNumber]) -> int:
+        """Show finer levels in place of these tiles and of those of coarser levels above them.
+
+        Return how many were not lost before. (On the finest level, nothing can take their place.)
+        The slide must not have been opened by its index, which tells as much.
+        """
+        lost = 0
+        for index, col, row in with_coarser(self.levels, tiles):
+            counts, number = self._chunks[index].byte_counts, row * self.images[index].cols + col
+            if index > 0 and counts[number]:
+                counts[number] = 0
+                lost += 1
+        return lost
+
+    def _lose_empty(self) -> None:
+        """Do so with tiles above those that the scanner left empty, and say so."""
+        for level in self.levels[:-1]:
+            empty = empty_tiles(level, self._chunks[level.index].byte_counts)
+            if empty and self.lose(empty):
+                self._notices.append(
+                    f"the scanner left {len(empty)} tile{'s' * (len(empty) > 1)} empty at "
+                    f"1/{level.downsample} of the resolution; finer levels are shown there"
+                )
+
+    def _made_thumbnail(self, name: str) -> Image.Image:
+        coarsest = max(self.levels, key=lambda level: level.downsample)
+        if name != "thumbnail" or coarsest.width * coarsest.height > _MAX_THUMBNAIL_SOURCE_PIXELS:
+            raise NotFound(f"the slide has no {name} image")
+        image = self.read(coarsest.index, (0, 0, coarsest.width, coarsest.height))
+        image.thumbnail(_THUMBNAIL_SIZE, Image.Resampling.BOX)
+        return image
+
+    def _read_pages(self) -> tuple[TiffFile, Pages]:
+        """The file's directories; of a slide that was opened by its index they are read now."""
+        if self._tiff is None or self._pages is None:
+            self._tiff = TiffFile(self.file.descriptor)
+            self._pages = Pages.of(self._tiff.directories)
+        return self._tiff, self._pages
+
+    def _size(self, level: int) -> tuple[int, int]:
+        return self.images[level].width, self.images[level].height
 
     def _tile(
         self, level: int, col: int, row: int, shrink: int, data_of: Callable[[int], bytes | None]
-    ) -> Image.Image | None:
-        """What of the tile lies within the level, in blocks of ``shrink`` pixels.
-
-        None where there is nothing to show but the background.
-        """
+    ) -> Image.Image:
+        """Return what of the tile lies within the level, in blocks of ``shrink`` pixels."""
         image = self.images[level]
         width = min(image.tile_width, image.width - col * image.tile_width)
         height = min(image.tile_height, image.height - row * image.tile_height)
@@ -310,22 +341,24 @@ class Slide:
             # A level that ends within a block: what pads the tile behind it must not count.
             cut = width % shrink or height % shrink
             try:
-                tile = self._decode(image, data, 1 if cut else shrink)
+                size = (image.tile_width, image.tile_height)
+                tile = decode(image, data, size, 1 if cut else shrink)
+            except DamagedTile:
+                raise
             except UnreadableSlide:
-                # JPEG 2000 of a kind that is not decoded here, or it is damaged after all.
+                # JPEG 2000 of a kind that is not decoded here.
                 tile, cut = self._by_openslide(level, col, row), 1
             return tile.crop((0, 0, width, height)).reduce(shrink) if cut else tile
-        except _DamagedTile as damage:
+        except DamagedTile as damage:
             self._tell(level, col, row, str(damage))
             return self._stand_in(level, col, row, shrink)
 
     def _row(self, level: int, cols: range, row: int) -> Callable[[int], bytes | None]:
         """What gives the compressed data of neighbours in a row, by their column.
 
-        None for an empty tile; raises _DamagedTile. They are read in one call where they lie back
+        None for an empty tile; raises DamagedTile. They are read in one call where they lie back
         to back, as in what scanners write. On EFS each call saved is a millisecond.
         """
-        image = self.images[level]
         entries = [self.locate(level, col, row) for col in cols]
         start = entries[0].offset
         length = sum(entry.length for entry in entries)
@@ -340,6 +373,8 @@ class Slide:
             entry = entries[col - cols.start]
             if entry.length == 0:
                 return None
+            if entry.length > _MAX_TILE_BYTES:
+                raise DamagedTile(f"is damaged: it has {entry.length} bytes")
             offset = entry.offset - start
             data = (
                 self.file.read(entry.offset, entry.length)
@@ -349,36 +384,10 @@ class Slide:
             if not entry.matches(data):
                 # Other data than those that were indexed: perhaps another file's?
                 self.file.check_unchanged()
-                raise _DamagedTile("is damaged: it is not as it was imported")
-            if image.is_jpeg and not TiledImage.is_jpeg_data(data):
-                raise _DamagedTile("is damaged: it is no JPEG")
+                raise DamagedTile("is damaged: it is not as it was imported")
             return data
 
         return data_of
-
-    def _decode(self, image: TiledImage, data: bytes, shrink: int = 1) -> Image.Image:
-        """The tile, decoded at the full size or at a half, a quarter, an eighth.
-
-        Raises _DamagedTile, or UnreadableSlide for what may be left to OpenSlide.
-        """
-        size = (image.tile_width, image.tile_height)
-        if image.is_jpeg2000:
-            from vsv.slides import jpeg2000
-
-            return jpeg2000.decode(data, size, image.jpeg2000_color, shrink.bit_length() - 1)
-        scale = shrink // 2 if shrink > 1 and has_subsampled_chroma(data) else shrink
-        try:
-            # What Image.open would bring is not needed, and takes a quarter of the time.
-            tile = Image.frombytes(
-                "RGB",
-                (size[0] // scale, size[1] // scale),
-                image.jpeg_prefix + data[2:],
-                "jpeg",
-                *("RGB", "", scale, 0),  # raw mode, libjpeg's choice of colours, scale, no draft
-            )
-        except (OSError, ValueError) as error:
-            raise _DamagedTile("is damaged: it cannot be decoded") from error
-        return tile if scale == shrink else tile.reduce(2)
 
     def _by_openslide(self, level: int, col: int, row: int) -> Image.Image:
         image = self.images[level]
@@ -386,23 +395,28 @@ class Slide:
         right = min(left + image.tile_width, image.width)
         bottom = min(top + image.tile_height, image.height)
         try:
-            return self._fallback().read(level, (left, top, right, bottom))
+            return self._fallback().read(self._size(level), (left, top, right, bottom))
         except UnreadableSlide as error:
-            raise _DamagedTile("is damaged: it cannot be decoded") from error
+            raise DamagedTile("is damaged: it cannot be decoded") from error
 
-    def _stand_in(self, level: int, col: int, row: int, shrink: int) -> Image.Image | None:
-        """The next finer level's pixels in a tile's place; None on the finest."""
-        downsample = self.levels[level].downsample
-        if downsample is None or downsample == 1:
-            return None
+    def _stand_in(self, level: int, col: int, row: int, shrink: int) -> Image.Image:
+        """Return the next finer level's pixels in a tile's place, on the finest the background."""
+        image, downsample = self.images[level], self.levels[level].downsample
+        width = min(image.tile_width, image.width - col * image.tile_width)
+        height = min(image.tile_height, image.height - row * image.tile_height)
+        shown = Image.new("RGB", (-(-width // shrink), -(-height // shrink)), _BACKGROUND)
+        if downsample == 1:
+            return shown
         other = self.source_level(downsample, finer_than=downsample)
-        image, ratio = self.images[level], downsample // (other.downsample or 1)
+        ratio = downsample // other.downsample
+        left, top = col * image.tile_width * ratio, row * image.tile_height * ratio
+        # The finer level may have been rounded down where this one was rounded up.
         box = (
-            col * image.tile_width * ratio,
-            row * image.tile_height * ratio,
-            min(min((col + 1) * image.tile_width, image.width) * ratio, other.width),
-            min(min((row + 1) * image.tile_height, image.height) * ratio, other.height),
+            *(left, top),
+            *(min(left + width * ratio, other.width), min(top + height * ratio, other.height)),
         )
+        if box[2] <= left or box[3] <= top:
+            return shown
         factor = ratio * shrink
         shrunk = self.largest_shrink(other.index, factor)
         pixels, factor = self.read(other.index, box, shrunk), factor // shrunk
@@ -410,7 +424,8 @@ class Slide:
             divisors = [n for n in range(2, MAX_REDUCE + 1) if factor % n == 0]
             step = max(divisors, default=factor)
             pixels, factor = pixels.reduce(step), factor // step
-        return pixels
+        shown.paste(pixels, (0, 0))
+        return shown
 
     def _tell(self, level: int, col: int, row: int, reason: str) -> None:
         """Report a damaged tile once, and of a level's empty ones the first."""
@@ -432,40 +447,11 @@ class Slide:
             return self._openslide
 
 
-def _level_directories(directories: list[Directory]) -> list[Directory]:
-    """The tiled directories are the levels, the first in the file being the finest."""
-    levels = [directory for directory in directories if directory.is_tiled]
-    if not levels or not directories[0].is_tiled:
-        raise UnreadableSlide("the file is a TIFF file, but its first image is not tiled")
-    return levels
-
-
-def _level(index: int, image: TiledImage, full: TiledImage) -> Level:
-    return Level(
-        index,
-        image.width,
-        image.height,
-        image.tile_width,
-        image.tile_height,
-        _whole_downsample(image, full),
-    )
-
-
-def _whole_downsample(image: TiledImage, full: TiledImage) -> int | None:
-    """The whole number by which both sizes are rounded, up or down; ``None`` if there is none.
-
-    Scanners downsample by powers of two: on small levels, where rounding lets several numbers fit,
-    those are tried first.
-    """
-    guess = round(max(full.width / image.width, full.height / image.height))
-    power = 1 << (guess.bit_length() - 1)
-    for downsample in (power, 2 * power, guess):
-        if all(
-            length // downsample <= rounded <= -(-length // downsample)
-            for length, rounded in (
-                (full.width, image.width),
-                (full.height, image.height),
-            )
-        ):
-            return downsample
-    return None
+def _chunks_of_levels(tiff: TiffFile, pages: Pages) -> list[Chunks]:
+    """Read where the levels' tiles lie. Raises UnreadableSlide where the file is truncated."""
+    count = sum(page.offsets.length for page in pages.levels)
+    if count > _MAX_TILES:
+        raise UnreadableSlide(f"{count} tiles are too many for one slide")
+    chunks = [tiff.chunks(page) for page in pages.levels]
+    tiff.check_whole([page for page in tiff.directories if page not in pages.levels])
+    return chunks
