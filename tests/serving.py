@@ -52,7 +52,6 @@ def served(folder, *options):
             assert "://" in first_line, process.stderr.read()
             address = first_line.partition("://")[2].partition("/")[0]
             server = Server(folder, process, address)
-            wait_for(lambda: accepts(address))
             yield server
         finally:
             process.terminate()

@@ -134,6 +134,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> Any:
 
     def resolve() -> Any:
         graphql.caller(event).person()
+        graphql.check_arguments(event)
         return app.resolve(event, context)
 
     return graphql.resolved(resolve, log_unexpected)

@@ -1,12 +1,14 @@
 """The import's state machine, executed, with a failure put into each of its states."""
 
 import builtins
+import errno
 import threading
 import time
 
 import boto3
 import botocore.exceptions
 import pytest
+from botocore.exceptions import ClientError
 from botocore.retries.standard import ThrottledRetryableChecker
 
 from tests.conftest import ROOT, load_template
@@ -14,6 +16,7 @@ from tests.statemachine import client, definition, deploy, fault, states
 from vsv import errors
 from vsv.catalogue import FAILED
 from vsv.imports.workflow import ImportJob, StepFunctions
+from vsv.logs import observed
 from vsv.slides import FileVersion
 
 FUNCTIONS = load_template(ROOT / "func.template.yaml")["Resources"]
@@ -27,6 +30,11 @@ LAMBDA_ERRORS = {
     "Lambda.SdkClientException",
     "Lambda.Unknown",
 }
+# What another attempt does not mend: the call is wrong, or the file is not what it should be.
+PERMANENT = {
+    *(ChildProcessError, FileExistsError, FileNotFoundError, IsADirectoryError),
+    *(NotADirectoryError, PermissionError, ProcessLookupError),
+}
 KILLED = {"States.Timeout", "Sandbox.Timedout", "Runtime.ExitError"}
 INTERNAL = "an internal error stopped the import"
 TOO_LONG = "a step of the import took too long"
@@ -35,6 +43,28 @@ TOO_LONG = "a step of the import took too long"
 @pytest.fixture
 def machine(aws, monkeypatch):
     return deploy(monkeypatch)
+
+
+def passing_errors() -> list[Exception]:
+    """What Python and boto3 raise for a file system or a service that fails for a while."""
+    system = [
+        kind()
+        for kind in vars(builtins).values()
+        if isinstance(kind, type)
+        and issubclass(kind, OSError)
+        and kind is not OSError
+        and kind not in PERMANENT
+    ]
+    unanswered = [
+        kind(endpoint_url="https://x", proxy_url="x", error="x", request=None, response=None)
+        for kind in vars(botocore.exceptions).values()
+        if isinstance(kind, type) and issubclass(kind, botocore.exceptions.HTTPClientError)
+    ]
+    codes = sorted(ThrottledRetryableChecker._THROTTLED_ERROR_CODES)
+    refusals = [
+        type(code, (ClientError,), {})({"Error": {"Code": code}}, "GetItem") for code in codes
+    ]
+    return [*system, OSError(errno.ESTALE, "…"), OSError(errno.EIO, "…"), *unanswered, *refusals]
 
 
 def retried(state) -> list[str]:
@@ -117,16 +147,24 @@ def test_the_names_of_retried_errors_are_names_that_are_raised(aws):
             ), name
 
 
-def test_what_dynamodb_refuses_for_a_while_is_tried_again(aws):
-    """Boto3 raises it by its own name, not as ClientError."""
-    model = boto3.client("dynamodb").meta.service_model
-    operations = ("GetItem", "Query", "UpdateItem", "TransactWriteItems")
-    refusals = {e.name for name in operations for e in model.operation_model(name).error_shapes}
-    passing = {*ThrottledRetryableChecker._THROTTLED_ERROR_CODES, "InternalServerError"}
-    passing.discard("TransactionInProgressException")  # the catalogue itself waits for its end
-    assert len(refusals & passing) > 2
-    for name, state in TASKS.items():
-        assert refusals & passing <= set(retried(state)), name
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("error", passing_errors(), ids=repr)
+def test_what_passes_is_tried_again_by_its_exact_name(name, error):
+    """Step Functions knows no subclasses: a retrier for OSError lets each TimeoutError through."""
+
+    @observed
+    def handler(event, context):
+        raise error
+
+    with pytest.raises(errors.VsvError) as raised:
+        handler({}, None)
+    assert type(raised.value).__name__ in retried(TASKS[name])
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_full_file_system_is_not_waited_for(name):
+    """Seconds do not empty it."""
+    assert errors.StorageFull.__name__ not in retried(TASKS[name])
 
 
 # ─── Executions ──────────────────────────────────────────────────────────────────────────────────
@@ -273,7 +311,7 @@ def test_tiles_that_are_rendered_after_the_failure_leave_the_record_alone(catalo
 # ─── The failure path ────────────────────────────────────────────────────────────────────────────
 def test_the_failure_path_is_tried_again_as_any_step(machine):
     machine.functions.fail("ExtractMetadata", fault("UnreadableSlide", "no TIFF"), for_ever=True)
-    machine.functions.fail(FAILURE_PATH, fault("ClientError"), fault("Runtime.ExitError"))
+    machine.functions.fail(FAILURE_PATH, fault("Unavailable"), fault("Runtime.ExitError"))
     execution = machine.run()
     assert machine.functions.counts[FAILURE_PATH] == 3
     assert (execution["error"], execution["cause"]) == ("ImportFailed", "no TIFF")

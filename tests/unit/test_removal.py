@@ -4,6 +4,8 @@ import json
 import os
 
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from local.samples import generated_slide
 from tests.conftest import load_handler
@@ -14,6 +16,7 @@ from vsv.deepzoom import TileAddress
 from vsv.errors import Archived, NotFound, Unavailable
 from vsv.images import Images, TileOptions
 from vsv.imports.request import ImportRequest, ImportState
+from vsv.removal import desk as desk_module
 from vsv.removal.desk import RemovalDesk
 from vsv.removal.request import RemovalRequest
 from vsv.removal.steps import Remover
@@ -407,3 +410,30 @@ def test_malformed_requests_are_refused_whole(handler, body):
         or "Image" in problem["detail"]
         or "Filename" in problem["detail"]
     )
+
+
+@pytest.mark.parametrize(("patience_s", "calls"), [(60.0, 3), (-1.0, 1)])
+def test_a_busy_service_is_a_result_for_each_slide(handler, monkeypatch, patience_s, calls):
+    """Also where no more are begun, since the caller would not wait for them."""
+    asked = []
+
+    def refuse(self, operation, arguments):
+        asked.append(operation)
+        error = {"Code": "ThrottlingException", "Message": "arn:aws:dynamodb:…"}
+        raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}, operation)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
+    monkeypatch.setattr(desk_module, "_PATIENCE_S", patience_s)
+    images = [{"ImageID": name} for name in ("1", "2", "3")]
+    status, answer = call(handler, {"Operation": "DELETE", "Images": images}, TECHNICIAN)
+    assert status == 202
+    assert [image["status"] for image in answer["Images"]] == [503, 503, 503]
+    assert all("try again later" in image["detail"] for image in answer["Images"])
+    assert len(asked) == calls
+
+
+@pytest.mark.parametrize("image_id", ["\ud800", "ü" * 513, ""])
+def test_an_image_id_that_no_key_can_be_is_told(handler, image_id):
+    body = {"Operation": "DELETE", "Images": [{"ImageID": image_id}]}
+    status, problem = call(handler, body, TECHNICIAN)
+    assert (status, problem["detail"]) == (400, "ImageID must be a text of 1 to 1024 bytes")

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError
 
-from vsv.errors import Unavailable
+from vsv import failures
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource
@@ -63,18 +62,17 @@ def s3_archive() -> "S3Client":
 
 @contextmanager
 def answering(service: str) -> Iterator[None]:
-    """Raise Unavailable where S3 fails in a way that may pass; boto3 has tried again by then.
+    """Raise Unavailable where AWS fails in a way that may pass; boto3 has tried again by then.
 
     ``service`` names for people what fails.
     """
     try:
         yield
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+    except Exception as error:
+        failure = failures.named(error, service)
+        if failure is None or failure is error:
             raise
-        raise Unavailable(f"{service} is too busy") from error
-    except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
-        raise Unavailable(f"{service} does not answer") from error
+        raise failure from error
 
 
 def to_json(value: Any) -> Any:

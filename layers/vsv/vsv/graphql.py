@@ -21,11 +21,17 @@ from vsv.errors import (
     Unavailable,
     VsvError,
 )
+from vsv.failures import named
 from vsv.people import Caller
 
-__all__ = ["caller", "changes_page", "resolved", "slide", "slides_page"]
+__all__ = ["caller", "changes_page", "check_arguments", "resolved", "slide", "slides_page"]
 
 Event = Mapping[str, Any]
+
+_MAX_KEY_BYTES: Final = 1024
+_MAX_TOKEN_BYTES: Final = 8192
+# Arguments by which records are read; others may be empty, and then say nothing.
+_KEYS: Final = frozenset({"ImageID", "ImageIDs"})
 
 # What each error is called in a GraphQL answer. AppSync's own refusals are "Unauthorized" too.
 TYPE_OF: Final[Mapping[type[VsvError], str]] = {
@@ -46,17 +52,51 @@ def caller(event: Event | None) -> Caller:
 def resolved(resolve: Callable[[], Any], on_unexpected: Callable[[Exception], None]) -> Any:
     """What a field resolves to, as JSON; or the error that stands for it.
 
-    What was not foreseen is told to ``on_unexpected`` and to nobody else.
+    What others' code raised is told to ``on_unexpected``. The client learns of it only what may
+    pass: that a service failed for now.
     """
     try:
         return to_json(resolve())
-    except VsvError as error:
-        kind = next((name for kind, name in TYPE_OF.items() if isinstance(error, kind)), None)
-        current = slide(dict(error.record)) if isinstance(error, StaleVersion) else None
-        return _error(kind or "InternalFailure", str(error), current)
     except Exception as error:  # noqa: BLE001  the last line of defence: nothing may leak
-        on_unexpected(error)
-        return _error("InternalFailure", "the request failed here", None)
+        if not isinstance(error, VsvError):
+            on_unexpected(error)
+        failure = named(error)
+        if failure is None:
+            return _error("InternalFailure", "the request failed here", None)
+        kind = next((name for kind, name in TYPE_OF.items() if isinstance(failure, kind)), None)
+        current = slide(dict(failure.record)) if isinstance(failure, StaleVersion) else None
+        return _error(kind or "InternalFailure", str(failure), current)
+
+
+def check_arguments(event: Event) -> None:
+    """Raise InvalidRequest for arguments that the catalogue's database does not take.
+
+    DynamoDB's keys are texts of 1 to 1,024 bytes in UTF-8; ``nextToken`` wraps a few of them.
+    """
+    _check_texts(event.get("arguments") or {}, "the argument")
+
+
+def _check_texts(value: Any, name: str) -> None:
+    if isinstance(value, Mapping):
+        for inner, each in value.items():
+            _check_texts(each, str(inner))
+    elif isinstance(value, list):
+        for each in value:
+            _check_texts(each, name)
+    elif isinstance(value, str):
+        _check_text(value, name)
+
+
+def _check_text(text: str, name: str) -> None:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidRequest(f"{name} is not valid Unicode: it holds half a character") from None
+    longest = _MAX_TOKEN_BYTES if name == "nextToken" else _MAX_KEY_BYTES
+    if size > longest:
+        raise InvalidRequest(f"{name} is longer than {longest} bytes")
+    if not text and name in _KEYS:
+        raise InvalidRequest(f"{name} is empty")
 
 
 def slide(record: Record | None) -> Record | None:

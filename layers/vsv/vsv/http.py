@@ -21,10 +21,12 @@ from vsv.errors import (
     Forbidden,
     InvalidRequest,
     NotFound,
+    StorageFull,
     Unavailable,
     UnreadableSlide,
     VsvError,
 )
+from vsv.failures import named
 from vsv.images import Images, Resource, TileOptions
 from vsv.people import Caller
 from vsv.storage import parse_image_id
@@ -63,6 +65,7 @@ STATUS_OF: Final[dict[type[VsvError], HTTPStatus]] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     UnreadableSlide: HTTPStatus.UNPROCESSABLE_ENTITY,
+    StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -155,11 +158,14 @@ def problem_of(
 ) -> Answer:
     """What an error is to the caller.
 
-    What was not foreseen is told to ``on_unexpected`` and to nobody else.
+    What others' code raised is told to ``on_unexpected``. The caller learns of it only what may
+    pass: that storage or a service failed for now.
     """
-    if isinstance(error, VsvError):
-        return problem(status_of(error), str(error), instance)
-    on_unexpected(error)
+    if not isinstance(error, VsvError):
+        on_unexpected(error)
+    failure = named(error)
+    if failure is not None:
+        return problem(status_of(failure), str(failure), instance)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the request failed here", instance)
 
 
@@ -193,7 +199,9 @@ def _json(content: Mapping[str, Any], status: HTTPStatus) -> Answer:
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
-    return Answer(status, headers, json.dumps(content, ensure_ascii=False).encode())
+    # What UTF-8 cannot hold (a lone surrogate) JSON writes as the same escape that Python does.
+    body = json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace")
+    return Answer(status, headers, body)
 
 
 def _number(query: Mapping[str, str], name: str, low: int, high: int) -> int | None:

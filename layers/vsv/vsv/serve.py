@@ -22,6 +22,7 @@ import re
 import signal
 import socket
 import sys
+import time
 import traceback
 import uuid
 from collections.abc import Iterable, Mapping
@@ -30,6 +31,7 @@ from functools import lru_cache, partial
 from http import HTTPStatus
 from math import inf
 from pathlib import Path
+from threading import Thread
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -66,6 +68,8 @@ _LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 _THREADS: Final = 2
 # Time for answers that are under way, once the server is told to stop.
 _GRACE_S: Final = 1
+# Between two looks at whether the workers listen.
+_POLL_S: Final = 0.02
 
 
 class OpenSeadragon(NamedTuple):
@@ -140,8 +144,7 @@ def serve(settings: ServeSettings) -> None:
     )
 
     def announce() -> None:
-        # To Granian a hang-up means to start anew; here it means that the terminal was closed.
-        signal.signal(signal.SIGHUP, server.signal_handler_interrupt)
+        _wait_until_accepted(address, port)
         number = f"{len(slides)} slide{'' if len(slides) == 1 else 's'}"
         print(f"Serving {number} at {_url(address, port)} (Ctrl-C stops)", flush=True)
         if is_public:
@@ -157,7 +160,13 @@ def serve(settings: ServeSettings) -> None:
                 file=sys.stderr,
             )
 
-    server.on_startup(announce)
+    def on_startup() -> None:
+        # To Granian a hang-up means to start anew; here it means that the terminal was closed.
+        signal.signal(signal.SIGHUP, server.signal_handler_interrupt)
+        # Granian calls this before its workers listen.
+        Thread(target=announce, daemon=True).start()
+
+    server.on_startup(on_startup)
     worker = partial(_load_in_worker, settings, is_public=is_public)
     server.serve(target_loader=worker, wrap_loader=False)
 
@@ -184,6 +193,17 @@ def _claim(host: str, port: int) -> tuple[str, int]:
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
     return str(bound[0]), int(bound[1])
+
+
+def _wait_until_accepted(address: str, port: int) -> None:
+    """Return once a worker accepts connections."""
+    while True:
+        try:
+            socket.create_connection((address, port), timeout=1).close()
+        except OSError:
+            time.sleep(_POLL_S)
+        else:
+            return
 
 
 def _url(address: str, port: int) -> str:

@@ -88,7 +88,8 @@ def _comparable(name: str, value: Any) -> _Comparable:
         return instant(str(value)) or str(value)
     if name in ("MPP", "AppMag"):
         try:
-            return Decimal(str(value))
+            number = Decimal(str(value))
         except InvalidOperation:
             return str(value)
+        return number if number.is_finite() else str(value)
     return str(value)

@@ -38,8 +38,8 @@ _UNDELETED: Final = tuple(status for status in STATUSES if status != "DELETED")
 _MAX_PAGE: Final = 1000
 _DEFAULT_PAGE: Final = 100
 _MAX_PREFIX_CHARS: Final = 200
-# After all times that a record may have, before all other texts.
-_END_OF_TIME: Final = "9999"
+# Sorts after all times that a record may have: the character that follows "9".
+_END_OF_TIME: Final = ":"
 _FOREIGN_TOKEN: Final = "nextToken is not one of this query's"  # noqa: S105  no password
 
 
@@ -115,7 +115,10 @@ class Search:
         return _all_by("ScannedAt", self._time(), forward=False)
 
     def _time(self) -> ConditionBase:
-        return Key("ScannedAt").between(self.scanned_from or "0", self.scanned_to or _END_OF_TIME)
+        first, last = self.scanned_from or "0", self.scanned_to or _END_OF_TIME
+        if first > last:
+            raise InvalidRequest(f"the scan's time is to be from {first} to {last}: none is")
+        return Key("ScannedAt").between(first, last)
 
     def finds(self, record: Record) -> bool:
         """Whether the record is looked for."""
@@ -139,11 +142,18 @@ class Listings:
         self._catalogue = catalogue
 
     def by_status(self, status: str, limit: int | None = None, token: str | None = None) -> Page:
-        """The slides of one review status, by slide ID; those that have none come last."""
+        """The slides of one review status, by slide ID; those that have none come last.
+
+        Raises InvalidRequest for an empty status.
+        """
+        if not status:
+            raise InvalidRequest("Status is empty")
         return self._walk(_by_status(status), limit, token)
 
     def by_case(self, case_id: str, limit: int | None = None, token: str | None = None) -> Page:
-        """The slides of one case but deleted ones, by image ID."""
+        """The slides of one case but deleted ones, by image ID. Raises InvalidRequest for ""."""
+        if not case_id:
+            raise InvalidRequest("CaseID is empty")
         leg = _Leg("CaseID-index", Key("CaseID").eq(case_id))
         return self._walk([leg], limit, token)
 
@@ -334,8 +344,9 @@ def _to_token(key: Mapping[str, Any] | None) -> str | None:
 def _from_token(token: str) -> dict[str, str]:
     try:
         key = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, binascii.Error) as error:
+        if not isinstance(key, dict) or not all(isinstance(text, str) for text in key.values()):
+            raise InvalidRequest(_FOREIGN_TOKEN)
+        "".join(key.values()).encode()
+    except (ValueError, binascii.Error, RecursionError) as error:
         raise InvalidRequest(_FOREIGN_TOKEN) from error
-    if not isinstance(key, dict) or not all(isinstance(text, str) for text in key.values()):
-        raise InvalidRequest(_FOREIGN_TOKEN)
     return key

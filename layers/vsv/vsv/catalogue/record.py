@@ -56,9 +56,9 @@ def instant(text: str) -> str | None:
     """An ISO 8601 time with its zone as ``now`` writes it; None for anything else."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC).isoformat(timespec="milliseconds") if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds") if moment.tzinfo else None
 
 
 def derived(record: Mapping[str, Any]) -> Record:

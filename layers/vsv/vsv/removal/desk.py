@@ -1,5 +1,6 @@
 """What ``/RemoveImages`` decides: to note on a slide's record what is asked, and to start it."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,7 +16,9 @@ from vsv.catalogue import (
     removal_of,
 )
 from vsv.errors import Conflict, NotFound, Unavailable, VsvError
+from vsv.failures import named
 from vsv.imports.workflow import ImportJob, Workflow
+from vsv.logs import log_unexpected
 from vsv.removal.request import NamedImage, Operation, RemovalRequest
 
 __all__ = ["RemovalDesk", "Result"]
@@ -27,6 +30,11 @@ _DOING: Final = {
     Operation.TRANSFER: "the slide is being archived",
     Operation.RESTORE: "the slide is being brought back",
 }
+# How long slides are begun beside a service that fails, of the 29 s that API Gateway waits.
+_PATIENCE_S: Final = 8.0
+_NOT_BEGUN: Final = Unavailable(
+    "a service that is needed fails; nothing was begun, try again later"
+)
 _DONE: Final = {
     Operation.DELETE: "the slide is deleted",
     Operation.TRANSFER: "the slide is archived",
@@ -43,6 +51,10 @@ class Result:
     error: VsvError | None = None
 
 
+def _is_unavailable(result: Result) -> bool:
+    return isinstance(result.error, Unavailable)
+
+
 class RemovalDesk:
     """Takes requests. ``invoke`` starts a function for an ImageID and does not wait for it."""
 
@@ -57,8 +69,19 @@ class RemovalDesk:
         self._invoke = invoke
 
     def handle(self, request: RemovalRequest, by: str) -> list[Result]:
-        """Take the request of the person of this name, slide by slide."""
-        return [self._take(request.operation, image, by) for image in request.images]
+        """Take the request of the person of this name, slide by slide.
+
+        Each slide gets its result. Once a service has failed, no slide is begun that the caller
+        would not wait for: boto3 tries each call for seconds.
+        """
+        end = time.monotonic() + _PATIENCE_S
+        results: list[Result] = []
+        for image in request.images:
+            if time.monotonic() > end and any(_is_unavailable(each) for each in results):
+                results.append(Result(image, str(_NOT_BEGUN), _NOT_BEGUN))
+            else:
+                results.append(self._take(request.operation, image, by))
+        return results
 
     def _take(self, operation: Operation, image: NamedImage, by: str) -> Result:
         def decide(old: Record | None) -> Record:
@@ -69,8 +92,13 @@ class RemovalDesk:
             if record is None or removal_of(record) != operation:
                 return Result(image, _DONE[operation])
             self._start(operation, record)
-        except VsvError as error:
-            return Result(image, str(error), error)
+        except Exception as error:
+            failure = named(error)
+            if failure is None:
+                raise
+            if failure is not error:
+                log_unexpected(error)
+            return Result(image, str(failure), failure)
         return Result(image, _DOING[operation])
 
     def _start(self, operation: Operation, record: Record) -> None:

@@ -11,7 +11,7 @@ __all__ = ["NamedImage", "Operation", "RemovalRequest"]
 
 # So many are noted and started well within the 29 s that API Gateway waits.
 _MAX_IMAGES: Final = 200
-_MAX_CHARS: Final = 1024
+_MAX_BYTES: Final = 1024
 
 
 class Operation(StrEnum):
@@ -47,9 +47,9 @@ class NamedImage:
             raise InvalidRequest("each of Images must be an object with ImageID and Filename")
         image_id, filename = given.get("ImageID"), given.get("Filename")
         if not _is_name(image_id):
-            raise InvalidRequest("ImageID must be a text")
+            raise InvalidRequest(f"ImageID must be a text of 1 to {_MAX_BYTES} bytes")
         if filename is not None and not _is_name(filename):
-            raise InvalidRequest("Filename must be a text")
+            raise InvalidRequest(f"Filename must be a text of 1 to {_MAX_BYTES} bytes")
         return cls(image_id, filename)  # type: ignore[arg-type]
 
 
@@ -73,4 +73,10 @@ class RemovalRequest:
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _MAX_CHARS
+    """Whether DynamoDB takes this for a key: a lone surrogate is not valid Unicode."""
+    if not isinstance(value, str):
+        return False
+    try:
+        return 0 < len(value.encode()) <= _MAX_BYTES
+    except UnicodeEncodeError:
+        return False

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 from vsv.archive import Archive, Archived
 from vsv.catalogue import Catalogue, Record, now, removal_of
-from vsv.errors import Conflict, FileChanged, InvalidRequest, VsvError
+from vsv.errors import Conflict, FileChanged, InvalidRequest
+from vsv.failures import named
 from vsv.imports.workflow import ImportJob
 from vsv.removal.desk import fail
 from vsv.slides import FileVersion
@@ -127,13 +128,8 @@ class Remover:
         try:
             yield
         except Exception as error:
-            named = isinstance(error, VsvError)
-            fail(
-                self._catalogue,
-                image_id,
-                operation,
-                str(error) if named else f"an internal error stopped it ({type(error).__name__})",
-            )
+            failure = named(error) or f"an internal error stopped it ({type(error).__name__})"
+            fail(self._catalogue, image_id, operation, str(failure))
             raise
 
 
