@@ -88,7 +88,7 @@ class Handler(Peer):
 
     def open(self, path: Path) -> None:
         """Nothing is opened before the first request; IMAGES_PATH is the slide's folder."""
-        os.environ["IMAGES_PATH"] = str(path.parent)
+        os.environ.update(IMAGES_PATH=str(path.parent), CLIENT_ID="viewer")
         self._files = f"{path.stem}_files"
 
     def request(self, address: TileAddress) -> dict[str, Any]:
@@ -118,7 +118,9 @@ def event(path: str) -> dict[str, Any]:
         "pathParameters": {"path": path},
         "requestContext": {
             "requestId": "00000000-0000-0000-0000-000000000000",
-            "authorizer": {"claims": {"cognito:username": "pathologist", "token_use": "id"}},
+            "authorizer": {
+                "claims": {"aud": "viewer", "cognito:username": "pathologist", "token_use": "id"}
+            },
         },
         "body": None,
         "isBase64Encoded": False,

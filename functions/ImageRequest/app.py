@@ -6,7 +6,7 @@ from typing import Any
 from vsv.http import Event, Response, image_response, respond
 from vsv.images import Images
 from vsv.logs import count, log_unexpected, observed
-from vsv.settings import StorageSettings
+from vsv.settings import ClientSettings, StorageSettings
 from vsv.storage import Storage
 
 
@@ -19,7 +19,7 @@ def images(settings: StorageSettings) -> Images:
 
 def answer(event: Event) -> Response:
     """Show what the viewer asks for."""
-    return image_response(event, images(StorageSettings.read()))
+    return image_response(event, images(StorageSettings.read()), ClientSettings.read().client_id)
 
 
 @observed

@@ -5,12 +5,13 @@ from typing import Any
 from vsv.http import Event, Response, json_body, json_response, require_scanner, respond
 from vsv.imports.request import ImportRequest
 from vsv.logs import count, log_unexpected, observed
+from vsv.settings import ClientSettings
 from vsv.wiring import desk
 
 
 def answer(event: Event) -> Response:
     """Decide about one file of the scanner's."""
-    require_scanner(event)
+    require_scanner(event, ClientSettings.read().client_id)
     request = ImportRequest.parse(json_body(event))
     decided = desk().handle(request)
     count(f"ImportSlide{decided.state.value.title()}")

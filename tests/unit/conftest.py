@@ -197,3 +197,9 @@ def s3(aws, monkeypatch):
     watched = S3(client)
     yield watched
     watched.close()
+
+
+@pytest.fixture(autouse=True)
+def viewers_client(monkeypatch):
+    """The app client whose tokens functions take."""
+    monkeypatch.setenv("CLIENT_ID", "viewer")

@@ -171,8 +171,8 @@ def test_a_machines_token_opens_no_image(get, storage, monkeypatch):
         context = {"requestId": "r-1", "authorizer": {"claims": claims}}
         return handler({"path": "/DeepZoom/s1.dzi", "requestContext": context}, None)["statusCode"]
 
-    assert status({"token_use": "access", "client_id": "c", "scope": "vsv/import"}) == 403
-    assert status({"token_use": "id", "cognito:username": "ada"}) == 200
+    assert status({"token_use": "access", "client_id": "viewer", "scope": "vsv/import"}) == 403
+    assert status({"token_use": "id", "aud": "viewer", "cognito:username": "ada"}) == 200
 
 
 @pytest.mark.usefixtures("slide")

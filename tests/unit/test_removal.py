@@ -342,7 +342,11 @@ def call(handler, body, claims):
     return answer["statusCode"], json.loads(answer["body"])
 
 
-TECHNICIAN = {"cognito:username": "ann", "cognito:groups": "Pathologists,Technicians"}
+TECHNICIAN = {
+    "aud": "viewer",
+    "cognito:username": "ann",
+    "cognito:groups": "Pathologists,Technicians",
+}
 BODY = {"Operation": "DELETED", "Images": [{"ImageID": "nobody", "Filename": "x.svs"}]}
 
 
@@ -350,11 +354,15 @@ BODY = {"Operation": "DELETED", "Images": [{"ImageID": "nobody", "Filename": "x.
     "claims",
     [
         None,
-        {"cognito:username": "ann"},
-        {"cognito:username": "ann", "cognito:groups": "Pathologists"},
-        {"cognito:username": "ann", "cognito:groups": "[Pathologists xTechnicians]"},
-        {"client_id": "scanner", "scope": "vsv/import"},
-        {"client_id": "scanner", "cognito:groups": "Technicians"},
+        {"aud": "viewer", "cognito:username": "ann"},
+        {"aud": "viewer", "cognito:username": "ann", "cognito:groups": "Pathologists"},
+        {
+            "aud": "viewer",
+            "cognito:username": "ann",
+            "cognito:groups": "[Pathologists xTechnicians]",
+        },
+        {"client_id": "viewer", "scope": "vsv/import"},
+        {"client_id": "viewer", "cognito:groups": "Technicians"},
     ],
 )
 def test_it_is_for_technicians(handler, claims):

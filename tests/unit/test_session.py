@@ -15,8 +15,8 @@ from vsv.session import ENDED, SESSION_S, Sessions
 
 NOW = 1_800_000_000
 TILE = "https://d111.cloudfront.net/DeepZoom/1_files/3/0_0.jpeg?tilesize=256"
-PERSON = {"cognito:username": "anna", "cognito:groups": "Pathologists"}
-MACHINE = {"scope": "vsv/import"}
+PERSON = {"aud": "viewer", "cognito:username": "anna", "cognito:groups": "Pathologists"}
+MACHINE = {"client_id": "viewer", "scope": "vsv/import"}
 
 
 def sign_with(key):

@@ -213,34 +213,35 @@ def _number(query: Mapping[str, str], name: str, low: int, high: int) -> int | N
     return int(text)
 
 
-# API Gateway, and a function URL, which CloudFront calls: its events name the path ``rawPath``
+# API Gateway, and a function URL, which CloudFront calls: its events name the path ``rawPath``.
+# The app client whose tokens are taken is given as ``client_id``.
 
 
-def image_response(event: Event, images: Images) -> Response:
+def image_response(event: Event, images: Images, client_id: str) -> Response:
     """Answer a ``/DeepZoom/…`` request; 304 without reading a pixel where the viewer has it."""
-    _require_person(event)
+    _require_person(event, client_id)
     query = event.get("queryStringParameters") or {}
     path = event.get("path") or event.get("rawPath") or ""
     request = ImageRequest.parse(unquote(path), query)
     return _response(show(request.resource(images), _header(event, "if-none-match")))
 
 
-def person(event: Event) -> str:
+def person(event: Event, client_id: str) -> str:
     """The name of the person who asks. Raises Forbidden for a machine."""
-    return Caller.of(_claims(event)).person()
+    return Caller.of(_claims(event), client_id).person()
 
 
-def technician(event: Event) -> str:
+def technician(event: Event, client_id: str) -> str:
     """The name of the technician who asks. Raises Forbidden for anyone else."""
-    return Caller.of(_claims(event)).technician()
+    return Caller.of(_claims(event), client_id).technician()
 
 
-def require_scanner(event: Event) -> None:
+def require_scanner(event: Event, client_id: str) -> None:
     """Raise Forbidden unless the scanner's workstation asks."""
-    Caller.of(_claims(event)).scanner()
+    Caller.of(_claims(event), client_id).scanner()
 
 
-def _require_person(event: Event) -> None:
+def _require_person(event: Event, client_id: str) -> None:
     """Raise Forbidden for a machine's token, whatever the gateway let through.
 
     Where the event tells of no token there is nobody to be asked: CloudFront has checked the
@@ -248,7 +249,7 @@ def _require_person(event: Event) -> None:
     """
     claims = _claims(event)
     if claims is not None:
-        Caller.of(claims).person()
+        Caller.of(claims, client_id).person()
 
 
 def _claims(event: Event) -> Mapping[str, Any] | None:

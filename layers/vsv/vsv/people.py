@@ -27,14 +27,20 @@ class Caller:
     scopes: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, claims: Mapping[str, Any] | None) -> Self:
+    def of(cls, claims: Mapping[str, Any] | None, client_id: str | None = None) -> Self:
         """The caller whose token has these claims. Raises Forbidden where there are none.
+
+        A token of another app client than ``client_id`` is refused, too; None where the door has
+        compared it, as AppSync does. An ID token names its client as ``aud``, an access token as
+        ``client_id``.
 
         An ID token names its user as ``cognito:username``, an access token as ``username``; one
         from client credentials names nobody.
         """
         if not claims:
             raise Forbidden("nobody is signed in")
+        if client_id is not None and (claims.get("client_id") or claims.get("aud")) != client_id:
+            raise Forbidden("this token was given out for another application")
         name = claims.get("cognito:username") or claims.get("username")
         return cls(
             str(name) if name else None,

@@ -13,6 +13,7 @@ __all__ = [
     "ArchiveSettings",
     "CatalogueSettings",
     "CdrSettings",
+    "ClientSettings",
     "DeskSettings",
     "RemovalSettings",
     "ReviewSettings",
@@ -81,6 +82,13 @@ class _Names:
     def read(cls, environment: Environment = os.environ) -> Self:
         """One variable a field, in capitals. Raises ValueError where one is missing."""
         return cls(*(_required(environment, name.upper()) for name in cls.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class ClientSettings(_Names):
+    """For functions that a route leads to: the app client whose tokens are taken."""
+
+    client_id: str
 
 
 @dataclass(frozen=True)
