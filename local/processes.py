@@ -30,7 +30,7 @@ class Service:
     environment: Mapping[str, str]
     answers: Callable[[], bool]
     sources: Sequence[Path] = ()
-    start_timeout_s: float = 60.0
+    start_timeout_s: float = 300.0
     stop_timeout_s: float = 60.0
     _record: Path = field(init=False)
 

@@ -24,7 +24,8 @@ BUCKET = "vsv-local-artifacts"
 STACK = "vsv-whole"
 GIVEN = {
     "StageName": "whole",
-    "PythonRuntime": f"python3.{sys.version_info.minor}",
+    # The emulator runs functions by its own interpreter, whatever is said here.
+    "PythonRuntime": "python3.13",
     # CodeDeploy is not there.
     "GradualDeployment": "false",
     "AlarmEmail": "ops@example.org",
