@@ -241,7 +241,7 @@ def test_a_block_survives_its_way_through_text(filename, offset, length, crc32):
     )
     again = TileBlock.from_text(block.to_text())
     assert again == block
-    assert again.entry(3, 2) == (offset, length, crc32)
+    assert again.entry(3, 2) == ((offset, length, crc32) if length else (0, 0, 0))
     assert again.passes_through(8, 5) == (length > 0)
     assert not again.passes_through(9, 5)
     assert not again.passes_through(8, 6)
