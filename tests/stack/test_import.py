@@ -281,7 +281,7 @@ def test_the_same_bytes_under_another_name_are_told(stack, scanner, new_slide, b
 
 
 def test_a_part_that_was_imported_leaves_no_failure(stack, new_slide, bring_in):
-    image_id, path = new_slide()
+    image_id, path = new_slide(name=f"part {uuid.uuid4()}.svs")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     part = bring_in(path)
