@@ -68,7 +68,15 @@ def _extract_metadata(path: Path) -> float:
         dynamodb.create_table(
             TableName=_TABLE,
             KeySchema=[{"AttributeName": "ImageID", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "ImageID", "AttributeType": "S"}],
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"}
+                for name in ("ImageID", "Sha256", "Filename", "Listed", "SlideID")
+            ],
+            GlobalSecondaryIndexes=[
+                _index("Sha256"),
+                _index("Filename"),
+                _index("Listed", "SlideID"),
+            ],
             BillingMode="PAY_PER_REQUEST",
         )
         dynamodb.create_table(
@@ -94,3 +102,16 @@ def _extract_metadata(path: Path) -> float:
         started = time.perf_counter()
         module.lambda_handler(job, None)
         return time.perf_counter() - started
+
+
+def _index(*names: str) -> Any:
+    """One of the indexes by which an import finds other slides: see templates/db.template.yaml."""
+    kinds = ("HASH", "RANGE")
+    return {
+        "IndexName": f"{'-'.join(names)}-index",
+        "KeySchema": [
+            {"AttributeName": name, "KeyType": kind}
+            for name, kind in zip(names, kinds, strict=False)
+        ],
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+    }
