@@ -31,6 +31,12 @@ expect.set_options(timeout=120_000)
 
 ROOT = Path(__file__).parents[1]
 
+# What the shell has set for a make, for an AWS account or for Powertools is not the tests' own. It
+# goes here, before a test's fixtures or processes can see it.
+for setting in [*os.environ]:
+    if setting.startswith(("MAKE", "AWS_", "POWERTOOLS_")) or setting in ("MFLAGS", "SEED"):
+        del os.environ[setting]
+
 
 def load_handler(name):
     """The handler of a function, in a fresh execution environment."""
@@ -83,8 +89,6 @@ def storage(tmp_path) -> Storage:
 def aws() -> Iterator[None]:
     """Moto instead of AWS, and no way to reach anything else."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
-            patch.delenv(name)
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "testing")
         patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
