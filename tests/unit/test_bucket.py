@@ -82,6 +82,20 @@ def test_tiles_are_counted_by_level(store):
     assert [store.count_tiles(level) for level in (0, 1, 11)] == [0, 1, 2]
 
 
+def test_levels_are_rendered_once_all_of_them_are(store):
+    assert store.rendered_levels() == ()
+    for address in ("0/0_0", "11/0_0", "11/1_0", "2/0_0", "label"):
+        store.write(address, b"x")
+    assert store.rendered_levels() == ()
+    store.write_descriptor(b"<Image/>")
+    assert store.rendered_levels() == (11, 2, 0)
+
+
+def test_a_pyramid_without_tiles_has_no_levels(store):
+    store.write_descriptor(b"<Image/>")
+    assert store.rendered_levels() == ()
+
+
 def test_clearing_leaves_nothing_of_this_slide_and_all_of_others(store, tmp_path):
     other = ImageFolder(tmp_path, "s1_") if isinstance(store, ImageFolder) else None
     other = other or ImageBucket(BUCKET, "s1_")
@@ -243,6 +257,7 @@ def test_what_may_pass_is_unavailable_and_what_may_not_is_not(s3, monkeypatch, e
         lambda: store.missing(["1/0_0"]),
         lambda: store.write("1/0_0", b"x"),
         store.has_descriptor,
+        store.rendered_levels,
         store.clear,
         store.clear_tiles,
     ):

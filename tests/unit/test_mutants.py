@@ -11,31 +11,35 @@ import pytest
 from tests.mutants.bases import write_all
 from tests.mutants.run import Result, prepare
 
-MUTANTS = 28
-WORKERS = 2
+MUTANTS = 3000
+SHARE = 250
+
+
+@pytest.fixture(scope="module")
+def sound(real, tmp_path_factory) -> Path:
+    """The slides that mutants are made of, and what an import makes of them."""
+    folder = tmp_path_factory.mktemp("sound")
+    write_all(folder, real)
+    prepare(folder)
+    return folder
 
 
 @pytest.mark.slow
-def test_no_mutant_of_a_slide_does_harm(real, tmp_path):
+@pytest.mark.parametrize("first", range(0, MUTANTS, SHARE))
+def test_no_mutant_of_a_slide_does_harm(sound, first):
     """Repeat one with ``python -m tests.mutants SEED``."""
-    write_all(tmp_path, real)
-    prepare(tmp_path)
-    arguments = ["-m", "tests.mutants.run", str(tmp_path)]
-    workers = [
-        subprocess.Popen(
-            [sys.executable, *arguments, str(first), str(MUTANTS), str(WORKERS)],
-            cwd=Path(__file__).parents[2],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for first in range(WORKERS)
-    ]
-    # The pipe of one fills while the other's is read: neither is in a hurry.
-    lines = [line for worker in workers for line in worker.communicate()[0].splitlines()]
-    results = [Result(**json.loads(line)) for line in lines]
+    seeds = range(first, first + SHARE)
+    worker = subprocess.run(
+        [sys.executable, "-m", "tests.mutants.run", sound, str(seeds.start), str(seeds.stop)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    results = [Result(**json.loads(line)) for line in worker.stdout.splitlines()]
     print(report(results))
-    assert [worker.returncode for worker in workers] == [0] * WORKERS
-    assert sorted(result.seed for result in results) == list(range(MUTANTS))
+    assert worker.returncode == 0
+    assert [result.seed for result in results] == [*seeds]
     assert not [result for result in results if result.faults]
 
 

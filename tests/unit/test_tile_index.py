@@ -13,6 +13,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from tests.conftest import ROOT, load_handler
 from vsv.deepzoom import TileAddress
@@ -59,6 +60,12 @@ def get(handler, path):
     response = handler({"httpMethod": "GET", "path": f"/DeepZoom/{path}", "headers": {}}, None)
     assert response["statusCode"] == 200, response
     return base64.b64decode(response["body"])
+
+
+def shown(handler, path):
+    """What a viewer gets, be it text or not."""
+    response = handler({"httpMethod": "GET", "path": f"/DeepZoom/{path}", "headers": {}}, None)
+    return response["statusCode"], response["body"]
 
 
 @pytest.fixture
@@ -203,6 +210,37 @@ def test_an_index_that_is_damaged_or_of_another_version_is_rebuilt(
     block.symlink_to(content.decode() or "-")
     assert get(handler(), "seen_files/12/3_2.jpeg") == expected
     assert index.read_bytes() == good
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\x80"])
+def test_the_index_of_an_imported_slide_is_rebuilt_from_its_blocks(
+    handler, storage, imported, content
+):
+    """Nothing is named like the ImageID. What was rendered is shown, not made anew."""
+    derived = storage.images(imported).path("11/1_1")
+    Image.new("RGB", (9, 9)).save(derived)
+    paths = [f"{imported}{end}" for end in (".dzi", "_files/12/3_2.jpeg", "_files/11/1_1.jpeg")]
+    expected = [shown(handler(), path) for path in paths]
+    sound = storage.read_index(imported)
+    index = storage.root / f"{imported}.index"
+    index.unlink() if content is None else index.write_bytes(content)
+    assert [shown(handler(), path) for path in paths] == expected
+    rebuilt = storage.read_index(imported)
+    assert rebuilt.imported
+    assert (rebuilt.filename, rebuilt.version) == (sound.filename, sound.version)
+    assert (rebuilt.images, rebuilt.levels) == (sound.images, sound.levels)
+    assert [shown(handler(), path) for path in paths] == expected
+
+
+def test_an_index_that_no_import_wrote_stands_for_no_other_file(handler, storage, imported):
+    """Blocks that were damaged are no word of an import."""
+    (storage.root / f"{imported}.index").unlink()
+    for block in (storage.root / f"{imported}_index").iterdir():
+        block.unlink()
+        block.symlink_to("not a block")
+    fresh = handler()
+    response = fresh({"path": f"/DeepZoom/{imported}.dzi", "headers": {}}, None)
+    assert response["statusCode"] == 404
 
 
 def test_a_slide_that_an_older_version_imported_is_shown(handler, storage, imported):

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from vsv import aws
 from vsv.errors import Unavailable
-from vsv.stores import SUFFIX, StoredImage, Write
+from vsv.stores import SUFFIX, StoredImage, Write, as_levels
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef, ObjectIdentifierTypeDef
@@ -101,6 +101,24 @@ class ImageBucket:
     def has_descriptor(self) -> bool:
         """Whether the ``.dzi`` object is there."""
         return self._has(self._descriptor)
+
+    def rendered_levels(self) -> tuple[int, ...]:
+        """The levels that have objects, beside a ``.dzi`` object: two requests.
+
+        Both are listings, since who may read images may not read the ``.dzi`` object.
+        """
+        with aws.answering(_SERVICE):
+            descriptor = self._s3.list_objects_v2(
+                Bucket=self._bucket, Prefix=self._descriptor, MaxKeys=1
+            )
+            if all(each["Key"] != self._descriptor for each in descriptor.get("Contents", [])):
+                return ()
+            folders = self._s3.list_objects_v2(
+                Bucket=self._bucket, Prefix=f"{self._files}/", Delimiter="/"
+            )
+        return as_levels(
+            each["Prefix"].split("/")[-2] for each in folders.get("CommonPrefixes", [])
+        )
 
     def clear(self) -> None:
         """Remove the ``.dzi`` object, then all others: two requests for each thousand."""

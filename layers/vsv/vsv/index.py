@@ -129,10 +129,14 @@ class SlideIndex:
         )
 
     @classmethod
-    def seen(cls, slide: Slide, filename: str) -> Self:
-        """The index of a slide that is shown without an import: nothing is rendered."""
+    def seen(cls, slide: Slide, filename: str, levels: tuple[int, ...], *, imported: bool) -> Self:
+        """The index of a slide that is shown without its import's: that is lost, or never was.
+
+        ``levels`` are those that have tiles all the same.
+        """
         pyramid = default_pyramid(slide)
-        return cls.of(slide, filename, pyramid, quality=0, levels=(), imported=False)
+        levels = tuple(level for level in levels if level < pyramid.level_count)
+        return cls.of(slide, filename, pyramid, quality=0, levels=levels, imported=imported)
 
     @property
     def version(self) -> FileVersion:

@@ -84,23 +84,33 @@ class OpenedSlide:
     def by_index(cls, storage: Storage, image_id: str, *, keeps_index: bool) -> Self:
         """Open the slide that was imported under this ID; without an import, one named like it.
 
-        With ``keeps_index`` what has to be found out about the latter is kept. Raises NotFound,
-        Archived, or FileChanged where the file is no longer the one that was imported.
+        Where the index is lost, any of its blocks tells what was imported. With ``keeps_index``
+        what has to be found out about a slide without an index is kept. Raises NotFound, Archived,
+        or FileChanged where the file is no longer the one that was imported.
         """
         index = storage.read_index(image_id)
         if index and index.archived:
             raise Archived
-        if index and index.imported:
-            file = storage.open(index.filename, index.version)
-            return cls(storage, image_id, file, (index.filename, index.version, True), index)
+        imported = index or storage.imported_block(image_id)
+        if imported and imported.imported:
+            file = storage.open(imported.filename, imported.version)
+            identity = (imported.filename, imported.version, True)
+            keeps_index = keeps_index and index is None
+            return cls(storage, image_id, file, identity, index, keeps_index=keeps_index)
         path = storage.slide_named_like(image_id)
         try:
             file = SlideFile(path)
         except FileNotFoundError:
             raise NotFound(f"no slide {image_id!r}") from None
         known = index if index and index.version == file.version else None
-        identity = (path.name, file.version, False)
-        return cls(storage, image_id, file, identity, known, keeps_index=keeps_index)
+        return cls(
+            storage,
+            image_id,
+            file,
+            (path.name, file.version, False),
+            known,
+            keeps_index=keeps_index,
+        )
 
     @property
     def slide(self) -> Slide:
@@ -191,9 +201,13 @@ class OpenedSlide:
         """The slide, read from its TIFF directories."""
         if self._walked is None:
             self._walked = slide = Slide(self.file)
-            index = SlideIndex.seen(slide, self.filename)
-            self._keep(lambda: self._storage.write_index(self.image_id, index))
+            self._keep(lambda: self._storage.write_index(self.image_id, self._seen(slide)))
         return self._walked
+
+    def _seen(self, slide: Slide) -> SlideIndex:
+        """An index of what is there: a pyramid outlives the index of its import."""
+        levels = self._storage.images(self.image_id).rendered_levels()
+        return SlideIndex.seen(slide, self.filename, levels, imported=self.imported)
 
     def _keep(self, write: Callable[[], None]) -> None:
         """Write a piece of index that was missing, if that may be."""

@@ -166,6 +166,16 @@ class Storage:
         text = read_note(self._block(image_id, address))
         return TileBlock.from_text(text) if text else None
 
+    def imported_block(self, image_id: str) -> TileBlock | None:
+        """Any block of the slide's tile index that an import wrote; None where there is none."""
+        folder = self._blocks(image_id)
+        try:
+            paths = [*folder.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        blocks = (TileBlock.from_text(read_note(path) or "") for path in paths)
+        return next((block for block in blocks if block and block.imported), None)
+
     def write_block(self, image_id: str, address: BlockAddress, block: TileBlock) -> None:
         """Write a block of the slide's tile index."""
         write_note(self._block(image_id, address), block.to_text())
@@ -196,6 +206,7 @@ class Storage:
         store = self.images(image_id)
         keeps = (
             self._bucket is not None
+            and index.imported
             and len(index.levels) == index.pyramid.level_count
             and store.has_descriptor()
         )

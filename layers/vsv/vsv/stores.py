@@ -10,7 +10,7 @@ pyramid.
 import os
 import shutil
 import weakref
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ __all__ = [
     "ImageStore",
     "StoredImage",
     "Write",
+    "as_levels",
     "name",
     "remove_folder",
 ]
@@ -85,11 +86,19 @@ class ImageStore(Protocol):
     def has_descriptor(self) -> bool:
         """Whether the pyramid is complete."""
 
+    def rendered_levels(self) -> tuple[int, ...]:
+        """The DeepZoom levels that have tiles, finest first; none unless all tiles are there."""
+
     def clear(self) -> None:
         """Remove the descriptor, then all images."""
 
     def clear_tiles(self) -> None:
         """Remove the descriptor, then all tiles; the associated images stay."""
+
+
+def as_levels(folders: Iterable[str]) -> tuple[int, ...]:
+    """The DeepZoom levels among names of folders, finest first."""
+    return tuple(sorted((int(name) for name in folders if name.isdecimal()), reverse=True))
 
 
 class ImageFolder:
@@ -150,6 +159,14 @@ class ImageFolder:
     def has_descriptor(self) -> bool:
         """Whether the ``.dzi`` file is there."""
         return os.path.exists(self._descriptor)
+
+    def rendered_levels(self) -> tuple[int, ...]:
+        """The levels that have a folder, beneath a ``.dzi`` file."""
+        try:
+            found = [*Path(self._files).iterdir()] if self.has_descriptor() else []
+        except FileNotFoundError:
+            return ()
+        return as_levels(path.name for path in found)
 
     def clear(self) -> None:
         """Remove the ``.dzi`` file, then all others."""
