@@ -58,9 +58,12 @@ def fresh_process() -> None:
                     value.cache_clear()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def layers_builds() -> Iterator[None]:
-    """A test's processes have no other Pillow, libjpeg, OpenJPEG or libdmtx than the layers'."""
+    """A module's tests load no other Pillow, libjpeg, OpenJPEG or libdmtx than the layers'.
+
+    What a process has loaded stays loaded, so that one look after all tests of a module sees it.
+    """
     yield
     assert not binaries.foreign()
 
