@@ -6,11 +6,12 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The first interpreter that runs and is new enough; override with `make PYTHON=…`. Lambda's default
-# comes first.
+# The first interpreter that runs and that the pinned packages are for; override with
+# `make PYTHON=…`. Lambda's default comes first. Where there is none, it is python3, which
+# local/packages.sh installs, or refuses with the reason.
 PYTHON := $(shell for p in python3.13 python3.12 python3 python3.11; do \
-  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; \
-  done)
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+    && { command -v $$p; exit; }; done; echo python3)
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
 TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks deployment
@@ -30,7 +31,7 @@ other_python = $(if $(filter $(PYTHON_VERSION).%,$(shell sed -n 's/^version = //
   $(1)/pyvenv.cfg 2>/dev/null)),,other-python)
 # $(call MAKE_ENVIRONMENT,ENVIRONMENT)
 MAKE_ENVIRONMENT = if [ -n "$(call other_python,$(1))" ] || ! $(1)/bin/python -c '' 2>/dev/null; then \
-  "$(or $(PYTHON),python3)" -m venv --clear $(1); fi
+  "$(PYTHON)" -m venv --clear $(1); fi
 # The peers of the benchmarks bring dependencies that the project has no business with.
 BENCH_VENV := .venv-bench
 BENCH_PIP := $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check -qq

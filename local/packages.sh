@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Installs the Debian or Ubuntu packages that the project needs and this machine lacks. Quick when
-# there is nothing to do. Usage: local/packages.sh PYTHON [GROUP…], the interpreter that the project
+# there is nothing to do. Usage: local/packages.sh [PYTHON [GROUP…]], the interpreter that the project
 # will use, and what is needed besides: "test" for the tests, "web" for the pages' tests in a
 # browser, "bench" for the benchmarks' peers.
 set -euo pipefail
 
-python=${1:-}
+python=${1:-python3}
 groups=" ${*:2} "
 missing=()
+# Tests show it another machine.
+root=${MACHINE_ROOT:-}
 
 if [ "$(uname -s)" != Linux ] || [ "$(uname -m)" != x86_64 ]; then
   cat >&2 <<'TEXT'
@@ -18,7 +20,7 @@ error: this needs Linux on x86-64: Lambda's layers are compiled here, and tests 
 TEXT
   exit 1
 fi
-if ! grep -qw avx2 "${CPUINFO:-/proc/cpuinfo}"; then
+if ! grep -qw avx2 "$root/proc/cpuinfo"; then
   echo "error: this processor has no AVX2, for which the layers are compiled" >&2
   exit 1
 fi
@@ -32,17 +34,40 @@ wants() {
 }
 
 has_header() {
-  compgen -G "/usr/include/$1" >/dev/null || compgen -G "/usr/include/*-linux-gnu/$1" >/dev/null
+  compgen -G "$root/usr/include/$1" >/dev/null ||
+    compgen -G "$root/usr/include/*-linux-gnu/$1" >/dev/null
 }
 
 python_is_complete() {
-  [ -n "$python" ] && "$python" - 2>/dev/null <<'PYTHON'
+  "$python" - 2>/dev/null <<'PYTHON'
 import ensurepip, os, sysconfig, venv
 assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))
 PYTHON
 }
 
-# Python, and what compiles the layers for it.
+# Refuses an interpreter that does not run, or is of a version that the pinned packages are not for.
+check_python() {
+  local version
+  version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || {
+    echo "error: $python does not run here" >&2
+    exit 1
+  }
+  case $version in
+  3.11 | 3.12 | 3.13) ;;
+  *)
+    cat >&2 <<TEXT
+error: this needs Python 3.11 to 3.13, and $python is Python $version. Debian 12 and 13 and Ubuntu 24.04
+  have one that fits. If there is one elsewhere on this machine, name it: make PYTHON=/path/to/python3.13
+TEXT
+    exit 1
+    ;;
+  esac
+}
+
+# Python, and what compiles the layers for it. The distribution's may still have to be installed.
+if [ "$python" != python3 ] || command -v python3 >/dev/null; then
+  check_python
+fi
 python_is_complete || need python3 python3-venv python3-dev
 command -v cc >/dev/null || need gcc
 has_header stdio.h || need libc6-dev
@@ -67,7 +92,7 @@ has_browser() {
 }
 
 if wants web && ! has_browser; then
-  if grep -q '^ID=ubuntu' "${OS_RELEASE:-/etc/os-release}"; then
+  if grep -q '^ID=ubuntu' "$root/etc/os-release"; then
     cat >&2 <<'TEXT'
 error: the pages' tests need a browser, and Ubuntu has no package of Chromium. Run as root:
   .venv/bin/playwright install --with-deps chromium
@@ -85,8 +110,8 @@ if wants bench; then
   command -v fusermount3 >/dev/null || need fuse3
   has_header fuse3/fuse_lowlevel.h || need libfuse3-dev
   # Other tile servers, and what loads them.
-  [ -x /usr/sbin/nginx ] || need nginx-light
-  [ -x /usr/lib/iipimage-server/iipsrv.fcgi ] || need iipimage-server
+  [ -x "$root/usr/sbin/nginx" ] || need nginx-light
+  [ -x "$root/usr/lib/iipimage-server/iipsrv.fcgi" ] || need iipimage-server
   command -v wrk >/dev/null || need wrk
 fi
 
@@ -115,7 +140,7 @@ mkdir -p "$(dirname "$log")"
   exit 1
 }
 # Servers are installed to be measured: none shall start by itself and take a port.
-policy=/usr/sbin/policy-rc.d
+policy=$root/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   trap '"${as_root[@]}" rm -f "$policy"' EXIT
   printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
@@ -124,5 +149,13 @@ fi
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
   apt-get install -qy --no-install-recommends "${missing[@]}" >>"$log" 2>&1 || {
   echo "error: apt-get install failed: see $log" >&2
+  exit 1
+}
+
+# A Python that the distribution did not make gets nothing from these packages.
+check_python
+python_is_complete || {
+  echo "error: $python lacks venv, ensurepip or its headers (Python.h), and the distribution's packages" \
+    "python3-venv and python3-dev are for another Python. Name that one: make PYTHON=/usr/bin/python3" >&2
   exit 1
 }
