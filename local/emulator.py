@@ -9,6 +9,8 @@ and adds to it:
 - A function's error is named by its exception class, as Lambda does, so that the workflow's
   ``Retry`` and ``Catch`` choose as they would on AWS.
 - Binary media types are read as CloudFormation writes them, ``*~1*`` for ``*/*``.
+- Each layer is unpacked once, not once for every process of a function, and functions have more
+  time than on Lambda, whose machines are not those on which tests run.
 - Roles hold (``AUTH``): which function was let do what, and what it was refused, goes to
   ``DECISIONS_FILE``, a line of JSON for each that is new.
 - What a table's stream has not delivered when the server ends is delivered by the next one: the
@@ -20,20 +22,24 @@ Run as ``python -m local.emulator``; its settings are MiniStack's environment va
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
 import os
 import re
 import shutil
 import signal
+import threading
+import zipfile
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack
-from ministack.core import iam_evaluator, persistence, responses
+from ministack.core import iam_evaluator, lambda_runtime, persistence, responses
 from ministack.services import apigateway_v1, dynamodb, lambda_svc
 
 _AUTOSAVE_INTERVAL_S: Final = 5.0
@@ -52,6 +58,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _SNAPSHOT_ATTEMPTS: Final = 20
+_PATIENCE: Final = 4
 # What the emulator says of a function's process that was killed.
 _WORKER_KILLED: Final = "Worker process died"
 _TRACEBACK_HEAD: Final = "Traceback (most recent call last):\n"
@@ -145,6 +152,45 @@ def _read_binary_media_types() -> None:
     apigateway_v1._media_type_matches = matches_unescaped
 
 
+class _SharedZip(zipfile.ZipFile):
+    """A layer's archive: where it is to be unpacked comes a link to where it was unpacked once."""
+
+    _unpacking = threading.Lock()
+
+    def extractall(self, path: Any = None, *arguments: Any) -> None:
+        target = Path(path)
+        if not target.name.startswith("layer_"):
+            super().extractall(path, *arguments)
+            return
+        digest = hashlib.sha256(repr([(i.filename, i.CRC) for i in self.infolist()]).encode())
+        shared = Path(os.environ["TMPDIR"], f"ministack-shared-{digest.hexdigest()[:16]}")
+        with self._unpacking:
+            if not shared.exists():
+                partial = shared.with_suffix(".partial")
+                super().extractall(partial, *arguments)
+                partial.rename(shared)
+        target.rmdir()
+        target.symlink_to(shared)
+
+
+def _share_layers() -> None:
+    lambda_runtime.zipfile = SimpleNamespace(
+        ZipFile=_SharedZip,
+        BadZipFile=zipfile.BadZipFile,
+        LargeFileError=zipfile.LargeZipFile,
+    )
+
+
+def _be_patient() -> None:
+    """Give functions more time: a process that starts beside fifty others takes long to do so."""
+    start = lambda_runtime.Worker.__init__
+
+    def patient(self: Any, name: str, config: dict[str, Any], *arguments: Any) -> None:
+        start(self, name, {**config, "Timeout": _PATIENCE * config.get("Timeout", 3)}, *arguments)
+
+    lambda_runtime.Worker.__init__ = patient
+
+
 def _replay_streams() -> None:
     """Have streams begin anew with the tables' items: the emulator forgets what was in them.
 
@@ -226,6 +272,8 @@ if __name__ == "__main__":
     _sweep()
     _name_errors()
     _read_binary_media_types()
+    _share_layers()
+    _be_patient()
     _replay_streams()
     _note_decisions(Path(os.environ["DECISIONS_FILE"]))
     asyncio.run(_serve())

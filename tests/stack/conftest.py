@@ -206,10 +206,10 @@ def ask(stack) -> Callable[..., Any]:
 
 EDIT = """mutation Edit($input: UpdateSlideInput!) { updateSlide(input: $input) {
   ImageID SlideID CaseID ScanDate Status Version } }"""
-SLIDE = """query One($id: String!) { getSlide(ImageID: $id) { ImageID Filename SlideID CaseID Status
-  Version ImportStatus ImportError Barcode { text reason } EditedAfterSending SendError
-  Sent { At Version Receipt } Removal { Operation State Error By } Archive { StorageClass At }
-  } }"""
+SLIDE = """query One($id: String!) { getSlide(ImageID: $id) { ImageID Filename SlideID CaseID
+  IdSource Status Version ImportStatus ImportError Barcode { text reason } EditedAfterSending
+  SendError Sent { At Version Receipt } Removal { Operation State Error By }
+  Archive { StorageClass At } } }"""
 HISTORY = """query History($id: String!, $limit: Int, $nextToken: String) {
   slideHistory(ImageID: $id, limit: $limit, nextToken: $nextToken) { nextToken
     items { Version At By Action Changes { Field From To } } } }"""

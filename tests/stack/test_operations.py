@@ -43,7 +43,10 @@ def test_a_slide_is_verified_damaged_and_rendered_again(stack, new_slide, bring_
     assert again.returncode == 0, again.stdout + again.stderr
     assert lost.read_bytes() == content
     assert admin("verify", image_id).returncode == 0
-    assert [line["Action"] for line in history(image_id)] == ["IMPORT"] * 4
+    actions = [line["Action"] for line in history(image_id)]
+    # Two lines an import, and more where a step was tried again.
+    assert len(actions) >= 4
+    assert set(actions) == {"IMPORT"}
 
 
 def test_a_damaged_index_is_built_anew(stack, new_slide, bring_in):
