@@ -115,10 +115,12 @@ Ctrl-C stops the stack; its state is kept."""
 
 
 def _serve() -> None:
-    """Wait for Ctrl-C, as long as the servers live."""
+    """Wait for Ctrl-C or ``make down``, as long as the servers live."""
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(_HEALTH_INTERVAL_S)
             for service in services.all_services():
                 if service.pid is None:
+                    if service.was_stopped:
+                        return
                     raise StackError(f"{service.name} has ended: see {service.log}")

@@ -51,6 +51,12 @@ class Service:
             return pid
         return None
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether `stop` ended the process, or is about to, rather than it ended by itself."""
+        record = read_json(self._record)
+        return not record or "stopping" in record
+
     def ensure_running(self) -> bool:
         """Start the process unless it runs as it should; return whether it was started."""
         fingerprint = self._fingerprint()
@@ -100,6 +106,7 @@ class Service:
         if pid is None:
             self._record.unlink(missing_ok=True)
             return False
+        write_json(self._record, {**read_json(self._record), "stopping": True})
         for signum, patience_s in ((signal.SIGTERM, self.stop_timeout_s), (signal.SIGKILL, 5.0)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signum)

@@ -1,13 +1,16 @@
 """Background processes are started once, recognised, restarted when changed, and stopped."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from local import processes
+from local import demo, processes
 from local.processes import Service
 from local.settings import StackError, read_json, write_json
 
@@ -86,6 +89,64 @@ def test_a_stubborn_one_is_killed(new_service, tmp_path):
     assert ready.exists()
     assert service.stop()
     assert service.pid is None
+
+
+STOPPING = """
+import pathlib, signal, sys, time
+def stop(*_):
+    pathlib.Path({0!r}).touch()
+    while not pathlib.Path({1!r}).exists():
+        time.sleep(0.01)
+    sys.exit()
+signal.signal(signal.SIGTERM, stop)
+pathlib.Path({2!r}).touch()
+time.sleep(60)
+"""
+
+
+def test_one_that_is_stopped_is_told_from_one_that_ends(new_service, tmp_path):
+    ready, stopping, may_end = (tmp_path / name for name in ("ready", "stopping", "may_end"))
+    code = STOPPING.format(*map(str, (stopping, may_end, ready)))
+    service = new_service(code, answers=ready.exists, stop_timeout_s=60)
+    service.ensure_running()
+    assert not service.was_stopped
+    command = threading.Thread(target=service.stop)
+    command.start()
+    while not stopping.exists():
+        time.sleep(0.01)
+    assert service.pid is not None
+    assert service.was_stopped
+    may_end.touch()
+    command.join()
+    assert service.was_stopped
+
+
+def test_one_that_ends_by_itself_was_not_stopped(new_service):
+    service = new_service()
+    service.ensure_running()
+    pid = service.pid
+    os.kill(pid, signal.SIGKILL)
+    while service.pid is not None:
+        time.sleep(0.01)
+    assert not service.was_stopped
+
+
+def test_the_demonstration_ends_as_the_stack_is_stopped(new_service, monkeypatch):
+    service = new_service()
+    service.ensure_running()
+    monkeypatch.setattr(demo.services, "all_services", lambda: [service])
+    monkeypatch.setattr(demo, "_HEALTH_INTERVAL_S", 0)
+    threading.Timer(0.01, service.stop).start()
+    demo._serve()
+
+
+def test_the_demonstration_names_the_log_of_what_has_ended(new_service, monkeypatch):
+    service = new_service("pass")
+    service.ensure_running()
+    monkeypatch.setattr(demo.services, "all_services", lambda: [service])
+    monkeypatch.setattr(demo, "_HEALTH_INTERVAL_S", 0)
+    with pytest.raises(StackError, match=str(service.log)):
+        demo._serve()
 
 
 def test_one_that_ends_as_it_starts_is_an_error_that_names_the_log(new_service):
