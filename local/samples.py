@@ -95,9 +95,7 @@ def generated_slide(
     ``properties`` are set, or with ``None`` left out, among those of the ImageDescription.
     Without ``describe_pages`` label, thumbnail and macro have an empty description (GT 450).
     """
-    with openslide.OpenSlide(tissue) as slide:
-        scan = slide.read_region((0, 0), 0, slide.dimensions).convert("RGB")
-    full = _mirrored(np.asarray(scan), size)
+    full = _mirrored(_pixels(tissue), size)
     width, height = size
     pairs: dict[str, str | None] = {
         "AppMag": "40",
@@ -143,6 +141,12 @@ def generated_slide(
     return path
 
 
+@functools.lru_cache(maxsize=1)
+def _pixels(tissue: Path) -> Pixels:
+    with openslide.OpenSlide(tissue) as slide:
+        return np.asarray(slide.read_region((0, 0), 0, slide.dimensions).convert("RGB"))
+
+
 def _encoding(
     colors: str, jpeg2000: bool | str, subsampling: tuple[int, int], shared_tables: bool
 ) -> tuple[Callable[[Pixels], bytes], dict[str, Any]]:
@@ -166,6 +170,8 @@ def _encoding(
 def _mirrored(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Cover the size with the image and its mirror images, so that no seam shows."""
     width, height = size
+    if height <= pixels.shape[0] and width <= pixels.shape[1]:
+        return pixels[:height, :width]
     pixels = np.concatenate([pixels, pixels[:, ::-1]], axis=1)
     pixels = np.concatenate([pixels, pixels[::-1]], axis=0)
     repeats = (-(-height // pixels.shape[0]), -(-width // pixels.shape[1]), 1)

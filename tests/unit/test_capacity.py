@@ -11,6 +11,7 @@ from benchmarks.report import Table
 from tests.conftest import ROOT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "make"), [("scale", tables.make), ("cost", costs.make)])
 def test_the_document_shows_what_its_command_prints(name, make):
     document = (ROOT / "docs" / f"{name}.md").read_text()

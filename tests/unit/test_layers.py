@@ -98,6 +98,7 @@ def test_sam_builds_a_layer_beside_what_layers_share(layer):
     assert "\ninclude ../common/layer.mk\n" in (ROOT / folder / "Makefile").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", FOLDERS)
 def test_the_recipe_is_sound_shell_and_ends_with_the_check(layer, tmp_path):
     """In a container too, where sam has the Makefile elsewhere than the folder that it runs in."""
