@@ -1,6 +1,7 @@
 """The tables of ``docs/cost.md``."""
 
 from collections.abc import Mapping
+from math import fsum
 from typing import Final
 
 from benchmarks.capacity.sizes import SIZES, WORKING_DAYS, Size
@@ -75,7 +76,7 @@ def _by_part(title: str, columns: Mapping[str, Mapping[str, float]]) -> Table:
     table = Table(title, [Column("dollars"), *(Column(name, ".3f") for name in columns)])
     for part in next(iter(columns.values())):
         table.rows.append((part, *(parts[part] for parts in columns.values())))
-    table.rows.append(("**all**", *(sum(parts.values()) for parts in columns.values())))
+    table.rows.append(("**all**", *(fsum(parts.values()) for parts in columns.values())))
     return table
 
 
@@ -140,17 +141,17 @@ def month(size: Size, prerender: str) -> Mapping[str, float]:
     cool = new * (_MONTHS - 1)
     tiles = new * size.looks * opening_tiles() / 10**6
     parts = {
-        "imports": new * sum(slide_import(prerender, "efs").values()),
+        "imports": new * fsum(slide_import(prerender, "efs").values()),
         "a month's files on EFS": new * kept("slide", "efs"),
         "eleven months' in IA": cool * kept("slide", "efs-ia"),
         "their pyramids": 0.0,
         "older ones in DEEP_ARCHIVE": max(0, size.kept - new - cool) * archived(ARCHIVES[-1])[1]
         + new * archived(ARCHIVES[-1])[0],
         "backup of the files on EFS": backup(new + cool),
-        "tiles": tiles * sum(million_tiles("svs", EDGE_SHARE).values()),
+        "tiles": tiles * fsum(million_tiles("svs", EDGE_SHARE).values()),
         "GraphQL": usd("appsync", new * _QUESTIONS)
         + usd("ddb-read", new * _QUESTIONS * _QUESTION_UNITS),
-        "whatever is done": sum(fixed(size.people).values()),
+        "whatever is done": fsum(fixed(size.people).values()),
     }
     if prerender != "none":
         parts["their pyramids"] = new * kept(prerender, "efs") + cool * kept(prerender, "efs-ia")
@@ -162,8 +163,8 @@ def _months() -> Table:
     table = Table("A month", [Column("dollars"), *(Column(f"{n}, {m}", ",.0f") for n, m in runs)])
     for part in next(iter(runs.values())):
         table.rows.append((part, *(parts[part] for parts in runs.values())))
-    table.rows.append(("**all**", *(sum(parts.values()) for parts in runs.values())))
+    table.rows.append(("**all**", *(fsum(parts.values()) for parts in runs.values())))
     slides = {size.name: size.slides_a_day * WORKING_DAYS for size in SIZES}
-    each = [f"{sum(parts.values()) / slides[name]:.2f}" for (name, _), parts in runs.items()]
+    each = [f"{fsum(parts.values()) / slides[name]:.2f}" for (name, _), parts in runs.items()]
     table.rows.append(("a new slide", *each))
     return table

@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_another_libjpeg_is_noticed(child, tmp_path):
     copy = altered(Path(pixels._library()._name), tmp_path)
     pid = child(f"import ctypes; ctypes.CDLL({str(copy)!r})")
     assert binaries.foreign() == {pid: {copy}}
-    subprocess.run(["kill", str(pid)], check=True)
+    os.kill(pid, signal.SIGTERM)
 
 
 def test_another_pillow_is_noticed(child, tmp_path):
@@ -87,7 +88,7 @@ def test_another_pillow_is_noticed(child, tmp_path):
     libraries = str(installed.parent / "pillow_simd.libs")
     pid = child("from PIL import Image", PYTHONPATH=str(tmp_path), LD_LIBRARY_PATH=libraries)
     assert copy in binaries.foreign()[pid]
-    subprocess.run(["kill", str(pid)], check=True)
+    os.kill(pid, signal.SIGTERM)
 
 
 def test_openslide_is_of_the_version_that_its_layer_pins():
