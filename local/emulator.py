@@ -59,8 +59,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 _SNAPSHOT_ATTEMPTS: Final = 20
 _PATIENCE: Final = 4
-# What the emulator says of a function's process that was killed.
-_WORKER_KILLED: Final = "Worker process died"
+# What the emulator says of a function's process that was killed: at work, or as it started.
+_WORKER_KILLED: Final = ("Worker process died", "Worker process exited immediately")
 _TRACEBACK_HEAD: Final = "Traceback (most recent call last):\n"
 _EXCEPTION_LINE: Final = re.compile(r"^(?:[\w.<>]+\.)?(?P<name>\w+)(?::|$)", re.MULTILINE)
 
@@ -115,7 +115,7 @@ def named_error(result: dict[str, Any]) -> dict[str, Any]:
     body = result.get("body")
     if not (result.get("error") and isinstance(body, dict)):
         return result
-    if body.get("errorMessage") == _WORKER_KILLED:
+    if str(body.get("errorMessage")).startswith(_WORKER_KILLED):
         body["errorType"] = "Runtime.ExitError"
         return result
     _, found, trace = result.get("log", "").rpartition(_TRACEBACK_HEAD)

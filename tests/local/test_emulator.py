@@ -1,5 +1,7 @@
 """What the launcher adds to MiniStack."""
 
+import zipfile
+
 import pytest
 from ministack.core.responses import AccountRegionScopedDict
 from ministack.services import dynamodb, lambda_svc
@@ -28,6 +30,36 @@ def test_an_error_has_its_exception_s_name():
     result = emulator.named_error({"error": True, "body": body, "log": TRACE})
     assert result["body"]["errorType"] == "BadSlide"
     assert result["body"]["stackTrace"][0] == '  File "app.py", line 5, in lambda_handler'
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Worker process died", "HandlerError"),
+        ("Worker process exited immediately. stderr: ", "RuntimeError"),
+    ],
+)
+def test_a_process_that_was_killed_is_named_as_on_lambda(message, kind):
+    body = {"errorMessage": message, "errorType": kind}
+    result = emulator.named_error({"error": True, "body": body, "log": ""})
+    assert result["body"]["errorType"] == "Runtime.ExitError"
+
+
+def test_layers_are_unpacked_once_and_code_for_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    archive = tmp_path / "layer.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("python/one.py", "ONE = 1")
+    targets = [tmp_path / worker / name for worker in "ab" for name in ("layer_0", "code")]
+    for target in targets:
+        target.mkdir(parents=True)
+        with emulator._SharedZip(archive) as file:
+            file.extractall(target)
+        assert (target / "python" / "one.py").read_text() == "ONE = 1"
+    first, code, second, other = targets
+    assert first.resolve() == second.resolve()
+    assert not code.is_symlink()
+    assert not other.is_symlink()
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,9 @@ def bring_in(stack, scanner):
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             answer = scanner.post("/ImportSlide", json=body)
+            if answer.status_code in BUSY:
+                time.sleep(float(answer.headers.get("Retry-After", 1)))
+                continue
             assert answer.status_code == 200, answer.text
             content = answer.json()
             if content["status"] in ("IMPORTED", "FAILED"):
@@ -172,6 +175,10 @@ def bring_in(stack, scanner):
         raise AssertionError(f"still {content} after {timeout_s} s")
 
     return bring_in
+
+
+# A service is throttled, or a function has not answered in time.
+BUSY = (502, 503, 504)
 
 
 class GraphQLError(Exception):
