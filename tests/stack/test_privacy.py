@@ -58,7 +58,7 @@ def test_canaries_are_nowhere_in_what_is_logged_counted_or_queued(
     edit(image_id, Status="SEND")
     wait_for(lambda: look(image_id)["Status"] == "SEND_FAILED")
     _, conflicting = new_slide(name=f"other-{file_name}", properties={"ImageID": image_id})
-    assert bring_in(conflicting)["status"] == "FAILED"
+    assert bring_in(conflicting)["status"] == "IMPORTED"
     _, broken = new_slide(name=f"broken-{file_name}", label_text=label)
     os.truncate(broken, broken.stat().st_size // 2)
     assert bring_in(broken)["status"] == "FAILED"
