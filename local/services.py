@@ -76,6 +76,8 @@ def emulator() -> Service:
             "S3_DATA_DIR": str(state / "s3"),
             "TMPDIR": str(temporary),
             "LAMBDA_EXECUTOR": "local",
+            # The next process of a function finds the layers compiled, whatever the shell says.
+            "PYTHONDONTWRITEBYTECODE": "",
             # Roles hold: a function may do what its policies say, and nothing else.
             "AUTH": "true",
             "DECISIONS_FILE": str(settings.STATE / "decisions.jsonl"),

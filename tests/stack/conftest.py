@@ -105,7 +105,7 @@ def api(stack) -> Callable[..., httpx.Client]:
 
     def client(token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=stack.api_url, headers=headers, timeout=120)
+        return httpx.Client(base_url=stack.api_url, headers=headers, timeout=600)
 
     return client
 
@@ -144,8 +144,10 @@ def new_slide(stack, real, tmp_path_factory, scanned):
         path.parent.mkdir(parents=True, exist_ok=True)
         scanned.append(path)
         source = tmp_path_factory.mktemp("new") / "x.svs"
-        options = {"size": (1025, 769), "properties": {"ImageID": image_id}} | options
-        generated_slide(source, real, **options)
+        # Of other bytes than all that the stack has seen, even where it has no ImageID.
+        properties = {"ImageID": image_id, "Filename": image_id} | options.pop("properties", {})
+        options = {"size": (1025, 769)} | options
+        generated_slide(source, real, properties=properties, **options)
         source.replace(path)
         return image_id, path
 
@@ -201,7 +203,7 @@ def ask(stack) -> Callable[..., Any]:
             stack.graphql_url,
             json={"query": query, "variables": variables},
             headers={"Authorization": tokens[who]},
-            timeout=120,
+            timeout=600,
         )
         content = answer.raise_for_status().json()
         if content.get("errors"):
