@@ -1,5 +1,6 @@
 """What the launcher adds to MiniStack."""
 
+import asyncio
 import zipfile
 
 import pytest
@@ -43,6 +44,45 @@ def test_a_process_that_was_killed_is_named_as_on_lambda(message, kind):
     body = {"errorMessage": message, "errorType": kind}
     result = emulator.named_error({"error": True, "body": body, "log": ""})
     assert result["body"]["errorType"] == "Runtime.ExitError"
+
+
+def test_writes_of_a_moment_are_saved_together_before_any_is_answered(monkeypatch):
+    written, saved = [], []
+    monkeypatch.setattr(emulator, "_save", lambda *_: saved.append(list(written)))
+
+    async def write(number):
+        written.append(number)
+        await emulator._tables_saved()
+        assert number in saved[-1]
+
+    async def all_of_them():
+        for start in (0, 50):
+            await asyncio.gather(*(write(number) for number in range(start, start + 50)))
+
+    asyncio.run(all_of_them())
+    assert saved == [[*range(50)], [*range(100)]]
+
+
+def test_a_write_during_a_save_is_in_the_next_one(monkeypatch):
+    saved = []
+
+    async def late():
+        monkeypatch.setattr(emulator, "_save", lambda *_: saved.append("second"))
+        await emulator._tables_saved()
+
+    async def first_and_late():
+        tasks = []
+
+        def save(*_):
+            saved.append("first")
+            tasks.append(asyncio.get_running_loop().create_task(late()))
+
+        monkeypatch.setattr(emulator, "_save", save)
+        await emulator._tables_saved()
+        await tasks[0]
+
+    asyncio.run(first_and_late())
+    assert saved == ["first", "second"]
 
 
 def test_layers_are_unpacked_once_and_code_for_itself(tmp_path, monkeypatch):
