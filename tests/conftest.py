@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -36,6 +37,8 @@ ROOT = Path(__file__).parents[1]
 for setting in [*os.environ]:
     if setting.startswith(("MAKE", "AWS_", "POWERTOOLS_")) or setting in ("MFLAGS", "SEED"):
         del os.environ[setting]
+# Nor is what it has ignore Ctrl-C, as it does for commands in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def load_handler(name):
