@@ -146,3 +146,8 @@ def test_the_slides_own_value_counts_not_its_parents():
 def test_no_description_whatever_crashes(text):
     metadata = parse_description(text, UTC)
     assert metadata.scan_date is None or metadata.scan_date.tzinfo is not None
+
+
+def test_a_warning_quotes_the_beginning_of_what_is_wrong():
+    metadata = parse_description(f"Aperio|MPP = {'x' * 60_000}|Date = 1/1/26|AppMag = 20")
+    assert metadata.warnings[0] == f"MPP is '{'x' * 77}...', not a number"

@@ -1,12 +1,10 @@
 """The catalogue through the function that AppSync calls: questions, what they cost, and edits."""
 
-import base64
 import json
 import random
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from itertools import pairwise
 from threading import Lock, Thread
 from types import SimpleNamespace
 
@@ -14,16 +12,13 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from graphql import get_nullable_type, is_input_object_type, is_list_type
 from hypothesis import given
 from hypothesis import strategies as st
 from moto.dynamodb.models import DynamoDBBackend
 
-from local.appsync import load_schema
-from tests.conftest import ROOT, load_handler
+from tests.conftest import load_handler
 from vsv import wiring
 from vsv.catalogue import SlideFilter, record, table
-from vsv.catalogue.listings import _to_token
 from vsv.errors import Unavailable
 from vsv.settings import CatalogueSettings
 
@@ -551,68 +546,6 @@ def test_a_record_from_an_older_backup_goes_on_where_the_history_ended(ask, cata
 )
 def test_where_a_slide_id_comes_from_is_known_of_old_records_too(fields, source):
     assert record.id_source({"ImageID": "77", **fields}) == source
-
-
-# ─── What a client may send ──────────────────────────────────────────────────────────────────────
-SCHEMA = load_schema(ROOT / "graphql" / "schema.graphql")
-TEXTS = ("", " ", "x" * 5000, "ü" * 600, "\ud800", "a\udfffb", "\0", "\x1b[31m", "%", "NaN", "sNaN")
-TIMES = (
-    *("2026-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-01-01"),
-    *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"),
-)
-TOKENS = (
-    *("x", "e30=", "W10=", "bnVsbA==", "ÿ"),
-    *(_to_token({"leg": leg}) for leg in ("-1", "99", "0")),
-    _to_token({"leg": "0", "ImageID": "\ud800"}),
-    _to_token({"Version": "0"}),
-    base64.urlsafe_b64encode(b"[" * 6000).decode(),
-)
-VALUES = {
-    "String": (*TEXTS, *TIMES),
-    "AWSDateTime": (*TIMES, *TEXTS),
-    "Int": (-1, 0, 1, 1001, 2**31 - 1, -(2**31)),
-    "Float": (0.0, -1.5, 1e308, 5e-324),
-}
-
-
-def values(name, kind):
-    """Odd values of an argument's type: of a list's items, of each field of an input."""
-    kind = get_nullable_type(kind)
-    if is_list_type(kind):
-        inner = values(name, kind.of_type)
-        return [[], *([value] for value in inner), *([a, b] for a, b in pairwise(inner))]
-    if is_input_object_type(kind):
-        required = {"ImageID": "1"} if "ImageID" in kind.fields and "Version" in kind.fields else {}
-        return [
-            {**required, field: value}
-            for field, of in kind.fields.items()
-            for value in values(field, of.type)
-        ]
-    return [*(TOKENS if name == "nextToken" else ()), *VALUES[str(kind)]]
-
-
-@pytest.mark.parametrize(
-    "field",
-    [
-        *("getSlide", "getSlides", "querySlidesByStatus", "querySlidesByCase"),
-        *("slideHistory", "updateSlide"),
-    ],
-)
-def test_whatever_a_client_sends_an_error_says_what_is_wrong(ask, field):
-    """Each argument of each field; the others are given as a client would."""
-    root = SCHEMA.query_type.fields | SCHEMA.mutation_type.fields
-    arguments = root[field].args
-    usual = {"ImageID": "1", "Status": "NEW", "CaseID": "1"}
-    required = {name: usual[name] for name in arguments if name in usual}
-    failures = []
-    for name, argument in arguments.items():
-        for value in values(name, argument.type):
-            try:
-                ask(field, **{**required, name: value})
-            except Refused as refused:
-                if refused.error["type"] not in ("BadRequest", "NotFound"):
-                    failures.append((name, value, refused.error))
-    assert failures == []
 
 
 @pytest.mark.parametrize("image_id", ["", "x" * 5000, "ü" * 513, "\ud800"])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
 
-from vsv.errors import InvalidRequest, NotFound
+from vsv.errors import InvalidRequest, NotFound, quoted
 
 __all__ = ["Box", "DeepZoom", "Size", "TileAddress"]
 
@@ -54,7 +54,7 @@ class TileAddress(NamedTuple):
         """Parse ``level/col_row``; raise InvalidRequest where the text is anything else."""
         match = _ADDRESS.fullmatch(text)
         if match is None:
-            raise InvalidRequest(f"{text!r} is no tile address (level/column_row)")
+            raise InvalidRequest(f"{quoted(text)} is no tile address (level/column_row)")
         return cls(*map(int, match.groups()))
 
 
@@ -181,7 +181,7 @@ class DeepZoom:
         that is not letters and digits.
         """
         if not (image_format.isascii() and image_format.isalnum()):
-            raise InvalidRequest(f"{image_format!r} is no file name extension")
+            raise InvalidRequest(f"{quoted(image_format)} is no file name extension")
         if self.tile.width != self.tile.height:
             raise InvalidRequest(
                 f"DeepZoom's tiles are square, not {self.tile.width} × {self.tile.height}"

@@ -5,7 +5,7 @@ never holds a path of the server's, nor a stack trace.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 __all__ = [
     "ArchiveNotReady",
@@ -25,7 +25,16 @@ __all__ = [
     "Unavailable",
     "UnreadableSlide",
     "VsvError",
+    "quoted",
 ]
+
+_MAX_QUOTED_CHARS: Final = 80
+
+
+def quoted(text: str) -> str:
+    """Return a caller's text in quotes, as a message shows it: its first characters, escaped."""
+    long = len(text) > _MAX_QUOTED_CHARS
+    return repr(text[: _MAX_QUOTED_CHARS - 3] + "..." if long else text)
 
 
 class VsvError(Exception):

@@ -25,6 +25,7 @@ from vsv.errors import (
     Unavailable,
     UnreadableSlide,
     VsvError,
+    quoted,
 )
 from vsv.failures import named
 from vsv.images import Images, Resource, TileOptions
@@ -111,7 +112,7 @@ class ImageRequest:
             raise InvalidRequest("the path is neither a descriptor's nor an image's")
         image_format = (match["format"] or query.get("fmt") or "jpeg").lower()
         if image_format not in _FORMATS:
-            raise InvalidRequest(f"{image_format!r} is not one of {', '.join(_FORMATS)}")
+            raise InvalidRequest(f"{quoted(image_format)} is not one of {', '.join(_FORMATS)}")
         options = TileOptions(
             _number(query, "tilesize", 1, MAX_TILE_SIZE),
             _number(query, "overlap", 0, MAX_OVERLAP),
@@ -209,7 +210,7 @@ def _number(query: Mapping[str, str], name: str, low: int, high: int) -> int | N
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
-        raise InvalidRequest(f"{name} is {text!r}, not a number in {low}..{high}")
+        raise InvalidRequest(f"{name} is {quoted(text)}, not a number in {low}..{high}")
     return int(text)
 
 

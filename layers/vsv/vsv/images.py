@@ -14,7 +14,7 @@ from PIL import Image
 
 from vsv import __version__
 from vsv.deepzoom import DeepZoom, Size, TileAddress
-from vsv.errors import Archived, FileChanged, NotFound, NotRendered
+from vsv.errors import Archived, FileChanged, NotFound, NotRendered, quoted
 from vsv.index import MAX_PIXELS_ON_REQUEST, SlideIndex, default_pyramid, source_pixels
 from vsv.pixels import encode
 from vsv.shelf import OpenedSlide, Shelf
@@ -108,7 +108,7 @@ class Images:
     def associated(self, image_id: str, name: str, image_format: str) -> Resource:
         """The label, thumbnail or macro. Raises NotFound where the slide has none."""
         if name not in ASSOCIATED_IMAGES:
-            raise NotFound(f"{name!r} is not one of {', '.join(ASSOCIATED_IMAGES)}")
+            raise NotFound(f"{quoted(name)} is not one of {', '.join(ASSOCIATED_IMAGES)}")
         if image_format in _JPEG_NAMES:
             extracted = self._stored(image_id, name)
             if extracted:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion
+from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion, quoted
 from vsv.identity import IdSource, case_of, id_source
 
 __all__ = ["STATUSES", "UNIDENTIFIED", "UNSENT", "Edit", "IdPatterns", "check_status"]
@@ -62,7 +62,7 @@ class IdPatterns:
             raise InvalidRequest(f"{name} holds a character that cannot be seen")
         pattern = self.slide_id if name == "SlideID" else self.case_id
         if pattern and not re.fullmatch(pattern, value):
-            raise InvalidRequest(f"{name} {value!r} does not match the laboratory's pattern")
+            raise InvalidRequest(f"{name} {quoted(value)} does not match the laboratory's pattern")
         return value
 
 
@@ -90,7 +90,7 @@ class Edit:
         if "Status" in given:
             status = given["Status"]
             if status not in STATUSES:
-                shown = "null" if status is None else repr(str(status)[:40])
+                shown = "null" if status is None else quoted(str(status))
                 raise InvalidRequest(f"Status is {shown}, not one of {', '.join(STATUSES)}")
             fields["Status"] = status
         version = given.get("Version")

@@ -28,7 +28,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from vsv.errors import FileChanged, InvalidRequest, NotFound
+from vsv.errors import FileChanged, InvalidRequest, NotFound, quoted
 from vsv.files import give_name, read_note, read_whole, write_note, write_whole
 from vsv.index import BlockAddress, SlideIndex
 from vsv.slides import FileVersion, SlideFile, TileBlock
@@ -57,15 +57,15 @@ def parse_filename(text: object) -> str:
     """
     if not isinstance(text, str) or not text:
         raise InvalidRequest("filename must be a text")
-    shown = text if len(text) <= 80 else text[:77] + "..."
+    shown = quoted(text)
     if len(text.encode("utf-8", "surrogatepass")) > _MAX_FILENAME_BYTES:
-        raise InvalidRequest(f"filename {shown!r} is longer than {_MAX_FILENAME_BYTES} bytes")
+        raise InvalidRequest(f"filename {shown} is longer than {_MAX_FILENAME_BYTES} bytes")
     for part in text.split("/"):
         reason = _wrong_name(part)
         if reason:
-            raise InvalidRequest(f"filename {shown!r} {reason}")
+            raise InvalidRequest(f"filename {shown} {reason}")
     if not text.lower().endswith(_SLIDE_SUFFIX):
-        raise InvalidRequest(f"filename {shown!r} does not end with {_SLIDE_SUFFIX}")
+        raise InvalidRequest(f"filename {shown} does not end with {_SLIDE_SUFFIX}")
     return text
 
 
@@ -78,7 +78,7 @@ def parse_image_id(text: str) -> str:
     if reason is None and len(text.encode()) > _MAX_IMAGE_ID_BYTES:
         reason = f"is longer than {_MAX_IMAGE_ID_BYTES} bytes"
     if reason:
-        raise InvalidRequest(f"ImageID {text[:80]!r} {reason}")
+        raise InvalidRequest(f"ImageID {quoted(text)} {reason}")
     return text
 
 
@@ -133,12 +133,12 @@ class Storage:
         """
         for part in folder.split("/") if folder else ():
             if reason := _wrong_name(part):
-                raise InvalidRequest(f"folder {folder[:80]!r} {reason}")
+                raise InvalidRequest(f"folder {quoted(folder)} {reason}")
         prefix = f"{folder}/" if folder else ""
         try:
             yield from _slides(f"{self.root}/{folder}", prefix, after.removeprefix(prefix))
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise NotFound(f"there is no folder {folder!r}") from error
+            raise NotFound(f"there is no folder {quoted(folder)}") from error
 
     def images(self, image_id: str) -> ImageStore:
         """Where the slide's pyramid and associated images lie."""

@@ -27,7 +27,7 @@ from vsv.catalogue.record import (
     is_deleted,
 )
 from vsv.catalogue.table import Catalogue
-from vsv.errors import InvalidRequest
+from vsv.errors import InvalidRequest, quoted
 from vsv.review import STATUSES, UNSENT
 
 __all__ = ["Listings", "Page", "Search"]
@@ -93,7 +93,7 @@ class Search:
         for text in (scanned_from, scanned_to):
             moment = instant(text) if text else None
             if text and moment is None:
-                raise InvalidRequest(f"{text[:40]!r} is no time with a zone")
+                raise InvalidRequest(f"{quoted(text)} is no time with a zone")
             times.append(moment)
         if not any((*texts, *times)):
             raise InvalidRequest("say what to look for: a prefix, a scanner or a time")

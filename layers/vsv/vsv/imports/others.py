@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from vsv.catalogue import FAILED, IMPORTED, Catalogue, Record, is_deleted, removal_of
-from vsv.errors import DuplicateSlide, FileChanged
+from vsv.errors import DuplicateSlide, FileChanged, quoted
 from vsv.imports import records
 from vsv.imports.naming import is_url_safe
 from vsv.imports.workflow import ImportJob
@@ -57,7 +57,7 @@ class OtherSlides:
             found.append("the file has no ImageID: it is made of the file's name")
         elif not is_url_safe(tag):
             found.append(
-                f"the ImageID {tag[:80]!r} cannot be used in addresses: "
+                f"the ImageID {quoted(tag)} cannot be used in addresses: "
                 "the file's name stands for the ImageID"
             )
         elif job.image_id != tag:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
 
+from vsv.errors import quoted
+
 __all__ = ["Metadata", "parse_description", "parse_properties"]
 
 # What surrounds keys and values. Not all white space: a barcode may begin with GS (U+001D).
@@ -102,11 +104,11 @@ def _number(
     try:
         value = Decimal(unit.sub("", text).replace(",", "."))
     except InvalidOperation:
-        warn(f"{key} is {text!r}, not a number")
+        warn(f"{key} is {quoted(text)}, not a number")
         return None
     low, high = bounds
     if not (value.is_finite() and low <= value <= high):
-        warn(f"{key} is {text!r}, not in {low}..{high}")
+        warn(f"{key} is {quoted(text)}, not in {low}..{high}")
         return None
     return value
 
@@ -123,7 +125,7 @@ def _scan_date(
         return None
     day = _date(date_text)
     if day is None:
-        warn(f"Date is {date_text!r}, not month/day/year")
+        warn(f"Date is {quoted(date_text)}, not month/day/year")
         return None
     moment = _time(properties.get("Time", ""))
     if moment is None:
