@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deployment.errors import DeploymentError
 
 if TYPE_CHECKING:
+    from mypy_boto3_ec2.client import EC2Client
     from mypy_boto3_lambda.client import LambdaClient
 
 # What an account has after its first weeks. A new one may have 10.
@@ -51,6 +52,12 @@ def identify(aws: boto3.Session) -> Account:
             " set AWS_PROFILE; `aws sts get-caller-identity` says whether they do"
         ) from error
     return Account(caller["Account"], caller["Arn"], aws.region_name or "")
+
+
+def is_opt_in(client: "EC2Client", region: str) -> bool:
+    """Tell whether accounts must opt in to the region. Some services leave such regions out."""
+    (found,) = client.describe_regions(RegionNames=[region])["Regions"]
+    return found.get("OptInStatus", "opt-in-not-required") != "opt-in-not-required"
 
 
 def concurrency(client: "LambdaClient") -> int:

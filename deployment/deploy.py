@@ -142,18 +142,47 @@ class Deployment:
     def _check(self) -> None:
         known = parameters.declared(self.template)
         parameters.check(self._values, known)
-        if (runtime := self._values.setdefault("PythonRuntime", _RUNTIME)) != _RUNTIME:
-            raise DeploymentError(
-                f"PythonRuntime={runtime}, but `make setup` took Python {_RUNTIME[6:]}, for which"
-                " layers are built. Leave it out, or set up with another: make setup PYTHON=…"
-            )
+        self._check_python(known["PythonRuntime"].get("AllowedValues", [_RUNTIME]))
         who = account.identify(self.aws)
         self._note(f"account {who.number}, region {who.region}, as {who.caller}")
+        self._check_region(who.region)
         self._check_concurrency()
         cloudfront = self.aws.client("cloudfront")
         if self._stack.state() is None and not account.has_distribution(cloudfront):
             self._note("no distribution yet: trying whether the account may have one")
             account.try_cloudfront(cloudfront)
+
+    def _check_python(self, runtimes: Sequence[str]) -> None:
+        """Raise DeploymentError where layers would be built for a Python that Lambda cannot run."""
+        if _RUNTIME not in runtimes:
+            raise DeploymentError(
+                f"`make setup` took Python {_RUNTIME[6:]}, but layers run with"
+                f" {' and '.join(runtimes)} only. Set up with one of them, and repeat the command:"
+                f" make setup PYTHON={runtimes[-1]}"
+            )
+        if (runtime := self._values.setdefault("PythonRuntime", _RUNTIME)) != _RUNTIME:
+            raise DeploymentError(
+                f"PythonRuntime={runtime}, but `make setup` took Python {_RUNTIME[6:]}, for which"
+                " layers are built. Leave it out, or set up with another: make setup PYTHON=…"
+            )
+
+    def _check_region(self, region: str) -> None:
+        """Leave out the viewer's log in regions whose buckets CloudFront does not write to."""
+        if not account.is_opt_in(self.aws.client("ec2"), region):
+            return
+        days = self._values.setdefault("ViewerLogDays", "0")
+        if float(days):
+            raise DeploymentError(
+                f"ViewerLogDays={days}, but CloudFront writes its log to no bucket in {region}, nor"
+                " in any other region that an account must opt in to. Leave it out, or use another"
+                " region"
+            )
+        self._note(
+            f"{region} is a region that accounts opt in to: without CloudFront's log"
+            " (ViewerLogDays=0). Not all of these regions have function URLs, without which"
+            " ImageRequest cannot be deployed; whether this one has:"
+            " https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html"
+        )
 
     def _check_concurrency(self) -> None:
         limit = account.concurrency(self.aws.client("lambda"))

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -262,13 +261,20 @@ class Lambda:
         return {"AccountLimit": {"ConcurrentExecutions": self.limit}}
 
 
+class Ec2:
+    opt_in = "opt-in-not-required"
+
+    def describe_regions(self, RegionNames):
+        return {"Regions": [{"RegionName": RegionNames[0], "OptInStatus": self.opt_in}]}
+
+
 class Aws:
     region_name = "eu-central-1"
 
     def __init__(self):
         self.cloudformation, self.cloudfront = CloudFormation(), CloudFront()
         self.sts, self.s3 = Sts(), S3()
-        self.by_name = {"lambda": Lambda()}
+        self.by_name = {"lambda": Lambda(), "ec2": Ec2()}
 
     def client(self, name):
         return self.by_name.get(name) or getattr(self, name)
@@ -312,8 +318,9 @@ def sam(aws):
 
 
 @pytest.fixture
-def run_deploy(aws, sam, tmp_path):
-    """Deploys, and returns what was said."""
+def run_deploy(aws, sam, tmp_path, monkeypatch):
+    """Deploys with layers for a Python that Lambda has, and returns what was said."""
+    monkeypatch.setattr(deploy, "_RUNTIME", "python3.13")
     folder = tmp_path / "dist"
     for name in ("index.html", "app.js", "osd/osd.js", ".built", "config.json"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -541,4 +548,25 @@ def test_reservations_that_lambda_would_refuse_are_told(run_deploy, aws):
 
 def test_another_python_than_the_layers_is_refused(run_deploy):
     with pytest.raises(DeploymentError, match="layers"):
-        run_deploy(PythonRuntime=f"python3.{12 if sys.version_info[1] == 13 else 13}")
+        run_deploy(PythonRuntime="python3.12")
+
+
+def test_a_python_that_lambda_cannot_run_is_told_before_the_build(run_deploy, sam, monkeypatch):
+    monkeypatch.setattr(deploy, "_RUNTIME", "python3.11")
+    with pytest.raises(DeploymentError, match="took Python 3.11, .*setup PYTHON=python3.13"):
+        run_deploy()
+    assert (sam.builds, sam.deployed) == (0, [])
+
+
+def test_where_cloudfront_writes_no_log_there_is_none(run_deploy, aws, sam):
+    aws.by_name["ec2"].opt_in = "opted-in"
+    assert "ViewerLogDays=0" in run_deploy()
+    assert overrides(sam)[0]["ViewerLogDays"] == "0"
+    with pytest.raises(DeploymentError, match="ViewerLogDays=30, but CloudFront writes"):
+        run_deploy(ViewerLogDays="30")
+    assert sam.builds == 1
+
+
+def test_other_regions_keep_the_log(run_deploy, sam):
+    run_deploy()
+    assert "ViewerLogDays" not in overrides(sam)[0]
