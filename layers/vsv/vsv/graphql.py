@@ -5,12 +5,13 @@ somebody typed. ``graphql/resolver.js`` makes GraphQL errors of them.
 """
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from vsv.aws import to_json
-from vsv.catalogue import Page, Record, id_source
+from vsv.catalogue import Page, Record, id_source, instant
 from vsv.cdr import edited_after_sending
 from vsv.errors import (
     Conflict,
@@ -27,9 +28,14 @@ from vsv.people import Caller
 __all__ = ["caller", "changes_page", "check_arguments", "resolved", "slide", "slides_page"]
 
 Event = Mapping[str, Any]
+_Parse = Callable[[Any], Any]
 
 _MAX_KEY_BYTES: Final = 1024
 _MAX_TOKEN_BYTES: Final = 8192
+# AWSDateTime, which is stricter than ISO 8601.
+_TIME: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d(:\d\d)?)", re.ASCII
+)
 # Arguments by which records are read; others may be empty, and then say nothing.
 _KEYS: Final = frozenset({"ImageID", "ImageIDs"})
 
@@ -100,18 +106,19 @@ def _check_text(text: str, name: str) -> None:
 
 
 def slide(record: Record | None) -> Record | None:
-    """A record as the schema's Slide."""
+    """A record as the schema's Slide: what does not fit a field's type is left out.
+
+    AppSync refuses such a value with an error, which clients take for a failure of the whole
+    answer. A record written by another version, or by hand, would hide all others of its page.
+    """
     if record is None:
         return None
-    shown = {
-        **record,
+    read = {name: parse(record[name]) for name, parse in _SLIDE.items() if name in record}
+    return {
+        **{name: value for name, value in read.items() if value is not None},
         "IdSource": id_source(record),
         "EditedAfterSending": edited_after_sending(record),
     }
-    if "Archive" in record:
-        archived = record["Archive"]
-        shown["Archive"] = {"StorageClass": archived["storage_class"], "At": archived["At"]}
-    return shown
 
 
 def slides_page(page: Page) -> dict[str, Any]:
@@ -127,8 +134,8 @@ def changes_page(page: Page) -> dict[str, Any]:
             "Changes": [
                 {
                     "Field": change["Field"],
-                    "From": _text(change.get("From")),
-                    "To": _text(change.get("To")),
+                    "From": _as_text(change.get("From")),
+                    "To": _as_text(change.get("To")),
                 }
                 for change in line["Changes"]
             ],
@@ -138,7 +145,7 @@ def changes_page(page: Page) -> dict[str, Any]:
     return {"items": lines, "nextToken": page.token}
 
 
-def _text(value: Any) -> str | None:
+def _as_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, Decimal):
@@ -150,3 +157,62 @@ def _error(kind: str, message: str, current: Record | None) -> dict[str, Any]:
     record = to_json(current)
     # AppSync cuts data down to the fields that were asked for; info comes as it is.
     return {"__error": {"type": kind, "message": message, "data": record, "info": record}}
+
+
+# A record's values by the schema's types; None for what is of another.
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _texts(value: Any) -> list[str] | None:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else None
+
+
+def _float(value: Any) -> Any:
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return value if is_number and Decimal(value).is_finite() else None
+
+
+def _int(value: Any) -> int | None:
+    number = _float(value)
+    return int(number) if number is not None and abs(number) < 2**31 and number % 1 == 0 else None
+
+
+def _time(value: Any) -> str | None:
+    fits = isinstance(value, str) and _TIME.fullmatch(value) and instant(value)
+    return value if fits else None
+
+
+def _object(needed: Sequence[str] = (), **fields: _Parse) -> _Parse:
+    """Parse an object, some of whose fields are needed."""
+
+    def parse(value: Any) -> Record | None:
+        if not isinstance(value, Mapping):
+            return None
+        read = {name: parse_field(value.get(name)) for name, parse_field in fields.items()}
+        return read if all(read[name] is not None for name in needed) else None
+
+    return parse
+
+
+def _archive(value: Any) -> Record | None:
+    read = _object(storage_class=_text, At=_time)(value)
+    return read and {"StorageClass": read["storage_class"], "At": read["At"]}
+
+
+_SLIDE: Final[Mapping[str, _Parse]] = {
+    **dict.fromkeys(("ImageID", "Filename", "SlideID", "CaseID", "Status", "Scanner"), _text),
+    **dict.fromkeys(("ImportStatus", "ImportError", "Sha256", "SendError"), _text),
+    **dict.fromkeys(("ImportWarnings", "ImportNotes"), _texts),
+    **dict.fromkeys(("Version", "width", "height", "TilesRendered", "TilesTotal"), _int),
+    **dict.fromkeys(("MPP", "AppMag", "FileSize"), _float),
+    **dict.fromkeys(("ScanDate", "lastModified", "SendRequestedAt"), _time),
+    "Barcode": _object(text=_text, reason=_text),
+    "Removal": _object(
+        ("Operation", "State"), Operation=_text, State=_text, Error=_text, By=_text, At=_time
+    ),
+    "Archive": _archive,
+    "Sent": _object(At=_time, Version=_int, Receipt=_text),
+}

@@ -23,15 +23,18 @@ class IdSource(StrEnum):
 def id_source(record: Mapping[str, Any]) -> IdSource:
     """Return where the record's IDs come from; ``NONE`` for a slide without a SlideID.
 
-    Records of version 0.1 do not say it. Their SlideID is the barcode's if the import read this
+    A source that this version does not know is ``NONE`` as well: a person confirms the IDs.
+    Records of version 0.1 name no source. Their SlideID is the barcode's if the import read this
     very text, nobody's if it or the CaseID is the ImageID, and was typed otherwise.
     """
     slide_id = record.get("SlideID")
     if not slide_id:
         return IdSource.NONE
     if "IdSource" in record:
-        return IdSource(record["IdSource"])
-    if slide_id == (record.get("Barcode") or {}).get("text"):
+        known = record["IdSource"] in [*IdSource]
+        return IdSource(record["IdSource"]) if known else IdSource.NONE
+    barcode = record.get("Barcode")
+    if isinstance(barcode, Mapping) and barcode.get("text") == slide_id:
         return IdSource.BARCODE
     stand_in = record.get("ImageID")
     return IdSource.NONE if stand_in in (slide_id, record.get("CaseID")) else IdSource.TYPED

@@ -44,13 +44,16 @@ def digest(record: Mapping[str, Any]) -> str:
     IdSource is left out: to confirm IDs does not edit them, and slides that were sent under the
     first version of the schema are not edited by that.
     """
-    return hashlib.sha256(json.dumps(_content(record), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(_content(record), sort_keys=True, default=str).encode()
+    ).hexdigest()
 
 
 def edited_after_sending(record: Mapping[str, Any]) -> bool | None:
     """Whether the CDR has something else than the record says now; None if it has nothing."""
     sent = record.get("Sent")
-    return digest(record) != sent["Digest"] if sent else None
+    known = sent.get("Digest") if isinstance(sent, Mapping) else None
+    return digest(record) != known if known else None
 
 
 def version_of(record: Mapping[str, Any]) -> int:
