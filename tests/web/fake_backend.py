@@ -64,6 +64,7 @@ class FakeBackend(ThreadingHTTPServer):
         self.refresh_tokens: dict[str, str] = {}
         self.api_broken = False
         self.tiles_broken = False
+        self.busy = 0  # how many requests for data and for tiles are refused
         self.counts = {"sign_in": 0, "refresh": 0, "sessions": 0, "tiles": 0, "refused": 0}
 
     def mishap(self, name: str, body: dict[str, str | None]) -> None:
@@ -75,6 +76,8 @@ class FakeBackend(ThreadingHTTPServer):
             self.refresh_tokens.clear()
         if name in {"break-tiles", "mend-tiles"}:
             self.tiles_broken = name == "break-tiles"
+        if name == "be-busy":
+            self.busy = int(body["requests"] or 0)
         if name in {"break-api", "mend-api"}:
             self.api_broken = name == "break-api"
         if name == "finish-imports":
@@ -96,6 +99,11 @@ class FakeBackend(ThreadingHTTPServer):
         if name == "fail-work":
             self.catalogue.failure = body["why"]
             self.catalogue.work(at_once=True)
+
+    def is_busy(self) -> bool:
+        """Whether this request is refused."""
+        self.busy -= 1
+        return self.busy >= 0
 
     def tokens(self, user: str) -> dict[str, object]:
         """Issue an ID token, unsigned: nobody here checks more than that it was issued."""
@@ -262,6 +270,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.api_broken:
             self.problem(HTTPStatus.INTERNAL_SERVER_ERROR)
             return
+        if self.server.is_busy():
+            error = {"errorType": "ServiceUnavailable", "message": "try again later"}
+            self.reply_json({"data": None, "errors": [error]})
+            return
         self.server.catalogue.work()
         request = json.loads(body)
         if request["query"].startswith("mutation") and "Technicians" not in GROUPS[user]:
@@ -345,7 +357,9 @@ class Handler(BaseHTTPRequestHandler):
             )
         elif tile := re.fullmatch(r"(\d+)/(\d+)_(\d+)\.jpeg", rest):
             self.server.counts["tiles"] += 1
-            if self.server.tiles_broken:
+            if self.server.is_busy():
+                self.problem(HTTPStatus.SERVICE_UNAVAILABLE)
+            elif self.server.tiles_broken:
                 self.problem(HTTPStatus.INTERNAL_SERVER_ERROR)
             else:
                 self.reply(draw_tile(width, height, *map(int, tile.groups())), "image/jpeg")
@@ -394,6 +408,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            self.send_header("Retry-After", "1")
         self.end_headers()
         self.wfile.write(body)
 

@@ -171,6 +171,18 @@ def test_lost_tiles_are_counted_and_tried_again(page: Page, backend: Backend):
     assert 14 in page.evaluate(drawn)
 
 
+def test_tiles_that_a_busy_server_refused_come_by_themselves(page: Page, backend: Backend):
+    open_slide(page, backend, "1001")
+    asked = backend.counts()["tiles"]
+    backend.mishap("be-busy", requests=80)
+    set_magnification(page, "10×", "10.0×")
+    wait_until_drawn(page)
+    expect(page.locator("#tile-notice")).to_be_hidden()
+    assert backend.counts()["tiles"] > asked + 80
+    drawn = "document.querySelector('#viewer').osd.world.getItemAt(0).lastDrawn.map(t => t.level)"
+    assert 14 in page.evaluate(drawn)
+
+
 def test_names_are_text_and_unknown_things_are_said(page: Page, backend: Backend):
     page.goto(backend.url)
     sign_in(page)

@@ -100,6 +100,28 @@ def test_a_technician_reads_the_label_and_fixes_the_ids(technician: Page, backen
     assert "4711" not in stored
 
 
+def test_a_busy_server_is_asked_again_and_nothing_typed_is_lost(technician: Page, backend: Backend):
+    dialog = review(technician, "1002")
+    dialog.get_by_label("Slide ID").fill("S24-4711-B2")
+    backend.mishap("be-busy", requests=2)
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    notice = technician.locator("#busy-notice")
+    expect(notice).to_contain_text("The server is busy. This page asks again by itself")
+    assert dialog.get_by_label("Slide ID").input_value() == "S24-4711-B2"
+    expect(dialog.locator(".review-said")).to_have_text("Saved.")
+    expect(notice).to_be_hidden()
+    expect(dialog.locator(".message")).to_have_count(0)
+
+    backend.mishap("be-busy", requests=1000)
+    dialog.get_by_label("Slide ID").fill("S24-4711-B3")
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    expect(dialog.locator(".message")).to_contain_text("The server is busy")
+    backend.mishap("be-busy", requests=0)
+    dialog.get_by_role("button", name="Try again").click()
+    expect(dialog.locator(".review-said")).to_have_text("Saved.")
+    expect(dialog.get_by_label("Slide ID")).to_have_value("S24-4711-B3")
+
+
 def test_what_the_server_refuses_is_said_and_what_was_typed_stays(
     technician: Page, backend: Backend
 ):

@@ -4,6 +4,7 @@
 import { GET_SLIDE, GET_SLIDES, SLIDE_HISTORY, UPDATE_SLIDE, listingDocument } from "./documents.js";
 import { RequestError } from "./errors.js";
 import { ImagePass } from "./imagepass.js";
+import { Retries, retryAfter } from "./retry.js";
 
 /** API Gateway's Cognito authorizer takes the ID token as a bearer token. */
 const restAuthorization = (/** @type {string} */ token) => `Bearer ${token}`;
@@ -11,6 +12,8 @@ const restAuthorization = (/** @type {string} */ token) => `Bearer ${token}`;
 const graphqlAuthorization = (/** @type {string} */ token) => token;
 
 const TIMEOUT_MS = 30_000;
+/** A tile is wanted soon or not at all: people pan on. */
+const TILE_WAIT_MS = 10_000;
 /** Nobody waits longer than this to be signed out. */
 const GOODBYE_MS = 3_000;
 
@@ -20,6 +23,7 @@ const GRAPHQL_KINDS = {
   NotFound: "missing",
   BadRequest: "invalid",
   Conflict: "conflict",
+  ServiceUnavailable: "busy",
 };
 
 /**
@@ -46,6 +50,7 @@ export class Api {
   #apiUrl;
   #graphqlUrl;
   #session;
+  #retries;
   #pass = new ImagePass(() => this.#openSession());
   /** What the edge's log is told, so that it leads to the request which got the cookies. */
   #imageSession = "";
@@ -53,11 +58,13 @@ export class Api {
   /**
    * @param {{apiUrl: string, graphqlUrl: string}} config
    * @param {Session} session
+   * @param {(waiting: boolean) => void} onBusy called when the server has been busy for a while, and when it no longer is
    */
-  constructor(config, session) {
+  constructor(config, session, onBusy) {
     this.#apiUrl = config.apiUrl;
     this.#graphqlUrl = config.graphqlUrl;
     this.#session = session;
+    this.#retries = new Retries(onBusy);
   }
 
   /**
@@ -132,7 +139,8 @@ export class Api {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ Operation: operation, Images: images }),
     };
-    const response = await this.#send(`${this.#apiUrl}/RemoveImages`, request, restAuthorization);
+    const url = `${this.#apiUrl}/RemoveImages`;
+    const response = await this.#retries.run(() => this.#send(url, request, restAuthorization));
     return (await response.json()).Images;
   }
 
@@ -181,7 +189,7 @@ export class Api {
    * @returns {Promise<Blob>}
    */
   async getTile(url, signal) {
-    return (await this.#getImage(url, signal)).blob();
+    return (await this.#getImage(url, signal, TILE_WAIT_MS)).blob();
   }
 
   /** Takes the cookies away that open images. What fails is let be: they die by themselves. */
@@ -207,12 +215,23 @@ export class Api {
   }
 
   /**
-   * Gets an image with the cookies; where they are refused, once more with new ones.
+   * Gets an image, as soon as the server is not too busy for it.
+   * @param {string} url
+   * @param {AbortSignal} [signal]
+   * @param {number} [longestWaitMs]
+   * @returns {Promise<Response>} a successful one
+   */
+  #getImage(url, signal, longestWaitMs) {
+    return this.#retries.run(() => this.#askImage(url, signal), signal, longestWaitMs);
+  }
+
+  /**
+   * Asks for an image with the cookies; where they are refused, once more with new ones.
    * @param {string} url
    * @param {AbortSignal} [signal]
    * @returns {Promise<Response>} a successful one
    */
-  async #getImage(url, signal) {
+  async #askImage(url, signal) {
     const pass = await this.#pass.current();
     let response = await fetchWithin(TIMEOUT_MS, this.#inSession(url), {}, signal);
     if (response.status === 403) {
@@ -234,7 +253,17 @@ export class Api {
    * @param {AbortSignal} [signal]
    * @returns {Promise<any>}
    */
-  async #query(query, variables, signal) {
+  #query(query, variables, signal) {
+    return this.#retries.run(() => this.#askOnce(query, variables, signal), signal);
+  }
+
+  /**
+   * @param {string} query
+   * @param {object} variables
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<any>}
+   */
+  async #askOnce(query, variables, signal) {
     const request = {
       method: "POST",
       headers: { "Content-Type": "application/json" },
@@ -304,6 +333,11 @@ async function errorFrom(response) {
       return new RequestError("missing", said ?? "The server has no such thing.");
     case 409:
       return new RequestError("conflict", said ?? "It contradicts what is there.");
+    case 429: // API Gateway's and AppSync's own limits
+    case 503: {
+      const retryAfterMs = retryAfter(response.headers.get("Retry-After"));
+      return new RequestError("busy", said ?? "Try again in a minute.", { retryAfterMs });
+    }
     default:
       return new RequestError("server", said ?? `The server answered with error ${response.status}.`);
   }

@@ -35,7 +35,7 @@ try {
 /** @param {Config} config */
 async function start(config) {
   const session = new Session(config, { redirectUri: pageUrl, storage: sessionStorage });
-  const api = new Api(config, session);
+  const api = new Api(config, session, showBusy);
   await finishSignIn(session);
 
   // a sign-in comes with a fresh page: who is signed in on this one stays the same
@@ -102,6 +102,16 @@ async function start(config) {
   });
   window.addEventListener("hashchange", route);
   route();
+}
+
+/**
+ * Says that the server is busy, above all else that is shown, or no longer.
+ * @param {boolean} busy
+ */
+function showBusy(busy) {
+  const notice = find("#busy-notice");
+  notice.togglePopover(busy);
+  notice.textContent = busy ? "The server is busy. This page asks again by itself; what you typed stays." : "";
 }
 
 /**

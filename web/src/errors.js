@@ -6,18 +6,20 @@
  * - `missing`: the thing does not exist
  * - `invalid`: what was asked or typed makes no sense to the server
  * - `conflict`: it contradicts what is there
+ * - `busy`: the server cannot answer just now, and was asked more than once
  * - `network`: no answer
  * - `server`: an answer that is an error
- * @typedef {"session" | "forbidden" | "missing" | "invalid" | "conflict" | "network" | "server"} ErrorKind
+ * @typedef {"session" | "forbidden" | "missing" | "invalid" | "conflict" | "busy" | "network" | "server"} ErrorKind
  */
 
 /** @type {Record<ErrorKind, string>} */
-const TITLES = {
+export const TITLES = {
   session: "Your session has ended",
   forbidden: "You have no right to this",
   missing: "Not found",
   invalid: "The server does not take this",
   conflict: "Not possible as things are",
+  busy: "The server is busy",
   network: "The server cannot be reached",
   server: "The server reported an error",
 };
@@ -27,14 +29,15 @@ export class RequestError extends Error {
   /**
    * @param {ErrorKind} kind
    * @param {string} message one sentence: what happened, or what to do
-   * @param {{cause?: unknown, current?: import("./record.js").Slide | null}} [options] `current`: what a record is now,
-   *   where an edit was of an older one
+   * @param {{cause?: unknown, current?: import("./record.js").Slide | null, retryAfterMs?: number | null}} [options]
+   *   `current`: what a record is now, where an edit was of an older one; `retryAfterMs`: when to ask a busy server again
    */
-  constructor(kind, message, { current = null, ...options } = {}) {
+  constructor(kind, message, { current = null, retryAfterMs = null, ...options } = {}) {
     super(message, options);
     this.name = "RequestError";
     this.kind = kind;
     this.current = current;
+    this.retryAfterMs = retryAfterMs;
   }
 
   /** @returns {string} a headline */

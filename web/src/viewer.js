@@ -1,7 +1,7 @@
 // The viewer: one slide in OpenSeadragon, with scale bar, magnification, tools and information.
 
 import { button, definitions, imageFrom, message } from "./dom.js";
-import { describe, sentence } from "./errors.js";
+import { TITLES, describe, sentence } from "./errors.js";
 import { formatMagnification, imageZoomAt, magnificationSteps } from "./magnification.js";
 import { factsOf } from "./record.js";
 import { OPERATIONS, removalState } from "./removal.js";
@@ -28,6 +28,10 @@ const MIN_PIXEL_RATIO = 0.51;
 const SCALE_BAR_MAX_PX = 180;
 const TILE_RETRIES = 2;
 const TILE_RETRY_DELAY_MS = 1_000;
+/** Longer than the API asks a busy server for one: it has a limit of its own for each request. */
+const TILE_TIMEOUT_MS = 180_000;
+/** Tiles that a busy server never gave are asked for again, all at once, after this. */
+const TILES_AGAIN_MS = 30_000;
 /** Enough to fill HTTP/2's lanes, few enough that tiles left behind do not queue before those in view. */
 const PARALLEL_TILES = 12;
 const NAVIGATOR_MAX_PX = { width: 180, height: 150 };
@@ -49,6 +53,8 @@ export class SlideViewer {
   #opening = new AbortController();
   /** @type {Map<string, any>} tiles that failed for good, by address */
   #failedTiles = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #tilesAgain;
   /** @type {{error: unknown, view: View | null} | null} why there is nothing to look at, and where one looked */
   #refused = null;
   #watch;
@@ -202,6 +208,7 @@ export class SlideViewer {
     delete this.#stage.osd;
     delete this.#stage.dataset.viewerReady;
     this.#page.removeAttribute("data-loading");
+    clearTimeout(this.#tilesAgain);
     this.#failedTiles.clear();
     this.#showFailedTiles();
   }
@@ -250,6 +257,7 @@ export class SlideViewer {
       imageLoaderLimit: PARALLEL_TILES,
       tileRetryMax: TILE_RETRIES,
       tileRetryDelay: TILE_RETRY_DELAY_MS,
+      timeout: TILE_TIMEOUT_MS,
     });
     this.#osd = osd;
     this.#stage.osd = osd;
@@ -270,10 +278,13 @@ export class SlideViewer {
     osd.addHandler("tile-loaded", (/** @type {any} */ { tile }) => {
       if (this.#failedTiles.delete(tile.getUrl())) this.#showFailedTiles();
     });
-    osd.addHandler("tile-load-failed", (/** @type {any} */ { tile, tries }) => {
+    osd.addHandler("tile-load-failed", (/** @type {any} */ { tile, tries, message: why }) => {
       if (tries <= TILE_RETRIES) return; // it is tried again
       this.#failedTiles.set(tile.getUrl(), tile);
       this.#showFailedTiles();
+      if (why !== TITLES.busy) return;
+      clearTimeout(this.#tilesAgain);
+      this.#tilesAgain = setTimeout(() => this.#retryTiles(), TILES_AGAIN_MS);
     });
 
     osd.canvas.setAttribute("role", "application");
