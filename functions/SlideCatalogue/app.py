@@ -5,11 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import AppSyncResolver
 
-from vsv import catalogue as records
 from vsv import graphql
 from vsv.catalogue import Listings, Record, Search, SlideFilter
 from vsv.logs import log_unexpected, observed
 from vsv.review import Edit, IdPatterns
+from vsv.same_ids import edit_slide
 from vsv.settings import ReviewSettings
 from vsv.wiring import catalogue
 
@@ -121,11 +121,7 @@ def update_slide(input: dict[str, Any]) -> Record | None:
     """A technician's edit."""
     technician = graphql.caller(app.current_event).technician()
     edit = Edit.parse(input, _patterns())
-    return graphql.slide(
-        catalogue().change(
-            edit.image_id, technician, "EDIT", lambda old: edit.apply(old, records.now())
-        )
-    )
+    return graphql.slide(edit_slide(catalogue(), edit, technician))
 
 
 @observed

@@ -219,6 +219,41 @@ def test_a_slide_is_sent_once_it_is_identified(ask, catalogue):
 
 
 @pytest.mark.usefixtures("slides")
+def test_a_slide_id_that_another_slide_has_is_told_by_both(ask, catalogue):
+    taken = "S-99998-A"  # i00001's
+    for image_id in ("i00002", "i00003"):
+        edited = ask("updateSlide", input={"ImageID": image_id, "SlideID": taken})
+    at_edit = "slide {} had the same slide ID at an edit".format
+    assert edited["ImportWarnings"] == [at_edit("i00001"), at_edit("i00002")]
+    assert edited["Version"] == 2
+    first = ask("getSlide", ImageID="i00001")
+    assert first["ImportWarnings"] == [at_edit("i00002"), at_edit("i00003")]
+    (line,) = ask("slideHistory", ImageID="i00001", limit=1)["items"]
+    assert (line["By"], line["Action"]) == ("ann", "EDIT")
+
+    # The same again says nothing twice, and another ID nothing more.
+    ask("updateSlide", input={"ImageID": "i00003", "SlideID": taken})
+    assert ask("getSlide", ImageID="i00001") == first
+    ask("updateSlide", input={"ImageID": "i00003", "SlideID": "S-1"})
+    assert ask("getSlide", ImageID="i00003")["ImportWarnings"] == edited["ImportWarnings"]
+
+
+@pytest.mark.usefixtures("slides")
+def test_an_edit_that_is_refused_warns_nobody(ask, catalogue):
+    with pytest.raises(Refused, match="Conflict"):
+        ask("updateSlide", input={"ImageID": "i00002", "SlideID": "S-99998-A", "Version": 9})
+    with pytest.raises(Refused, match="NotFound"):
+        ask("updateSlide", input={"ImageID": "nobody", "SlideID": "S-99998-A"})
+    for image_id in ("i00001", "i00002"):
+        assert "ImportWarnings" not in ask("getSlide", ImageID=image_id)
+    catalogue.change("i00001", "ann", "DELETE", lambda old: {**old, "Status": "DELETED"})
+    edited = ask("updateSlide", input={"ImageID": "i00002", "SlideID": "S-99998-A"})
+    deleted = ask("updateSlide", input={"ImageID": "i00001", "SlideID": "S-99998-A"})
+    assert "ImportWarnings" not in edited
+    assert "ImportWarnings" not in deleted
+
+
+@pytest.mark.usefixtures("slides")
 def test_deleted_slides_are_seen_by_their_status_only(ask, catalogue):
     catalogue.change("i00007", "ann", "DELETE", lambda old: {**old, "Status": "DELETED"})
     assert ids(pages(ask, "querySlidesByStatus", Status="DELETED")) == ["gone", "i00007"]

@@ -14,6 +14,7 @@ from typing import Any
 from vsv.errors import Conflict, NotFound, VsvError
 from vsv.identity import IdSource, id_source
 from vsv.review import UNSENT, Edit, IdPatterns
+from vsv.same_ids import edit_slide
 
 Record = dict[str, Any]
 
@@ -122,10 +123,15 @@ class Catalogue:
         edit = Edit.parse(given, IdPatterns())
         if edit.image_id not in self.records:
             raise NotFound("there is no slide with this ImageID")
-        new = self.change(edit.image_id, by, "EDIT", lambda old: edit.apply(old, now()))
+        new = edit_slide(self, edit, by)
         if new["Status"] == "SEND":
             self._start(edit.image_id)
         return shown(new)
+
+    def by_slide_id(self, slide_id: str, limit: int) -> list[Record]:
+        """So many slides with this SlideID, as the library asks for them."""
+        found = [record for record in self.records.values() if record.get("SlideID") == slide_id]
+        return found[:limit]
 
     def remove(self, operation: str, image: Record, by: str) -> Record:
         """Take a request for one slide; its result."""

@@ -122,6 +122,18 @@ def test_a_busy_server_is_asked_again_and_nothing_typed_is_lost(technician: Page
     expect(dialog.get_by_label("Slide ID")).to_have_value("S24-4711-B3")
 
 
+def test_a_slide_id_that_another_slide_has_is_told(technician: Page):
+    dialog = review(technician, "1002")
+    taken = "S24-1001-A1"
+    dialog.get_by_label("Slide ID").fill(taken)
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    told = "Slide 1001 had the same slide ID at an edit."
+    expect(dialog.locator(".review-said")).to_have_text(f"Saved. {told}")
+    expect(dialog).to_contain_text("Warning: slide 1001 had the same slide ID at an edit")
+    technician.keyboard.press("Escape")
+    expect(review(technician, "1001")).to_contain_text("Warning: slide 1002 had the same slide ID")
+
+
 def test_what_the_server_refuses_is_said_and_what_was_typed_stays(
     technician: Page, backend: Backend
 ):

@@ -3,7 +3,7 @@
 import { openDialog } from "./dialog.js";
 import { button, element, message } from "./dom.js";
 import { DOUBLE_CLICK_MS } from "./doubleclick.js";
-import { describe, RequestError } from "./errors.js";
+import { describe, RequestError, sentence } from "./errors.js";
 import { History } from "./history.js";
 import { nameOf, statusText } from "./record.js";
 import { OPERATIONS, removalState } from "./removal.js";
@@ -222,9 +222,11 @@ export class ReviewDialog {
     try {
       const now = await this.#sendOver(sent);
       if (now) {
+        const known = this.#seen.ImportWarnings ?? [];
+        const news = (now.ImportWarnings ?? []).filter((warning) => !known.includes(warning)).map(sentence);
         this.#wanted = null;
         this.update(now);
-        this.#say(sent.Status ? `Saved: ${statusText(sent.Status)}.` : "Saved.");
+        this.#say([sent.Status ? `Saved: ${statusText(sent.Status)}.` : "Saved.", ...news].join(" "));
       }
     } catch (error) {
       this.#wanted = null;

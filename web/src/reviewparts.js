@@ -134,7 +134,7 @@ export function factsOf(slide) {
   if (slide.ImportStatus === "FAILED") {
     lines.push(line(`The import failed: ${slide.ImportError || "no reason was recorded"}`, "failure"));
   }
-  for (const warning of slide.ImportWarnings ?? []) lines.push(line(`Import: ${warning}`, "soft"));
+  for (const warning of slide.ImportWarnings ?? []) lines.push(line(`Warning: ${warning}`, "soft"));
   if (slide.Status === "SEND") {
     const since = formatDate(slide.SendRequestedAt);
     lines.push(line(`To be sent to the CDR${since ? `, asked for ${since}` : ""}.`));

@@ -13,6 +13,7 @@ from vsv.catalogue.record import (
     is_deleted,
     now,
     removal_of,
+    warned,
 )
 from vsv.catalogue.table import Catalogue
 
@@ -32,4 +33,5 @@ __all__ = [
     "is_deleted",
     "now",
     "removal_of",
+    "warned",
 ]

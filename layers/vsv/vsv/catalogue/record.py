@@ -21,6 +21,7 @@ __all__ = [
     "is_deleted",
     "now",
     "removal_of",
+    "warned",
 ]
 
 Record = dict[str, Any]
@@ -93,6 +94,12 @@ def removal_of(record: Mapping[str, Any]) -> str | None:
     """Which operation of /RemoveImages was asked for and is not done: DELETE, TRANSFER, RESTORE."""
     operation: str | None = (record.get("Removal") or {}).get("Operation")
     return operation
+
+
+def warned(record: Record, text: str) -> Record:
+    """Return the record with the text among its ImportWarnings, once."""
+    warnings = [str(warning) for warning in record.get("ImportWarnings") or ()]
+    return record if text in warnings else {**record, "ImportWarnings": [*warnings, text]}
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, Any]]:

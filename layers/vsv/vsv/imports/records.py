@@ -19,6 +19,7 @@ from vsv.catalogue import (
     is_deleted,
     now,
     removal_of,
+    warned,
 )
 from vsv.errors import ChecksumMismatch, Conflict, FileChanged, ImageIdConflict
 from vsv.imports.failures import Failure, retry_time
@@ -34,14 +35,11 @@ __all__ = [
     "is_slide",
     "note",
     "supersede",
-    "warn_of_same_slide_id",
 ]
 
 _BY = "import"
 # What says whose the slide is. A technician may have edited these, or taken them away.
 _IDS = ("SlideID", "CaseID", "IdSource")
-# So many slides with one SlideID are named: a control slide's code may be on hundreds.
-_MAX_SAME_SLIDE_ID: Final = 5
 # Present on each record whose slide's metadata were read; others have IDs for want of better ones.
 _METADATA_MARK = "width"
 # What a failure leaves on the record until the slide is imported: the time of the next attempt, and
@@ -96,23 +94,6 @@ def finish(catalogue: Catalogue, image_id: str, file_version: str, tiles: int) -
     catalogue.change(image_id, _BY, "IMPORT", decide)
 
 
-def warn_of_same_slide_id(catalogue: Catalogue, image_id: str) -> None:
-    """Have each of two slides with one SlideID say so among its ImportWarnings.
-
-    The warnings tell what was so at the import: they stay true if one of the slides gets another
-    SlideID, or is deleted. Nothing is said twice. To be called long enough after ``begin`` that
-    the index has the slides which are imported at the same time.
-    """
-    record = catalogue.get(image_id)
-    if record is None or "SlideID" not in record:
-        return
-    for other in catalogue.by_slide_id(record["SlideID"], _MAX_SAME_SLIDE_ID):
-        other_id = other["ImageID"]
-        if other_id != image_id:
-            for one, another in ((image_id, other_id), (other_id, image_id)):
-                note(catalogue, one, f"slide {another} had the same slide ID at an import")
-
-
 def fail(catalogue: Catalogue, fields: Mapping[str, Any], why: Failure) -> str:
     """Set ImportStatus FAILED and say why; return the ID of the record that says it.
 
@@ -163,7 +144,7 @@ def supersede(catalogue: Catalogue, image_id: str, by: str) -> None:
         if old is None or old["ImportStatus"] != FAILED or is_deleted(old) or "Removal" in old:
             return old
         reason = f"the file was imported as {by}"
-        return {**_noted(old, reason), "Status": "DELETED", **dict.fromkeys(_PLAN)}
+        return {**warned(old, reason), "Status": "DELETED", **dict.fromkeys(_PLAN)}
 
     catalogue.change(image_id, _BY, "IMPORT", decide)
 
@@ -172,7 +153,7 @@ def note(catalogue: Catalogue, image_id: str, text: str) -> None:
     """Say something about an imported slide among its ImportWarnings, once."""
 
     def decide(old: Record | None) -> Record | None:
-        return old if old is None or is_deleted(old) else _noted(old, text)
+        return old if old is None or is_deleted(old) else warned(old, text)
 
     catalogue.change(image_id, _BY, "IMPORT", decide)
 
@@ -204,13 +185,6 @@ def _failure(why: Failure, retries: int) -> Record:
     if why.error == ChecksumMismatch.__name__:
         fields["CopyAgain"] = now()
     return fields
-
-
-def _noted(record: Record, text: str) -> Record:
-    warnings = [str(warning) for warning in record.get("ImportWarnings") or ()]
-    if text in warnings:
-        return record
-    return {**record, "ImportWarnings": [*warnings, text]}
 
 
 def _kept(old: Record) -> Record:

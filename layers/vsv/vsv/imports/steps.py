@@ -31,6 +31,7 @@ from vsv.label import Barcode, read_barcode
 from vsv.pixels import encode
 from vsv.pyramid import Work, check_complete, levels_to_render
 from vsv.render import Renderer
+from vsv.same_ids import warn_of_same_slide_id
 from vsv.settings import StepSettings
 from vsv.slides import (
     ASSOCIATED_IMAGES,
@@ -200,7 +201,7 @@ class Importer:
             slide.file.check_unchanged()
         store.write_descriptor(index.pyramid.descriptor().encode())
         tiles = index.pyramid.count(index.levels)
-        records.warn_of_same_slide_id(self._catalogue, job.image_id)
+        warn_of_same_slide_id(self._catalogue, job.image_id)
         records.finish(self._catalogue, job.image_id, str(job.version), tiles)
         self._others.settle(job)
         return {"tiles": tiles}
