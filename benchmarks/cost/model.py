@@ -60,6 +60,10 @@ _UNIT_TILES: Final = 5
 # what else an import writes, in transactions with their history. An assumption.
 _REPORT_UNITS: Final = 2
 _OTHER_UNITS: Final = 60
+# Units that an import reads, identities and other slides of its name among them, and each call of
+# /ImportSlide. A test holds them to what is asked.
+IMPORT_READ_UNITS: Final = 20
+CALL_READ_UNITS: Final = 8
 # Calls of /ImportSlide for one slide, one a minute; seconds of it and of CheckFile. Assumptions.
 _CALL_S: Final = 0.2
 _MINUTE_S: Final = 60
@@ -93,7 +97,8 @@ def slide_import(prerender: str, store: str) -> Mapping[str, float]:
         "pyramid written": pyramid,
         "Lambda": usd("lambda-s", seconds) + usd("lambda", calls + 2 + 2 * polls),
         "Step Functions": usd("transition", calls + 5),
-        "DynamoDB": usd("ddb-write", tiles / TILES_PER_REPORT * _REPORT_UNITS + _OTHER_UNITS),
+        "DynamoDB": usd("ddb-write", tiles / TILES_PER_REPORT * _REPORT_UNITS + _OTHER_UNITS)
+        + usd("ddb-read", IMPORT_READ_UNITS + polls * CALL_READ_UNITS),
         "API, logs": usd("api", polls) + usd("logs", (calls + 2 + 2 * polls) * _LOG_BYTES),
     }
 

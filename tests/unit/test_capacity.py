@@ -1,5 +1,8 @@
 """docs/scale.md and docs/cost.md show what their commands print; what the numbers must obey."""
 
+import json
+from collections import Counter
+
 import pytest
 
 from benchmarks.capacity import imports, reference, tables, viewers
@@ -58,6 +61,34 @@ def test_one_task_carries_what_its_executions_leave_time_for():
     relaxed = imports.day(2000, tasks=20)
     assert relaxed.left == 0
     assert relaxed.wait_min(0.95) < crowded.wait_min(0.5)
+
+
+def test_an_import_reads_what_is_counted_for_it(world, generated):
+    """Units: 1 for each record of up to 4 KB that is read as it is now, half of one for a query."""
+    read = Counter()
+
+    def count(model, params, **_):
+        body = json.loads(params["body"])
+        batch = body.get("RequestItems", {})
+        keys = sum(len(each["Keys"]) for each in batch.values() if "Keys" in each)
+        weight = 1 if body.get("ConsistentRead") else 0.5
+        read[step] += {"BatchGetItem": keys, "GetItem": weight, "Query": weight}.get(model.name, 0)
+
+    events = world.catalogue.slides.meta.client.meta.events
+    events.register("before-call.dynamodb", count)
+    try:
+        request = world.scan(generated, "a.svs")
+        for step in ("transfer", "import", "imported"):
+            world.call(request)
+            world.datasync.proceed()
+            if step == "import":
+                step = "workflow"
+                world.workflow.proceed()
+    finally:
+        events.unregister("before-call.dynamodb", count)
+    calls = [read[step] for step in ("transfer", "import", "imported")]
+    assert 0 < min(calls) <= max(calls) <= model.CALL_READ_UNITS
+    assert model.IMPORT_READ_UNITS / 2 < read["workflow"] <= model.IMPORT_READ_UNITS
 
 
 def test_small_files_cost_more_in_a_cold_class_than_their_bytes():
