@@ -368,6 +368,46 @@ def test_an_import_says_so_and_shows_finer_levels(break_tile, real, world):
         assert psnr(shown, expected) > 28, level
 
 
+def ycbcr(pixels) -> Page:
+    """A level that only OpenSlide decodes, without the mark by which it knows a coarser level."""
+    parts = svs.tiles(np.asarray(Image.fromarray(pixels).convert("YCbCr")))
+    return Page(
+        pixels.shape[1::-1],
+        [imagecodecs.lzw_encode(part.tobytes()) for part in parts],
+        compression=5,
+        description="of another software",
+        tags={530: (3, [1, 1])},
+    )
+
+
+@pytest.mark.parametrize("imports", [True, False])
+def test_levels_that_openslide_does_not_see_are_made_of_those_that_it_does(
+    imports, tissue, storage, world
+):
+    source = svs.write(world.scanner / "source.svs", [ycbcr(tissue), ycbcr(svs.shrunk(tissue, 4))])
+    with openslide.OpenSlide(source) as seen:
+        assert seen.level_dimensions == ((1024, 768),)
+    damages = []
+    with Slide(source, damages.append) as slide:
+        assert [level.downsample for level in slide.levels] == [1, 4]
+        assert psnr(level_pixels(slide, 1), svs.shrunk(tissue, 4)) > 38
+        assert [damage[:3] for damage in damages] == [(1, 0, 0)]
+        assert "OpenSlide has no level of 256 × 192 pixels" in damages[0].reason
+    image_id = "source"
+    if imports:
+        answer = world.bring_in(world.scan(source, "slide.svs"))
+        assert answer.detail == "imported", answer
+        image_id = answer.image_id
+    else:
+        source.rename(storage.root / "source.svs")
+    images = Images(storage, 90)
+    for level, downsample in ((10, 1), (8, 4), (7, 8)):
+        tile = images.tile(image_id, TileAddress(level, 0, 0), TileOptions()).load()
+        shown = np.asarray(Image.open(io.BytesIO(tile)).convert("RGB"))
+        expected = svs.shrunk(tissue, downsample) if downsample > 1 else tissue
+        assert psnr(shown, expected[: shown.shape[0], : shown.shape[1]]) > 28, level
+
+
 # ── Label, thumbnail, macro ──────────────────────────────────────────────────────────────────────
 
 

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -211,6 +212,52 @@ def test_an_index_that_is_damaged_or_of_another_version_is_rebuilt(
     block.symlink_to(content.decode() or "-")
     assert get(handler(), "seen_files/12/3_2.jpeg") == expected
     assert index.read_bytes() == good
+
+
+def flipped(data: bytes, random: Random) -> bytes:
+    """The data with one bit the other way round."""
+    changed = bytearray(data)
+    changed[random.randrange(len(data))] ^= 1 << random.randrange(8)
+    return bytes(changed)
+
+
+def damaged(data: bytes, seed: int) -> list[bytes]:
+    """Ways in which a file system may spoil a piece of index: bits, bytes that are no text."""
+    random = Random(seed)
+    spot = random.randrange(len(data))
+    return [
+        *(flipped(data, random) for _ in range(12)),
+        *(data[:spot] + byte + data[spot + 1 :] for byte in (b"\x80", b"\xff", b"\xc3", b"\n")),
+        *(data[:spot], data[spot:], data + b"\xed\xa0\x80", b"\xff" * len(data)),
+    ]
+
+
+@pytest.mark.parametrize("by_import", [True, False])
+@pytest.mark.parametrize("as_link", [True, False])
+def test_spoilt_pieces_of_an_index_are_rebuilt_and_no_tile_is_another(
+    handler, storage, generated, world, by_import, as_link
+):
+    """A block is a symbolic link, or a file where it is too long for one."""
+    if by_import:
+        world.bring_in(world.scan(generated, "day 1/scan.svs"))
+    else:
+        shutil.copy(generated, storage.root / "204711.svs")
+    paths = [f"204711{end}" for end in ("_files/12/3_2.jpeg", "_files/12/0_0.jpeg", ".dzi")]
+    expected = [shown(handler(), path) for path in paths]
+    assert [status for status, _ in expected] == [200, 200, 200]
+    index = storage.root / "204711.index"
+    block = storage.root / "204711_index" / "12_0_0"
+    for piece in (index, block):
+        good = read_note(piece).encode()
+        for number, bad in enumerate(damaged(good, seed=len(good))):
+            piece.unlink()
+            if as_link and piece is block and b"\0" not in bad and bad:
+                os.symlink(bad, os.fsencode(piece))
+            else:
+                piece.write_bytes(bad)
+            assert [shown(handler(), path) for path in paths] == expected, (number, bad)
+        if not by_import:
+            assert read_note(piece).encode() == good
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"\x80"])

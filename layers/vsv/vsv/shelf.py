@@ -221,11 +221,14 @@ class OpenedSlide:
     def _locate(self, level: int, col: int, row: int) -> TileEntry:
         """Where a tile of one of the slide's levels lies: as the index says, or else the file."""
         number = self._level_numbers.get(level)
-        if number is not None:
-            block = self._block(BlockAddress.holding(number, col, row))
-            if block:
-                return block.entry(col, row)
-        return self._walk().locate(level, col, row)
+        if number is None:
+            return self._walk().locate(level, col, row)
+        where = BlockAddress.holding(number, col, row)
+        if self._block(where) is None and self._walked is None:
+            self._walk()
+            self._blocks.pop(where, None)  # the file tells what the block was to tell
+        block = self._block(where)
+        return block.entry(col, row) if block else self._walk().locate(level, col, row)
 
     @cached_property
     def _level_numbers(self) -> dict[int, int]:

@@ -219,10 +219,10 @@ class Slide:
         The box lies within the level. ``shrink`` (see ``largest_shrink``) averages blocks of as
         many pixels along each axis; left and top are multiples of it, and so are right and bottom
         except at the level's own border. Raises UnreadableSlide where OpenSlide is needed and
-        cannot read.
+        cannot read the finest level.
         """
         if not self.images[level].is_decoded_here:
-            return self._fallback().read(self._size(level), box)
+            return self._read_by_openslide(level, box)
         left, top, right, bottom = box
         tile_width, tile_height = self.images[level].tile_width, self.images[level].tile_height
         size = (-(-(right - left) // shrink), -(-(bottom - top) // shrink))
@@ -399,27 +399,48 @@ class Slide:
         except UnreadableSlide as error:
             raise DamagedTile("is damaged: it cannot be decoded") from error
 
+    def _read_by_openslide(self, level: int, box: tuple[int, int, int, int]) -> Image.Image:
+        """Return the pixels that OpenSlide reads; a finer level's where it cannot.
+
+        It may see fewer levels than there are: of another software's file, those that are marked.
+        """
+        try:
+            return self._fallback().read(self._size(level), box)
+        except UnreadableSlide as error:
+            if self.levels[level].downsample == 1:
+                raise
+            image = self.images[level]
+            col, row = box[0] // image.tile_width, box[1] // image.tile_height
+            self._tell(level, col, row, f"is damaged: {error}")
+            return self._of_finer(level, box, 1)
+
     def _stand_in(self, level: int, col: int, row: int, shrink: int) -> Image.Image:
         """Return the next finer level's pixels in a tile's place, on the finest the background."""
-        image, downsample = self.images[level], self.levels[level].downsample
-        width = min(image.tile_width, image.width - col * image.tile_width)
-        height = min(image.tile_height, image.height - row * image.tile_height)
+        image = self.images[level]
+        left, top = col * image.tile_width, row * image.tile_height
+        right = min(left + image.tile_width, image.width)
+        bottom = min(top + image.tile_height, image.height)
+        return self._of_finer(level, (left, top, right, bottom), shrink)
+
+    def _of_finer(self, level: int, box: tuple[int, int, int, int], shrink: int) -> Image.Image:
+        """Return what the next finer level shows in the box, on the finest the background."""
+        downsample = self.levels[level].downsample
+        width, height = box[2] - box[0], box[3] - box[1]
         shown = Image.new("RGB", (-(-width // shrink), -(-height // shrink)), _BACKGROUND)
         if downsample == 1:
             return shown
         other = self.source_level(downsample, finer_than=downsample)
         ratio = downsample // other.downsample
-        left, top = col * image.tile_width * ratio, row * image.tile_height * ratio
+        left, top = box[0] * ratio, box[1] * ratio
         # The finer level may have been rounded down where this one was rounded up.
-        box = (
-            *(left, top),
-            *(min(left + width * ratio, other.width), min(top + height * ratio, other.height)),
-        )
-        if box[2] <= left or box[3] <= top:
+        right = min(left + width * ratio, other.width)
+        bottom = min(top + height * ratio, other.height)
+        if right <= left or bottom <= top:
             return shown
         factor = ratio * shrink
         shrunk = self.largest_shrink(other.index, factor)
-        pixels, factor = self.read(other.index, box, shrunk), factor // shrunk
+        pixels = self.read(other.index, (left, top, right, bottom), shrunk)
+        factor //= shrunk
         while factor > 1:
             divisors = [n for n in range(2, MAX_REDUCE + 1) if factor % n == 0]
             step = max(divisors, default=factor)
