@@ -9,18 +9,27 @@ docs/decisions/0022-mutation.md.
 import argparse
 import ast
 import copy
+import hashlib
 import importlib.abc
 import importlib.util
+import json
 import os
 import random
+import shutil
 import signal
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
+
+from local import samples
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "layers" / "vsv" / "vsv"
@@ -104,6 +113,7 @@ class Mutant:
 
     number: int
     line: int
+    end: int
     before: str
     after: str
     node: ast.AST
@@ -120,7 +130,10 @@ def mutants(tree: ast.Module) -> list[Mutant]:
             ast.copy_location(changed, node)
             before, after = _text(node), _text(changed)
             found.append(
-                Mutant(number, node.lineno, before, after, ast.fix_missing_locations(changed))
+                Mutant(
+                    *(number, node.lineno, node.end_lineno or node.lineno, before, after),
+                    ast.fix_missing_locations(changed),
+                )
             )
     unseen = {id(each) for each in _unseen(tree)}
     numbers = {n for n, node in enumerate(ast.walk(tree)) if id(node) in unseen}
@@ -235,7 +248,59 @@ class _Loader(importlib.machinery.SourceFileLoader):
         return compile(self.tree, self.path, "exec")
 
 
-def judged(module: str, tree: ast.Module, timeout_s: float | None = None) -> str:
+class _Watch:
+    """Pytest's plug-in that notes which lines of a file each test runs, and how long it takes."""
+
+    def __init__(self, path: Path, notes: Path) -> None:
+        self.path = str(path)
+        self.notes = notes
+        self.lines: set[int] = set()
+        self.tests: dict[str, tuple[float, list[int]]] = {}
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.lines = set()
+        begun = time.monotonic()
+        sys.settrace(self._calls)
+        threading.settrace(self._calls)
+        yield
+        sys.settrace(None)
+        threading.settrace(None)  # type: ignore[arg-type]
+        self.tests[item.nodeid] = (time.monotonic() - begun, sorted(self.lines))
+
+    def pytest_sessionfinish(self) -> None:
+        self.notes.write_text(json.dumps(self.tests))
+
+    def _calls(self, frame: FrameType, _event: str, _value: object) -> Any:
+        return self._lines if frame.f_code.co_filename == self.path else None
+
+    def _lines(self, frame: FrameType, _event: str, _value: object) -> Any:
+        self.lines.add(frame.f_lineno)
+        return self._lines
+
+
+class _Concerned:
+    """Pytest's plug-in that leaves out tests that run none of the changed lines.
+
+    The quickest run first. Lines that none runs are run as the module is imported, or by nothing.
+    """
+
+    def __init__(self, mutant: Mutant, watched: Mapping[str, tuple[float, list[int]]]) -> None:
+        changed = range(mutant.line, mutant.end + 1)
+        self.durations_s = {
+            test: duration_s
+            for test, (duration_s, lines) in watched.items()
+            if any(line in changed for line in lines)
+        } or {test: duration_s for test, (duration_s, _) in watched.items()}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if item.nodeid in self.durations_s]
+        items.sort(key=lambda item: self.durations_s[item.nodeid])
+
+
+def judged(
+    module: str, tree: ast.Module, plugin: object = None, timeout_s: float | None = None
+) -> str:
     """Run the module's tests with this tree; say what came of it: noticed, hangs or survived."""
     child = os.fork()
     if child == 0:
@@ -245,11 +310,10 @@ def judged(module: str, tree: ast.Module, timeout_s: float | None = None) -> str
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, 1)
             os.dup2(nothing, 2)
-            path = LIBRARY / f"{module.replace('.', '/')}.py"
-            sys.meta_path.insert(0, _Finder(f"vsv.{module}", path, tree))
+            sys.meta_path.insert(0, _Finder(f"vsv.{module}", _path(module), tree))
             tests = [f"tests/unit/test_{name}.py" for name in TESTS[module]]
             options = ["-xq", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "-m"]
-            code = pytest.main([*options, "not slow", *tests])
+            code = pytest.main([*options, "not slow", *tests], [plugin] if plugin else None)
         finally:
             os._exit(int(code))
     end = time.monotonic() + timeout_s if timeout_s else None
@@ -262,23 +326,43 @@ def judged(module: str, tree: ast.Module, timeout_s: float | None = None) -> str
     return "noticed" if done[1] else "survived"
 
 
-def examine(module: str, most: int, seed: int) -> tuple[int, list[Mutant]]:
+def examine(module: str, most: int, seed: int, scratch: Path) -> tuple[int, list[Mutant]]:
     """Try changes of a module; return how many, and those that no test noticed."""
-    tree = ast.parse((LIBRARY / f"{module.replace('.', '/')}.py").read_text())
+    tree = ast.parse(_path(module).read_text())
     begun = time.monotonic()
-    if judged(module, tree) != "survived":
+    notes = scratch / module
+    if judged(module, tree, _Watch(_path(module), notes)) != "survived":
         raise SystemExit(f"{module}: its tests fail without any change")
     timeout_s = 60 + 5 * (time.monotonic() - begun)
+    watched = json.loads(notes.read_text())
     tried = mutants(tree)
     if most and most < len(tried):
         drawn = random.Random(f"{seed} {module}").sample(range(len(tried)), most)
         tried = [tried[number] for number in sorted(drawn)]
     survivors = []
     for mutant in tried:
-        if judged(module, mutated(tree, mutant), timeout_s) == "survived":
+        concerned = _Concerned(mutant, watched)
+        if judged(module, mutated(tree, mutant), concerned, timeout_s) == "survived":
             survivors.append(mutant)
             print(f"  {module}, {mutant}", flush=True)
     return len(tried), survivors
+
+
+def _path(module: str) -> Path:
+    return LIBRARY / f"{module.replace('.', '/')}.py"
+
+
+def _once(make: Callable[..., Path], scratch: Path) -> Callable[..., Path]:
+    """Let tests that want a slide like one that another process has made have a copy of it."""
+
+    def made(path: Path, tissue: Path, **options: object) -> Path:
+        kept = scratch / hashlib.sha256(repr(sorted(options.items())).encode()).hexdigest()
+        if not kept.exists():
+            os.replace(make(kept.with_suffix(f".{os.getpid()}"), tissue, **options), kept)
+        shutil.copyfile(kept, path)
+        return path
+
+    return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -290,10 +374,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.chdir(ROOT)
     tried = noticed = 0
-    for module in options.modules or TESTS:
-        count, survivors = examine(module, options.most, options.seed)
-        tried, noticed = tried + count, noticed + count - len(survivors)
-        print(f"{module}: {count - len(survivors)} of {count} noticed", flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        samples.generated_slide = _once(samples.generated_slide, Path(scratch))
+        for module in options.modules or TESTS:
+            count, survivors = examine(module, options.most, options.seed, Path(scratch))
+            tried, noticed = tried + count, noticed + count - len(survivors)
+            print(f"{module}: {count - len(survivors)} of {count} noticed", flush=True)
     print(f"{noticed} of {tried} changes noticed: {noticed / tried:.0%} (seed {options.seed})")
     return int(noticed < WANTED * tried)
 
@@ -309,4 +395,7 @@ if __name__ == "__main__":
     import playwright.sync_api  # noqa: F401
     import tifffile  # noqa: F401
 
+    from tests import binaries
+
+    binaries.ours()
     sys.exit(main())

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import openslide
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openslide.deepzoom import DeepZoomGenerator
 
@@ -73,6 +73,32 @@ def test_numbered_tiles_are_all_tiles_once_and_ranges_are_their_pieces(pyramid, 
     assert list(pyramid.tiles(start, stop)) == tiles[start:stop]
 
 
+@settings(max_examples=40)
+@given(
+    st.builds(Size, st.integers(2, 40), st.integers(2, 40)),
+    st.builds(Size, st.integers(1, 8), st.integers(1, 8)),
+    st.integers(0, 10**6),
+)
+def test_the_tiles_beneath_a_tile_show_exactly_what_it_shows(size, tile, number):
+    pyramid = DeepZoom(size, tile)
+    coarser = list(pyramid.tiles(levels=pyramid.levels[1:]))
+    address = coarser[number % len(coarser)]
+    box, (width, height) = pyramid.tile_box(address), pyramid.level_size(address.level + 1)
+    shown = [
+        (x, y)
+        for part in map(pyramid.tile_box, pyramid.beneath(address))
+        for x in range(part.left, part.right)
+        for y in range(part.top, part.bottom)
+    ]
+    assert len(shown) == len(set(shown))
+    assert set(shown) == {
+        (x, y)
+        for x in range(2 * box.left, min(2 * box.right, width))
+        for y in range(2 * box.top, min(2 * box.bottom, height))
+    }
+    assert pyramid.beneath(address) == sorted(pyramid.beneath(address), key=lambda at: at.row)
+
+
 @pytest.mark.parametrize("tile_size", [240, 254, 256])
 @pytest.mark.parametrize("overlap", [0, 1])
 @pytest.mark.parametrize("limit_bounds", [True, False])
@@ -125,12 +151,26 @@ def test_what_is_no_address_is_refused(text):
 
 @pytest.mark.parametrize(
     ("address", "message"),
-    [((13, 0, 0), r"level 13 of 0\.\.12"), ((12, 10, 0), r"columns 0\.\.9, rows 0\.\.12")],
+    [
+        ((13, 0, 0), r"level 13 of 0\.\.12"),
+        *(
+            ((12, *place), r"columns 0\.\.9, rows 0\.\.12")
+            for place in [(10, 0), (0, 13), (-1, 0), (0, -1)]
+        ),
+    ],
 )
 def test_what_the_pyramid_has_not_is_not_found_and_says_what_there_is(address, message):
     pyramid = DeepZoom(Size(2220, 2967), Size(240, 240))
     with pytest.raises(NotFound, match=message):
         pyramid.tile_box(TileAddress(*address))
+
+
+@pytest.mark.parametrize("level", [-1, 13])
+def test_a_level_that_the_pyramid_has_not_is_not_found(level):
+    pyramid = DeepZoom(Size(2220, 2967), Size(240, 240))
+    for ask in (pyramid.downsample, pyramid.level_size, pyramid.grid):
+        with pytest.raises(NotFound, match=f"level {level} of"):
+            ask(level)
 
 
 def test_descriptor_is_what_openslide_writes(real):
@@ -143,3 +183,25 @@ def test_descriptor_is_what_openslide_writes(real):
 def test_a_descriptor_of_tiles_that_are_not_square_is_refused():
     with pytest.raises(InvalidRequest, match="square"):
         DeepZoom(Size(10, 10), Size(4, 5)).descriptor()
+
+
+@pytest.mark.parametrize("extension", ["", "jp g", '"', "jpég", "p/ng", ".png"])
+def test_a_descriptor_names_no_extension_that_is_none(extension):
+    with pytest.raises(InvalidRequest, match="no file name extension"):
+        DeepZoom(Size(10, 10), Size(4, 4)).descriptor(extension)
+
+
+@pytest.mark.parametrize(
+    ("size", "tile", "overlap"),
+    [
+        ((0, 5), (1, 1), 0),
+        ((5, -1), (1, 1), 0),
+        ((5, 5), (0, 1), 0),
+        ((5, 5), (1, 0), 0),
+        ((5, 5), (1, 1), -1),
+    ],
+)
+def test_an_image_or_tiles_of_no_size_are_refused(size, tile, overlap):
+    with pytest.raises(InvalidRequest, match="no tiles"):
+        DeepZoom(Size(*size), Size(*tile), overlap)
+    assert DeepZoom(Size(1, 1), Size(1, 1)).tile_count == 1

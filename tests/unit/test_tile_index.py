@@ -1,6 +1,7 @@
 """The tile index: what a tile costs on a slow file system, and that nothing stale is ever shown."""
 
 import base64
+import errno
 import io
 import json
 import math
@@ -25,7 +26,7 @@ from vsv.images import Images, TileOptions
 from vsv.index import Fingerprint, blocks, default_pyramid
 from vsv.settings import StepSettings
 from vsv.shelf import Shelf
-from vsv.slides import BLOCK_TILES, FileVersion, Slide, TileBlock, TiledImage, TileEntry
+from vsv.slides import BLOCK_TILES, FileVersion, Slide, SlideFile, TileBlock, TiledImage, TileEntry
 from vsv.storage import Storage
 
 # What asks the file server. (The attributes of a file that was just opened came with the opening.)
@@ -443,6 +444,36 @@ def test_an_imported_slide_that_was_set_aside_is_found(world, handler, imported,
     assert get(handler(), f"{imported}_files/12/3_2.jpeg") == expected
 
 
+def test_an_imported_slide_is_shown_without_its_directories(handler, imported, monkeypatch):
+    """The index and its blocks tell all that they say: reading them is what makes others wait."""
+    paths = [f"{imported}_files/{tile}.png" for tile in ("12/3_2", "11/1_1", "0/0_0")]
+    expected = [get(handler(), path) for path in paths]
+    monkeypatch.setattr("vsv.slides.slide.TiffFile", None)
+    fresh = handler()
+    get(fresh, f"{imported}_files/12/3_2.jpeg")  # opens the slide by a block
+    assert [get(fresh, path) for path in paths] == expected
+
+
+def test_a_file_that_was_removed_on_another_machine_is_told_as_that(
+    handler, storage, imported, monkeypatch
+):
+    """NFS finds out when the open file is read."""
+    fresh = handler()
+    tile = f"{imported}_files/12/3_2.jpeg"
+    expected = get(fresh, tile)
+    problem = errno.ESTALE
+
+    def fails(*_):
+        raise OSError(problem, os.strerror(problem))
+
+    monkeypatch.setattr(SlideFile, "read", fails)
+    assert get(fresh, tile) == expected, "the pyramid's tile"
+    Path(storage.images(imported).path("12/3_2")).unlink()
+    assert shown(fresh, tile)[0] == 409
+    problem = errno.EIO
+    assert shown(fresh, tile)[0] >= 500
+
+
 def opened(shelf):
     """The slides that are open, the one used last at the end."""
     return list(shelf._slides)
@@ -481,6 +512,16 @@ def test_the_slide_that_was_used_longest_ago_is_closed_first(storage, twelve):
     for number in (0, 1, 2, 0, 3, 2, 4):
         shelf.open(f"s{number}")
     assert opened(shelf) == ["s3", "s2", "s4"]
+
+
+@pytest.mark.parametrize("limit", ["handles", "bytes"])
+def test_what_openslide_takes_counts_toward_the_budget(storage, twelve, limit):
+    assert twelve < 2**20, "a slide that OpenSlide has not open takes little"
+    shelf = Shelf(storage, **{f"max_{limit}": {"handles": 3, "bytes": 2**21}[limit]})
+    shelf.open("s0").slide._fallback()
+    shelf.open("s1")
+    shelf.open("s2")
+    assert opened(shelf) == ["s1", "s2"]
 
 
 @pytest.mark.parametrize("budget", [{"max_handles": 0}, {"max_bytes": 0}])
