@@ -333,7 +333,7 @@ def examine(module: str, most: int, seed: int, scratch: Path) -> tuple[int, list
     notes = scratch / module
     if judged(module, tree, _Watch(_path(module), notes)) != "survived":
         raise SystemExit(f"{module}: its tests fail without any change")
-    timeout_s = 60 + 5 * (time.monotonic() - begun)
+    timeout_s = 60 + 2 * (time.monotonic() - begun)
     watched = json.loads(notes.read_text())
     tried = mutants(tree)
     if most and most < len(tried):
