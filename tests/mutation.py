@@ -8,6 +8,7 @@ docs/decisions/0022-mutation.md.
 
 import argparse
 import ast
+import builtins
 import copy
 import hashlib
 import importlib.abc
@@ -19,13 +20,10 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -34,6 +32,9 @@ from local import samples
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 WANTED = 0.92
+
+# What a watched module calls before each of its statements.
+_RAN = "_lines_ran"
 
 # The unit tests that hold each module, the quickest first.
 TESTS = {
@@ -249,34 +250,44 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 class _Watch:
-    """Pytest's plug-in that notes which lines of a file each test runs, and how long it takes."""
+    """Pytest's plug-in that notes which lines of a module each test runs, and how long it takes."""
 
-    def __init__(self, path: Path, notes: Path) -> None:
-        self.path = str(path)
+    def __init__(self, notes: Path) -> None:
         self.notes = notes
         self.lines: set[int] = set()
         self.tests: dict[str, tuple[float, list[int]]] = {}
+        setattr(builtins, _RAN, self.ran)
+
+    def ran(self, first: int, last: int) -> None:
+        self.lines.update(range(first, last + 1))
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self.lines = set()
+        self.lines.clear()
         begun = time.monotonic()
-        sys.settrace(self._calls)
-        threading.settrace(self._calls)
         yield
-        sys.settrace(None)
-        threading.settrace(None)  # type: ignore[arg-type]
         self.tests[item.nodeid] = (time.monotonic() - begun, sorted(self.lines))
 
     def pytest_sessionfinish(self) -> None:
         self.notes.write_text(json.dumps(self.tests))
 
-    def _calls(self, frame: FrameType, _event: str, _value: object) -> Any:
-        return self._lines if frame.f_code.co_filename == self.path else None
 
-    def _lines(self, frame: FrameType, _event: str, _value: object) -> Any:
-        self.lines.add(frame.f_lineno)
-        return self._lines
+def watched(tree: ast.Module) -> ast.Module:
+    """Return the tree with a call before each statement that tells which lines are run."""
+    tree = copy.deepcopy(tree)
+    for node in list(ast.walk(tree)):
+        for name in ("body", "orelse", "finalbody"):
+            statements = getattr(node, name, None)
+            if isinstance(statements, list) and not isinstance(node, ast.Module | ast.ClassDef):
+                setattr(node, name, [each for one in statements for each in (_note(one), one)])
+    return ast.fix_missing_locations(tree)
+
+
+def _note(statement: ast.stmt) -> ast.stmt:
+    body = getattr(statement, "body", None)
+    last = body[0].lineno - 1 if body else statement.end_lineno or statement.lineno
+    lines = [ast.Constant(statement.lineno), ast.Constant(max(last, statement.lineno))]
+    return ast.copy_location(ast.Expr(ast.Call(ast.Name(_RAN, ast.Load()), lines, [])), statement)
 
 
 class _Concerned:
@@ -285,13 +296,13 @@ class _Concerned:
     The quickest run first. Lines that none runs are run as the module is imported, or by nothing.
     """
 
-    def __init__(self, mutant: Mutant, watched: Mapping[str, tuple[float, list[int]]]) -> None:
+    def __init__(self, mutant: Mutant, seen: Mapping[str, tuple[float, list[int]]]) -> None:
         changed = range(mutant.line, mutant.end + 1)
         self.durations_s = {
             test: duration_s
-            for test, (duration_s, lines) in watched.items()
+            for test, (duration_s, lines) in seen.items()
             if any(line in changed for line in lines)
-        } or {test: duration_s for test, (duration_s, _) in watched.items()}
+        } or {test: duration_s for test, (duration_s, _) in seen.items()}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items[:] = [item for item in items if item.nodeid in self.durations_s]
@@ -331,17 +342,17 @@ def examine(module: str, most: int, seed: int, scratch: Path) -> tuple[int, list
     tree = ast.parse(_path(module).read_text())
     begun = time.monotonic()
     notes = scratch / module
-    if judged(module, tree, _Watch(_path(module), notes)) != "survived":
+    if judged(module, watched(tree), _Watch(notes)) != "survived":
         raise SystemExit(f"{module}: its tests fail without any change")
     timeout_s = 60 + 2 * (time.monotonic() - begun)
-    watched = json.loads(notes.read_text())
+    seen = json.loads(notes.read_text())
     tried = mutants(tree)
     if most and most < len(tried):
         drawn = random.Random(f"{seed} {module}").sample(range(len(tried)), most)
         tried = [tried[number] for number in sorted(drawn)]
     survivors = []
     for mutant in tried:
-        concerned = _Concerned(mutant, watched)
+        concerned = _Concerned(mutant, seen)
         if judged(module, mutated(tree, mutant), concerned, timeout_s) == "survived":
             survivors.append(mutant)
             print(f"  {module}, {mutant}", flush=True)
