@@ -38,6 +38,7 @@ class Stack:
             self.token_url,
             data={"grant_type": "client_credentials"},
             auth=(self.scanner_client_id, self.scanner_client_secret),
+            timeout=600,
         )
         return answer.raise_for_status().json()["access_token"]
 
@@ -288,10 +289,12 @@ class Cdr:
     url: str
 
     def play(self, mode: str, **details: Any) -> None:
-        httpx.post(f"{self.url}/mode", json={"mode": mode, **details}).raise_for_status()
+        httpx.post(
+            f"{self.url}/mode", json={"mode": mode, **details}, timeout=600
+        ).raise_for_status()
 
     def received(self, image_id: str) -> list[dict[str, Any]]:
-        everything = httpx.get(f"{self.url}/received").raise_for_status().json()
+        everything = httpx.get(f"{self.url}/received", timeout=600).raise_for_status().json()
         return [each for each in everything if each["payload"]["ImageID"] == image_id]
 
 

@@ -134,9 +134,11 @@ def test_slides_are_listed_for_those_who_are_signed_in(stack, slide):
         'searchSlides(ScannedTo: "1999-12-31T00:00:00Z") { items { ImageID } } }',
         "variables": {"id": slide},
     }
-    assert httpx.post(stack.graphql_url, json=query).status_code == 401
+    assert httpx.post(stack.graphql_url, json=query, timeout=600).status_code == 401
     token = stack.tokens("pathologist")["IdToken"]
-    answer = httpx.post(stack.graphql_url, json=query, headers={"Authorization": token})
+    answer = httpx.post(
+        stack.graphql_url, json=query, headers={"Authorization": token}, timeout=600
+    )
     data = answer.raise_for_status().json()["data"]
     assert data["slide"] == {
         "ImageID": slide,

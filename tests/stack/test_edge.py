@@ -90,5 +90,6 @@ def test_the_functions_own_address_takes_no_strangers(stack):
     address = config["FunctionUrl"].split("/")[2].partition(".")[0]
     url = f"{stack.aws_endpoint_url}/_aws/lambda-url/{address}/DeepZoom/x.dzi"
     token = stack.tokens("technician")["IdToken"]
-    assert httpx.get(url).status_code == 403
-    assert httpx.get(url, headers={"Authorization": f"Bearer {token}"}).status_code == 403
+    assert httpx.get(url, timeout=120).status_code == 403
+    refused = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=120)
+    assert refused.status_code == 403
