@@ -118,3 +118,18 @@ test("an edit that was refused is sent again as it was", async (context) => {
   assert.equal(sent.length, 2);
   assert.equal(sent[0], sent[1]);
 });
+
+test("of many slides those that were not taken are asked for again", async (context) => {
+  const taken = (ImageID, status) => ({ ImageID, status, detail: "…" });
+  const answers = [[taken("1", 202), taken("2", 503), taken("3", 409)], [taken("2", 202)]];
+  const asked = [];
+  context.mock.method(globalThis, "fetch", async (url, { body }) => {
+    asked.push(JSON.parse(body).Images.map(({ ImageID }) => ImageID));
+    return Response.json({ Images: answers.shift() });
+  });
+  const api = new Api({ apiUrl: "https://api", graphqlUrl: "https://api/graphql" }, session, () => {});
+  const slides = ["1", "2", "3"].map((ImageID) => ({ ImageID }));
+  const results = await api.removeImages("DELETE", slides);
+  assert.deepEqual(results, [taken("1", 202), taken("2", 202), taken("3", 409)]);
+  assert.deepEqual(asked, [["1", "2", "3"], ["2"]]);
+});

@@ -127,21 +127,33 @@ export class Api {
   }
 
   /**
-   * Asks for slides to be deleted, archived or brought back; their records tell when that is done.
+   * Asks for slides to be deleted, archived or brought back; their records tell when that is done. Those that a busy
+   * server did not take are asked for again.
    * @param {import("./review.js").Operation} operation
    * @param {Slide[]} slides
    * @returns {Promise<RemovalResult[]>}
    */
   async removeImages(operation, slides) {
-    const images = slides.map(({ ImageID, Filename }) => ({ ImageID, Filename }));
-    const request = {
-      method: "DELETE",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ Operation: operation, Images: images }),
+    let images = slides.map(({ ImageID, Filename }) => ({ ImageID, Filename }));
+    /** @type {Map<string, RemovalResult>} */
+    const results = new Map();
+    const ask = async () => {
+      const request = {
+        method: "DELETE",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ Operation: operation, Images: images }),
+      };
+      const response = await this.#send(`${this.#apiUrl}/RemoveImages`, request, restAuthorization);
+      for (const result of (await response.json()).Images) results.set(result.ImageID, result);
+      images = images.filter(({ ImageID }) => results.get(ImageID)?.status === 503);
+      if (images.length) throw new RequestError("busy", "Not all slides were taken.");
     };
-    const url = `${this.#apiUrl}/RemoveImages`;
-    const response = await this.#retries.run(() => this.#send(url, request, restAuthorization));
-    return (await response.json()).Images;
+    try {
+      await this.#retries.run(ask);
+    } catch (error) {
+      if (results.size === 0) throw error; // else the results say which were not taken
+    }
+    return [...results.values()];
   }
 
   /**
