@@ -114,6 +114,21 @@ test("while the sign-in service is away, a living token serves and a dead one is
   assert.equal(session.active, true, "the session is not over");
 });
 
+for (const [status, kind] of [
+  [429, "busy"],
+  [503, "busy"],
+  [500, "server"],
+]) {
+  test(`a sign-in service that answers ${status} ends no session`, async () => {
+    const session = await signedIn();
+    answer = () => new Response("", { status, headers: { "Retry-After": "7" } });
+    now += LIFE_S * 1000;
+    await assert.rejects(session.idToken(), { kind, retryAfterMs: kind === "busy" ? 7_000 : null });
+    answer = granted("second");
+    assert.equal(await session.idToken(), token("second"));
+  });
+}
+
 test("a refused renewal ends the session, once", async () => {
   const session = await signedIn();
   let ended = 0;

@@ -103,10 +103,11 @@ def test_a_technician_reads_the_label_and_fixes_the_ids(technician: Page, backen
 def test_a_busy_server_is_asked_again_and_nothing_typed_is_lost(technician: Page, backend: Backend):
     dialog = review(technician, "1002")
     dialog.get_by_label("Slide ID").fill("S24-4711-B2")
-    backend.mishap("be-busy", requests=2)
+    backend.mishap("be-busy", requests=1000)
     dialog.get_by_role("button", name="Save", exact=True).click()
     notice = technician.locator("#busy-notice")
     expect(notice).to_contain_text("The server is busy. This page asks again by itself")
+    backend.mishap("be-busy", requests=0)
     assert dialog.get_by_label("Slide ID").input_value() == "S24-4711-B2"
     expect(dialog.locator(".review-said")).to_have_text("Saved.")
     expect(notice).to_be_hidden()

@@ -2,6 +2,7 @@
 
 import { RequestError } from "./errors.js";
 import { challengeOf, randomText } from "./pkce.js";
+import { retryAfter } from "./retry.js";
 
 /**
  * @typedef {object} AuthConfig
@@ -187,7 +188,11 @@ export class Session extends EventTarget {
     } catch (cause) {
       throw new RequestError("network", "The sign-in service does not answer. Check your connection.", { cause });
     }
-    if (response.status >= 500 || response.status === 429) {
+    if (response.status === 503 || response.status === 429) {
+      const retryAfterMs = retryAfter(response.headers.get("Retry-After"));
+      throw new RequestError("busy", "The sign-in service is busy.", { retryAfterMs });
+    }
+    if (response.status >= 500) {
       throw new RequestError("server", `The sign-in service answered with error ${response.status}.`);
     }
     if (!response.ok) throw sessionEnded();
