@@ -296,7 +296,7 @@ ODD = {
 
 
 def odd_values(name, kind, turn, step=3):
-    """Values of an argument's type: null (of outer places), odd ones, each field of an input with odd ones.
+    """Values of an argument's type: odd ones, outer places' null, an input's field by field.
 
     A place gets every so many-th of them, by turns: ``step``, which is longer for inner ones.
     """
