@@ -21,7 +21,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +44,8 @@ TESTS = {
     "tiles": ["tiles", "pyramid"],
     "images": ["image_request", "tile_index"],
     "shelf": ["tile_index"],
-    "index": ["tile_index", "pyramid"],
-    "storage": ["image_request", "import"],
+    "index": ["tile_index", "pyramid", "image_request"],
+    "storage": ["import_rules", "image_request", "import", "archive"],
     "stores": ["bucket", "pyramid"],
     "render": ["pyramid", "tiles"],
     "slides.aperio": ["aperio"],
@@ -54,32 +55,32 @@ TESTS = {
     "slides.fallback": ["field_slides", "tiles"],
     "slides.file": ["tile_index", "tiles"],
     "slides.index": ["tile_index"],
-    "slides.jpeg": ["field_slides", "tiles"],
+    "slides.jpeg": ["jpeg", "field_slides", "tiles"],
     "slides.jpeg2000": ["jpeg2000"],
-    "slides.level": ["tiles", "field_slides"],
-    "slides.lost_tiles": ["field_slides", "tiles"],
+    "slides.level": ["levels", "tiles", "field_slides"],
+    "slides.lost_tiles": ["levels", "field_slides", "tiles"],
     "slides.pages": ["field_slides", "tiles"],
-    "slides.slide": ["tiles", "field_slides", "jpeg2000"],
+    "slides.slide": ["tiles", "field_slides", "jpeg2000", "image_request"],
     "slides.tiff": ["tiles", "tile_index", "field_slides"],
     "catalogue.filters": ["catalogue"],
     "catalogue.listings": ["catalogue"],
     "catalogue.record": ["catalogue"],
     "catalogue.table": ["catalogue"],
     "imports.arrivals": ["import"],
-    "imports.decision": ["import"],
-    "imports.failures": ["import_identity", "failures", "import_workflow"],
-    "imports.files": ["import"],
+    "imports.decision": ["import_rules", "import"],
+    "imports.failures": ["import_rules", "import_identity", "failures", "import_workflow"],
+    "imports.files": ["import_rules", "import"],
     "imports.identity": ["import_identity", "import"],
     "imports.listing": ["admin"],
-    "imports.naming": ["import_identity"],
-    "imports.others": ["import_identity"],
+    "imports.naming": ["import_rules", "import_identity"],
+    "imports.others": ["import_rules", "import_identity"],
     "imports.records": ["import", "import_identity"],
-    "imports.request": ["import"],
+    "imports.request": ["import_rules", "import"],
     "imports.steps": ["import", "import_identity"],
-    "imports.transfers": ["import"],
-    "imports.workflow": ["import", "import_workflow"],
+    "imports.transfers": ["import_rules", "import"],
+    "imports.workflow": ["import_rules", "import", "import_workflow"],
     "removal.desk": ["removal"],
-    "removal.request": ["removal"],
+    "removal.request": ["import_rules", "removal"],
     "removal.steps": ["removal"],
 }
 
@@ -250,69 +251,89 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 class _Watch:
-    """Pytest's plug-in that notes which lines of a module each test runs, and how long it takes."""
+    """Pytest's plug-in that notes which lines of the library each test runs, and how long it takes.
+
+    Lines are kept by module.
+    """
 
     def __init__(self, notes: Path) -> None:
         self.notes = notes
-        self.lines: set[int] = set()
-        self.tests: dict[str, tuple[float, list[int]]] = {}
+        self.lines: dict[str, set[int]] = defaultdict(set)
+        self.tests: dict[str, tuple[float, dict[str, list[int]]]] = {}
         setattr(builtins, _RAN, self.ran)
 
-    def ran(self, first: int, last: int) -> None:
-        self.lines.update(range(first, last + 1))
+    def ran(self, module: str, first: int, last: int) -> None:
+        self.lines[module].update(range(first, last + 1))
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self.lines.clear()
         begun = time.monotonic()
         yield
-        self.tests[item.nodeid] = (time.monotonic() - begun, sorted(self.lines))
+        lines = {module: sorted(run) for module, run in self.lines.items()}
+        self.tests[item.nodeid] = (time.monotonic() - begun, lines)
 
     def pytest_sessionfinish(self) -> None:
         self.notes.write_text(json.dumps(self.tests))
 
 
-def watched(tree: ast.Module) -> ast.Module:
-    """Return the tree with a call before each statement that tells which lines are run."""
+def watched(module: str, tree: ast.Module) -> ast.Module:
+    """Return the module's tree with a call before each statement that tells which lines are run."""
     tree = copy.deepcopy(tree)
     for node in list(ast.walk(tree)):
         for name in ("body", "orelse", "finalbody"):
             statements = getattr(node, name, None)
             if isinstance(statements, list) and not isinstance(node, ast.Module | ast.ClassDef):
-                setattr(node, name, [each for one in statements for each in (_note(one), one)])
+                setattr(
+                    node, name, [each for one in statements for each in (_note(module, one), one)]
+                )
     return ast.fix_missing_locations(tree)
 
 
-def _note(statement: ast.stmt) -> ast.stmt:
+def _note(module: str, statement: ast.stmt) -> ast.stmt:
     body = getattr(statement, "body", None)
     last = body[0].lineno - 1 if body else statement.end_lineno or statement.lineno
-    lines = [ast.Constant(statement.lineno), ast.Constant(max(last, statement.lineno))]
-    return ast.copy_location(ast.Expr(ast.Call(ast.Name(_RAN, ast.Load()), lines, [])), statement)
+    told = [*map(ast.Constant, (module, statement.lineno, max(last, statement.lineno)))]
+    return ast.copy_location(ast.Expr(ast.Call(ast.Name(_RAN, ast.Load()), told, [])), statement)
 
 
-class _Concerned:
-    """Pytest's plug-in that leaves out tests that run none of the changed lines.
+class _Only:
+    """Pytest's plug-in that leaves out all other tests, and has a file's quickest run first."""
 
-    The quickest run first. Lines that none runs are run as the module is imported, or by nothing.
-    """
-
-    def __init__(self, mutant: Mutant, seen: Mapping[str, tuple[float, list[int]]]) -> None:
-        changed = range(mutant.line, mutant.end + 1)
-        self.durations_s = {
-            test: duration_s
-            for test, (duration_s, lines) in seen.items()
-            if any(line in changed for line in lines)
-        } or {test: duration_s for test, (duration_s, _) in seen.items()}
+    def __init__(self, durations_s: Mapping[str, float]) -> None:
+        self.durations_s = durations_s
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items[:] = [item for item in items if item.nodeid in self.durations_s]
-        items.sort(key=lambda item: self.durations_s[item.nodeid])
+        items.sort(key=lambda item: (item.path, self.durations_s[item.nodeid]))
+
+
+Seen = Mapping[str, tuple[float, Mapping[str, list[int]]]]
+
+
+def concerned(module: str, mutant: Mutant, seen: Seen) -> dict[str, float]:
+    """Return those of the module's tests that run the changed lines, and how long each takes.
+
+    All of them where none does: such lines are run as the module is imported, or by nothing.
+    """
+    files = tuple(f"tests/unit/test_{name}.py::" for name in TESTS[module])
+    own = {test: noted for test, noted in seen.items() if test.startswith(files)}
+    changed = range(mutant.line, mutant.end + 1)
+    found = {
+        test: duration_s
+        for test, (duration_s, lines) in own.items()
+        if any(line in changed for line in lines.get(module, ()))
+    }
+    return found or {test: duration_s for test, (duration_s, _) in own.items()}
 
 
 def judged(
-    module: str, tree: ast.Module, plugin: object = None, timeout_s: float | None = None
+    trees: Mapping[str, ast.Module],
+    files: Iterable[str],
+    plugin: object,
+    timeout_s: float | None = None,
 ) -> str:
-    """Run the module's tests with this tree; say what came of it: noticed, hangs or survived."""
+    """Run tests of these files with these trees; say what came of it: noticed, hangs, survived."""
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
@@ -321,10 +342,10 @@ def judged(
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, 1)
             os.dup2(nothing, 2)
-            sys.meta_path.insert(0, _Finder(f"vsv.{module}", _path(module), tree))
-            tests = [f"tests/unit/test_{name}.py" for name in TESTS[module]]
+            for module, tree in trees.items():
+                sys.meta_path.insert(0, _Finder(f"vsv.{module}", _path(module), tree))
             options = ["-xq", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "-m"]
-            code = pytest.main([*options, "not slow", *tests], [plugin] if plugin else None)
+            code = pytest.main([*options, "not slow", *files], [plugin])
         finally:
             os._exit(int(code))
     end = time.monotonic() + timeout_s if timeout_s else None
@@ -337,26 +358,42 @@ def judged(
     return "noticed" if done[1] else "survived"
 
 
-def examine(module: str, most: int, seed: int, scratch: Path) -> tuple[int, list[Mutant]]:
+def watch(modules: Iterable[str], notes: Path) -> Seen:
+    """Run the modules' tests without any change; return what each runs."""
+    trees = {module: watched(module, _tree(module)) for module in modules}
+    names = dict.fromkeys(name for module in trees for name in TESTS[module])
+    files = [f"tests/unit/test_{name}.py" for name in names]
+    if judged(trees, files, _Watch(notes)) != "survived":
+        raise SystemExit("tests fail without any change")
+    seen: Seen = json.loads(notes.read_text())
+    return seen
+
+
+def examine(module: str, seen: Seen, most: int, seed: int) -> tuple[int, list[Mutant]]:
     """Try changes of a module; return how many, and those that no test noticed."""
-    tree = ast.parse(_path(module).read_text())
-    begun = time.monotonic()
-    notes = scratch / module
-    if judged(module, watched(tree), _Watch(notes)) != "survived":
-        raise SystemExit(f"{module}: its tests fail without any change")
-    timeout_s = 60 + 2 * (time.monotonic() - begun)
-    seen = json.loads(notes.read_text())
+    tree = _tree(module)
     tried = mutants(tree)
     if most and most < len(tried):
         drawn = random.Random(f"{seed} {module}").sample(range(len(tried)), most)
         tried = [tried[number] for number in sorted(drawn)]
     survivors = []
     for mutant in tried:
-        concerned = _Concerned(mutant, seen)
-        if judged(module, mutated(tree, mutant), concerned, timeout_s) == "survived":
+        if verdict(module, tree, mutant, seen) == "survived":
             survivors.append(mutant)
             print(f"  {module}, {mutant}", flush=True)
     return len(tried), survivors
+
+
+def verdict(module: str, tree: ast.Module, mutant: Mutant, seen: Seen) -> str:
+    """Say what comes of a change."""
+    tests = concerned(module, mutant, seen)
+    files = dict.fromkeys(test.partition("::")[0] for test in tests)
+    timeout_s = 60 + 5 * sum(tests.values())
+    return judged({module: mutated(tree, mutant)}, files, _Only(tests), timeout_s)
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse(_path(module).read_text())
 
 
 def _path(module: str) -> Path:
@@ -387,8 +424,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tried = noticed = 0
     with tempfile.TemporaryDirectory() as scratch:
         samples.generated_slide = _once(samples.generated_slide, Path(scratch))
-        for module in options.modules or TESTS:
-            count, survivors = examine(module, options.most, options.seed, Path(scratch))
+        modules = options.modules or [*TESTS]
+        seen = watch(modules, Path(scratch, "notes"))
+        for module in modules:
+            count, survivors = examine(module, seen, options.most, options.seed)
             tried, noticed = tried + count, noticed + count - len(survivors)
             print(f"{module}: {count - len(survivors)} of {count} noticed", flush=True)
     print(f"{noticed} of {tried} changes noticed: {noticed / tried:.0%} (seed {options.seed})")
@@ -408,5 +447,5 @@ if __name__ == "__main__":
 
     from tests import binaries
 
-    binaries.ours()
+    binaries.foreign = dict  # what is loaded is no matter of these changes
     sys.exit(main())

@@ -11,7 +11,11 @@ from PIL import Image
 
 from tests.conftest import load_handler
 from tests.pixels import decoded, psnr
+from vsv.deepzoom import TileAddress
+from vsv.errors import NotRendered
+from vsv.images import Images, TileOptions
 from vsv.imports.workflow import ImportJob
+from vsv.index import default_pyramid, source_pixels
 from vsv.slides import Slide
 
 
@@ -240,3 +244,29 @@ def test_a_slide_that_was_set_aside_is_still_shown(get, imported):
     job = ImportJob(file.image_id, "day 1/scan.svs", file.size, file.mtime_ns)
     imported.storage.set_aside(job.filename, job.version)
     assert image(get("/DeepZoom/1004486_files/12/0_0.png")).size == (240, 240)
+
+
+def test_the_pyramid_is_shown_to_viewers_that_ask_for_what_it_is(get, imported):
+    """By the tile size, the overlap and the format that it has; others get what they ask for."""
+    path = imported.storage.root / "1004486_files/9/0_0.jpeg"
+    Image.new("RGB", (7, 7)).save(path)
+    tile = "/DeepZoom/1004486_files/9/0_0"
+    for query in ({"tilesize": "240"}, {"tilesize": "240", "overlap": "0"}, {"overlap": "0"}):
+        assert image(get(f"{tile}.jpeg", query)).size == (7, 7)
+        assert image(get(f"{tile}.jpg", query)).size == (7, 7)
+    for other in ({"overlap": "1"}, {"tilesize": "241"}):
+        assert image(get(f"{tile}.jpeg", other)).size == (241, 241)
+    assert image(get(f"{tile}.png")).size == (240, 240)
+    for name, size in (("label", (387, 463)), ("macro", (1280, 431))):
+        shown = image(get(f"/DeepZoom/1004486_files/{name}.png"))
+        assert (shown.format, shown.size) == ("PNG", size)
+
+
+@pytest.mark.usefixtures("slide")
+def test_a_tile_that_takes_too_many_pixels_is_left_to_the_import(storage, real):
+    with Slide(real) as slide:
+        pixels = source_pixels(slide, default_pyramid(slide), 9)
+    address = TileAddress(9, 0, 0)
+    assert Images(storage, 90, max_pixels=pixels).tile("s1", address, TileOptions()).load()
+    with pytest.raises(NotRendered, match="once the slide is imported"):
+        Images(storage, 90, max_pixels=pixels - 1).tile("s1", address, TileOptions())

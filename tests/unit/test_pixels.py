@@ -205,3 +205,15 @@ def test_the_last_column_and_row_count_for_what_they_stand_for(size):
             area = np.s_[2 * y : 2 * y + 2, 2 * x : 2 * x + 2]
             expected = (noise[area] * weights[area][..., None]).sum((0, 1)) / weights[area].sum()
             assert np.abs(got[y, x] - expected).max() <= 1
+
+
+def test_tiles_are_encoded_by_the_library_that_pillow_brings_along():
+    """Another one beside it would be loaded into the same process."""
+    assert "pillow_simd.libs" in pixels._library()._name
+
+
+def test_a_tile_that_cannot_be_encoded_is_no_empty_file():
+    half = halved([jpeg()], 1, TILE)
+    with pytest.raises(MemoryError, match="could not encode"):
+        half.encode(101)
+    assert decoded(half.encode(90)).shape == (24, 32, 3)

@@ -1,0 +1,107 @@
+"""A slide's levels in numbers: which downsample they have, and which of their tiles cover which."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vsv.deepzoom import Size
+from vsv.slides.level import Level, whole_downsample
+from vsv.slides.lost_tiles import TileNumber, empty_tiles, with_coarser
+
+
+@settings(max_examples=60)
+@given(
+    st.builds(Size, st.integers(6_400, 200_000), st.integers(6_400, 200_000)),
+    st.integers(1, 64),
+    st.tuples(st.booleans(), st.booleans()),
+)
+def test_a_levels_downsample_is_what_its_scanner_meant_however_it_rounds(full, downsample, up):
+    level = Size(
+        *(
+            -(-n // downsample) if ceil else n // downsample
+            for n, ceil in zip(full, up, strict=True)
+        )
+    )
+    assert whole_downsample(level, full) == downsample
+
+
+@pytest.mark.parametrize(
+    ("full", "level", "downsample"),
+    [
+        ((46_000, 32_914), (11_500, 8_228), 4),
+        ((46_000, 32_914), (2_875, 2_057), 16),
+        ((5, 5), (1, 1), 4),
+        ((7, 7), (1, 1), 4),
+        ((1, 1), (1, 1), 1),
+        ((3, 300), (1, 100), 3),
+        ((1000, 1000), (250, 500), None),
+        ((1000, 1000), (500, 250), None),
+        ((1000, 1000), (1001, 1001), None),
+        ((1000, 1000), (3000, 3000), None),
+        ((1000, 1000), (0, 250), None),
+        ((1000, 1000), (250, 0), None),
+    ],
+)
+def test_an_image_that_is_no_whole_number_smaller_has_no_downsample(full, level, downsample):
+    assert whole_downsample(Size(*level), Size(*full)) == downsample
+
+
+lengths = st.integers(1, 3_000)
+tile_lengths = st.sampled_from([16, 48, 64, 240, 256])
+
+
+@settings(max_examples=60)
+@given(lengths, lengths, st.lists(tile_lengths, min_size=6, max_size=6), st.integers(0, 10**6))
+def test_a_lost_tile_takes_with_it_the_coarser_ones_that_show_a_part_of_it(
+    width, height, tiles, number
+):
+    levels = [
+        Level(index, -(-width // downsample), -(-height // downsample), *tile, downsample)
+        for index, (downsample, tile) in enumerate(
+            zip((1, 4, 16), zip(tiles[:3], tiles[3:], strict=True), strict=True)
+        )
+    ]
+    level = levels[number % 3]
+    lost = TileNumber(level.index, number % level.cols, number % level.rows)
+
+    def pixels(of, tile_col, tile_row):
+        """The part of the slide that the tile shows, at full resolution."""
+        return (
+            (
+                tile_col * of.tile_width * of.downsample,
+                min((tile_col + 1) * of.tile_width, of.width) * of.downsample,
+            ),
+            (
+                tile_row * of.tile_height * of.downsample,
+                min((tile_row + 1) * of.tile_height, of.height) * of.downsample,
+            ),
+        )
+
+    here = pixels(level, lost.col, lost.row)
+    expected = {lost} | {
+        TileNumber(other.index, col, row)
+        for other in levels
+        if other.downsample > level.downsample
+        for col in range(other.cols)
+        for row in range(other.rows)
+        if all(
+            one[0] < two[1] and two[0] < one[1]
+            for one, two in zip(here, pixels(other, col, row), strict=True)
+        )
+    }
+    assert with_coarser(levels, [lost]) == expected
+
+
+@pytest.mark.parametrize(
+    ("downsample", "empty", "lost"), [(1, 0, 0), (1, 2, 2), (1, 3, 0), (4, 3, 3), (4, 20, 20)]
+)
+def test_tiles_that_a_scanner_left_empty_are_lost_amid_others(downsample, empty, lost):
+    """More than a tenth of the finest level is what has no tissue."""
+    level = Level(2, 5 * 256, 4 * 256 - 9, 256, 256, downsample)
+    counts = [0] * empty + [1000] * (20 - empty)
+    counts = counts[1:] + counts[:1]
+    tiles = empty_tiles(level, counts)
+    assert len(tiles) == lost
+    assert all(counts[tile.row * 5 + tile.col] == 0 for tile in tiles)
+    assert len(set(tiles)) == lost
+    assert all(tile.level == 2 and tile.col < 5 and tile.row < 4 for tile in tiles)
