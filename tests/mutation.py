@@ -61,7 +61,7 @@ TESTS = {
     "slides.lost_tiles": ["levels", "field_slides", "tiles"],
     "slides.pages": ["field_slides", "tiles"],
     "slides.slide": ["tiles", "field_slides", "jpeg2000", "image_request"],
-    "slides.tiff": ["tiles", "tile_index", "field_slides"],
+    "slides.tiff": ["tiff", "tiles", "tile_index", "field_slides"],
     "catalogue.filters": ["catalogue"],
     "catalogue.listings": ["catalogue"],
     "catalogue.record": ["catalogue"],
