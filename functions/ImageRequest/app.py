@@ -5,7 +5,7 @@ from typing import Any
 
 from vsv.http import Event, Response, image_response, respond
 from vsv.images import Images
-from vsv.logs import count, log_unexpected, observed
+from vsv.logs import log_unexpected, observed
 from vsv.settings import ClientSettings, StorageSettings
 from vsv.storage import Storage
 
@@ -25,5 +25,4 @@ def answer(event: Event) -> Response:
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one request of a viewer."""
-    count("ImageRequest")
     return respond(event, answer, log_unexpected)
