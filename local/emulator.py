@@ -60,6 +60,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _SNAPSHOT_ATTEMPTS: Final = 20
+# A function's time limit here is so many times that of its template.
 _PATIENCE: Final = 4
 # What the emulator says of a function's process that was killed: at work, or as it started.
 _WORKER_KILLED: Final = ("Worker process died", "Worker process exited immediately")
@@ -75,7 +76,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
     async def send_saved(message: Message) -> None:
         if message["type"] == "http.response.start":
-            await _tables_saved()
+            await _TABLES.saved()
         await send(message)
 
     await ministack.app(scope, receive, send_saved)
@@ -88,22 +89,25 @@ def _writes_a_table(scope: Scope) -> bool:
     )
 
 
-_saving: asyncio.Task[None] | None = None
+class _Tables:
+    """Saves the tables, once for all that is written within a moment."""
+
+    def __init__(self) -> None:
+        self._saving: asyncio.Task[None] | None = None
+
+    async def saved(self) -> None:
+        """Return when the tables have been saved as they are now, or later."""
+        if self._saving is None:
+            self._saving = asyncio.create_task(self._save())
+        await asyncio.shield(self._saving)
+
+    async def _save(self) -> None:
+        await asyncio.sleep(_GATHERING_S)
+        self._saving = None
+        _save("dynamodb")
 
 
-async def _tables_saved() -> None:
-    """Return when the tables have been saved as they are now, or later."""
-    global _saving
-    if _saving is None:
-        _saving = asyncio.create_task(_save_tables())
-    await asyncio.shield(_saving)
-
-
-async def _save_tables() -> None:
-    global _saving
-    await asyncio.sleep(_GATHERING_S)
-    _saving = None
-    _save("dynamodb")
+_TABLES: Final = _Tables()
 
 
 def _save(*services: str) -> None:

@@ -52,7 +52,7 @@ def test_writes_of_a_moment_are_saved_together_before_any_is_answered(monkeypatc
 
     async def write(number):
         written.append(number)
-        await emulator._tables_saved()
+        await emulator._TABLES.saved()
         assert number in saved[-1]
 
     async def all_of_them():
@@ -68,7 +68,7 @@ def test_a_write_during_a_save_is_in_the_next_one(monkeypatch):
 
     async def late():
         monkeypatch.setattr(emulator, "_save", lambda *_: saved.append("second"))
-        await emulator._tables_saved()
+        await emulator._TABLES.saved()
 
     async def first_and_late():
         tasks = []
@@ -78,7 +78,7 @@ def test_a_write_during_a_save_is_in_the_next_one(monkeypatch):
             tasks.append(asyncio.get_running_loop().create_task(late()))
 
         monkeypatch.setattr(emulator, "_save", save)
-        await emulator._tables_saved()
+        await emulator._TABLES.saved()
         await tasks[0]
 
     asyncio.run(first_and_late())
