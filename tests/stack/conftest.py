@@ -156,7 +156,23 @@ def new_slide(stack, real, tmp_path_factory, scanned):
 
 
 @pytest.fixture(scope="session")
-def bring_in(stack, scanner):
+def call_import(scanner):
+    """Call ``/ImportSlide`` as the workstation does: what a busy service did not answer, again."""
+
+    def call(body: dict[str, Any]) -> httpx.Response:
+        end = time.monotonic() + 300
+        while True:
+            answer = scanner.post("/ImportSlide", json=body)
+            # A service is throttled, or a function has not answered in time.
+            if answer.status_code not in (502, 503, 504) or time.monotonic() > end:
+                return answer
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def bring_in(stack, call_import):
     """Call ``/ImportSlide`` as the workstation does until there is no more to wait for."""
 
     def bring_in(path: Path, timeout_s: float = 300, **fields) -> dict[str, Any]:
@@ -164,10 +180,7 @@ def bring_in(stack, scanner):
         body = {"filename": name, "size": path.stat().st_size, **fields}
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            answer = scanner.post("/ImportSlide", json=body)
-            if answer.status_code in BUSY:
-                time.sleep(float(answer.headers.get("Retry-After", 1)))
-                continue
+            answer = call_import(body)
             assert answer.status_code == 200, answer.text
             content = answer.json()
             if content["status"] in ("IMPORTED", "FAILED"):
@@ -178,10 +191,6 @@ def bring_in(stack, scanner):
         raise AssertionError(f"still {content} after {timeout_s} s")
 
     return bring_in
-
-
-# A service is throttled, or a function has not answered in time.
-BUSY = (502, 503, 504)
 
 
 class GraphQLError(Exception):

@@ -20,7 +20,7 @@ from PIL import Image
 from local import services
 from local.demo import is_imported, write_scanner_config
 from tests.conftest import ROOT
-from tests.stack.conftest import BUSY, run_stack
+from tests.stack.conftest import run_stack
 from vsv.deepzoom import DeepZoom, Size
 from vsv.slides import Slide
 
@@ -105,16 +105,13 @@ def transfers(stack, filename: str) -> list[str]:
 
 
 def test_fifty_calls_at_once_and_again_make_one_row_and_one_execution(
-    stack, scanner, new_slide, bring_in
+    stack, call_import, new_slide, bring_in
 ):
     image_id, path = new_slide()
     body = {"filename": path.name, "size": path.stat().st_size}
 
     def call(_):
-        # As the workstation does, which calls again what a busy service did not answer.
-        while (answer := scanner.post("/ImportSlide", json=body)).status_code in BUSY:
-            time.sleep(float(answer.headers.get("Retry-After", 1)))
-        return answer.json()["status"]
+        return call_import(body).json()["status"]
 
     with ThreadPoolExecutor(50) as pool:
         for _ in range(3):

@@ -8,6 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -50,11 +51,14 @@ def rights(stack) -> dict[str, set[tuple[str, str]]]:
         for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
             document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
             for statement in document["Statement"]:
-                resources = statement["Resource"]
-                for resource in [resources] if isinstance(resources, str) else resources:
-                    for action in statement["Action"]:
-                        found[function_of(function["FunctionName"])].add((action, resource))
+                found[function_of(function["FunctionName"])] |= set(
+                    product(listed(statement["Action"]), listed(statement["Resource"]))
+                )
     return found
+
+
+def listed(one_or_many: str | list[str]) -> list[str]:
+    return [one_or_many] if isinstance(one_or_many, str) else one_or_many
 
 
 @pytest.fixture
