@@ -1,6 +1,6 @@
 """What tests of all kinds share: slides, an images path, the template's tables in moto."""
 
-import importlib.util
+import copy
 import os
 import shutil
 import signal
@@ -10,10 +10,12 @@ from functools import cache
 from pathlib import Path
 
 import boto3
+import botocore.session
 import hypothesis
 import pytest
 import yaml
 from moto import mock_aws
+from moto.core.serialize import JSONSerializer
 from playwright.sync_api import expect, sync_playwright
 
 from local.samples import generated_slide, real_slide
@@ -41,15 +43,6 @@ for setting in [*os.environ]:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def load_handler(name):
-    """The handler of a function, in a fresh execution environment."""
-    path = ROOT / "functions" / name / "app.py"
-    spec = importlib.util.spec_from_file_location(f"app_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.lambda_handler
-
-
 @pytest.fixture(autouse=True)
 def fresh_process() -> None:
     """Let each test find the library as a new process does: nothing cached, nothing counted."""
@@ -59,6 +52,24 @@ def fresh_process() -> None:
             for value in list(vars(module).values()):
                 if hasattr(value, "cache_clear") and value.__module__ == name:
                     value.cache_clear()
+
+
+# Most of what tests took were two questions that have the same answer each time. For each session,
+# of which moto makes one a test, botocore reads megabytes of services' descriptions. And moto asks
+# for each value of an item under which of twenty names it may stand, although it has the form
+# already in which DynamoDB sends it.
+botocore.session.create_loader = cache(botocore.session.create_loader)
+_structure = JSONSerializer._serialize_type_structure
+
+
+def _as_it_is(self, serialized, value, shape, key) -> None:
+    if shape.name == "AttributeValue" and type(value) is dict:
+        self._default_serialize(serialized, value, shape, key)
+    else:
+        _structure(self, serialized, value, shape, key)
+
+
+JSONSerializer._serialize_type_structure = _as_it_is
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -82,6 +93,13 @@ def generated(real, tmp_path_factory) -> Path:
     """A slide with levels rounded down, none a multiple of its tile, and a bar-coded label."""
     folder = tmp_path_factory.mktemp("generated")
     return generated_slide(folder / "generated.svs", real, size=(2309, 1543))
+
+
+@pytest.fixture(scope="session")
+def small(real, tmp_path_factory) -> Path:
+    """A slide of two levels and a dozen tiles, for tests that do not look at them."""
+    folder = tmp_path_factory.mktemp("small")
+    return generated_slide(folder / "small.svs", real, size=(517, 389), downsamples=(1, 4))
 
 
 @pytest.fixture
@@ -129,16 +147,20 @@ def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> dict:
 _Loader.add_multi_constructor("!", _intrinsic)
 
 
+_read = cache(lambda path, _mtime_ns: yaml.load(path.read_text(), _Loader))
+
+
 def load_template(path: Path) -> dict:
-    return yaml.load(path.read_text(), _Loader)
+    """What the template says: a copy, which the test may change."""
+    return copy.deepcopy(_read(path, path.stat().st_mtime_ns))
 
 
 @pytest.fixture
 def tables(aws) -> dict[str, str]:
     """The tables of templates/db.template.yaml, by logical ID."""
-    resources = load_template(ROOT / "templates" / "db.template.yaml")["Resources"]
+    path = ROOT / "templates" / "db.template.yaml"
     names = {}
-    for logical_id, resource in resources.items():
+    for logical_id, resource in _read(path, path.stat().st_mtime_ns)["Resources"].items():
         if resource["Type"] != "AWS::DynamoDB::Table":
             continue
         wanted = resource["Properties"]

@@ -23,13 +23,12 @@ from typing import Any
 
 from PIL import Image
 
+from tests.handlers import load_handler
 from tests.mutants.mutate import Mutator, damage_index
 from vsv import wiring
 from vsv.errors import VsvError
 from vsv.slides import FileVersion
 from vsv.storage import Storage
-
-_FUNCTIONS = Path(__file__).parents[2] / "functions"
 
 IMAGE_ID = "slide"
 # One in so many mutants is one of what the library keeps about a slide.
@@ -96,14 +95,6 @@ class MemoryCatalogue:
 
     def add_rendered(self, *_: Any) -> None:
         pass
-
-
-def load_handler(name: str) -> Callable[..., Any]:
-    """The handler of a function. (That of tests.conftest comes with all that tests need.)"""
-    spec = importlib.util.spec_from_file_location(f"app_{name}", _FUNCTIONS / name / "app.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.lambda_handler
 
 
 _HANDLERS = {

@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.conftest import ROOT, load_handler, load_template
+from tests.conftest import ROOT, load_template
+from tests.handlers import load_handler
 from tests.s3 import BUCKET, PYRAMIDS, Killed, b64
 from vsv import aws as clients
 from vsv import errors
@@ -771,7 +772,7 @@ def storage(images_in, tmp_path) -> Storage:
 @pytest.fixture
 def imported(world, generated):
     """An imported slide's file name and version."""
-    world.bring_in(world.scan(generated, "day 1/scan.svs"))
+    world.has_imported(generated, "day 1/scan.svs")
     path = world.storage.root / "day 1" / "scan.svs"
     return "day 1/scan.svs", FileVersion.of(path)
 

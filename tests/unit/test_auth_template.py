@@ -3,7 +3,8 @@
 import pytest
 
 from tests.cloudformation import references, resolved
-from tests.conftest import ROOT, load_handler
+from tests.conftest import ROOT
+from tests.handlers import load_handler
 
 REQUIRED = {
     "DomainPrefix": "vsv-test",

@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lint.permissions import roles
-from tests.conftest import ROOT, load_handler, load_template
+from tests.conftest import ROOT, load_template
+from tests.handlers import load_handler
 from vsv import aws as clients
 from vsv.bucket import ImageBucket
 from vsv.deepzoom import TileAddress

@@ -12,7 +12,8 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from local.cdr import BASIC, SCHEMA, VALIDATOR, CdrServer
-from tests.conftest import ROOT, load_handler, load_template
+from tests.conftest import ROOT, load_template
+from tests.handlers import load_handler
 from tests.serving import wait_for
 from vsv.cdr import client as cdr_client
 from vsv.cdr import delivery, edited_after_sending, idempotency_key, payload

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.conftest import ROOT, load_handler, load_template
+from tests.conftest import ROOT, load_template
+from tests.handlers import load_handler
 
 PERSON = {"cognito:username": "ann", "cognito:groups": "Technicians", "token_use": "id"}
 MACHINE = {"scope": "vsv/import", "token_use": "access"}

@@ -1,8 +1,10 @@
 """`make deploy`: what it tells SAM, in which order, and how it goes on after a failure."""
 
+import copy
 import json
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
@@ -10,12 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samcli.cli.context import Context
 from samcli.cli.types import CfnParameterOverridesType
+from samcli.commands._utils import template
 from samcli.commands.deploy.command import cli as sam_deploy
 
 from deployment import account, deploy, pages, parameters
 from deployment.deploy import Deployment, Request, read_request
 from deployment.errors import DeploymentError
 from tests.conftest import ROOT
+
+# SAM reads the template twice for each command, which takes longer than all else here.
+_parsed = cache(template.yaml_parse)
+template.yaml_parse = lambda text: copy.deepcopy(_parsed(text))
 
 MAIN = parameters.declared(ROOT / "main.template.yaml")
 VIEWER = "https://d111111abcdef8.cloudfront.net/"

@@ -19,7 +19,8 @@ from PIL import Image
 
 from local.appsync import load_schema
 from tests import svs
-from tests.conftest import ROOT, load_handler, load_template
+from tests.conftest import ROOT, load_template
+from tests.handlers import load_handler
 from vsv import aws
 from vsv.catalogue import record
 from vsv.catalogue.listings import _to_token

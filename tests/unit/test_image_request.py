@@ -9,7 +9,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from tests.conftest import load_handler
+from tests.handlers import load_handler
 from tests.pixels import decoded, psnr
 from vsv.deepzoom import TileAddress
 from vsv.errors import NotRendered
@@ -206,7 +206,7 @@ def test_what_nobody_foresaw_tells_nothing(get, storage, monkeypatch):
 @pytest.fixture
 def imported(world, real):
     """The slide, imported under another file name than its ID."""
-    world.bring_in(world.scan(real, "day 1/scan.svs"))
+    world.has_imported(real, "day 1/scan.svs")
     return world
 
 

@@ -437,13 +437,13 @@ def test_what_may_pass_is_tried_again_less_and_less_often(world, slide_like, err
     request = world.scan(slide_like("7"), "x.svs")
     failing(world, request, error)
     started = []
-    for minute in range(0, 200, 5):
+    for minute in range(0, 200, 10):
         before = len(world.workflow.started)
         world.call(request)
         world.workflow.proceed()
         if len(world.workflow.started) > before:
             started.append(minute)
-        world.ahead_s += 300
+        world.ahead_s += 600
     waits = [after - before for before, after in pairwise(started)]
     assert 5 <= len(started) <= 8
     assert waits == sorted(waits)

@@ -7,7 +7,7 @@ import pytest
 import urllib3
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from tests.conftest import load_handler
+from tests.handlers import load_handler
 
 
 @pytest.fixture

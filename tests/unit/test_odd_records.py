@@ -14,7 +14,8 @@ from graphql import (
 )
 
 from local.appsync import load_schema
-from tests.conftest import ROOT, load_handler
+from tests.conftest import ROOT
+from tests.handlers import load_handler
 from vsv import graphql
 from vsv.aws import to_json
 from vsv.catalogue import IdSource, id_source, instant, record

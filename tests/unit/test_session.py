@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from local.cookies import CookieVerifier
-from tests.conftest import load_handler
+from tests.handlers import load_handler
 from vsv.session import ENDED, SESSION_S, Sessions
 
 NOW = 1_800_000_000

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.conftest import ROOT, load_handler
+from tests.conftest import ROOT
+from tests.handlers import load_handler
 from vsv.deepzoom import TileAddress
 from vsv.errors import NotFound
 from vsv.files import read_note, write_note
@@ -74,7 +75,7 @@ def shown(handler, path):
 @pytest.fixture
 def imported(world, generated):
     """An imported slide: levels 12, 10 and 8 are its own. Its ImageID."""
-    world.bring_in(world.scan(generated, "day 1/scan.svs"))
+    world.has_imported(generated, "day 1/scan.svs")
     return "204711"
 
 

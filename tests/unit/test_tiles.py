@@ -31,15 +31,15 @@ def decoded(data: bytes) -> Image.Image:
 # Sizes chosen so that levels are short by a pixel, that tiles are a pixel wide, and that the slide
 # is smaller than a tile.
 SHAPES = {
-    "floored": {"size": (2309, 1543), "rounding": "floor"},
-    "ceiled": {"size": (2309, 1543), "rounding": "ceil"},
+    "floored": {"size": (1157, 773), "rounding": "floor"},
+    "ceiled": {"size": (1157, 773), "rounding": "ceil"},
     "one pixel over": {"size": (1025, 769), "rounding": "floor"},
     "smaller than a tile": {"size": (131, 67), "rounding": "floor"},
     "one level": {"size": (700, 1300), "downsamples": (1,)},
     "240 RGB": {"size": (1211, 1303), "tile": (240, 240), "colors": "RGB"},
     "tiles not square": {"size": (1025, 900), "tile": (256, 128)},
-    "JPEG 2000 RGB": {"size": (1025, 769), "jpeg2000": "RGB"},
-    "JPEG 2000 YCbCr": {"size": (1025, 769), "jpeg2000": "YCbCr", "subsampling": (2, 1)},
+    "JPEG 2000 RGB": {"size": (513, 449), "jpeg2000": "RGB"},
+    "JPEG 2000 YCbCr": {"size": (513, 449), "jpeg2000": "YCbCr", "subsampling": (2, 1)},
     "BigTIFF, big-endian": {"size": (600, 500), "bigtiff": True, "byteorder": ">"},
 }
 
@@ -86,7 +86,7 @@ def test_every_level_is_the_box_filtered_slide_up_to_the_last_column_and_row(sli
         assert ours.size == expected.shape[1::-1] == size
         # A column of white, of black or of padding would fall far below this.
         for part in (np.s_[:, :], np.s_[:, -1], np.s_[-1, :]):
-            assert psnr(np.asarray(ours)[part], expected[part]) > 25, (downsample, part)
+            assert psnr(np.asarray(ours)[part], expected[part]) > 20, (downsample, part)
 
 
 @settings(max_examples=60)

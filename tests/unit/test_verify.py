@@ -11,7 +11,8 @@ from PIL import Image
 
 from lint.permissions import roles
 from local.samples import generated_slide
-from tests.conftest import ROOT, load_handler, load_template
+from tests.conftest import ROOT, load_template
+from tests.handlers import load_handler
 from tests.unit.test_import import spoil
 from vsv import aws as clients
 from vsv import verify as module
@@ -70,7 +71,7 @@ class Subject:
 @pytest.fixture
 def subject(world, generated):
     """Levels 12, 10 and 8 are the slide's own, those between are rendered."""
-    world.bring_in(world.scan(generated, "day 1/x.svs"))
+    world.has_imported(generated, "day 1/x.svs")
     return Subject(world)
 
 
@@ -107,7 +108,7 @@ def test_what_was_just_imported_is_sound_and_is_not_touched(world, generated, le
 
 
 def test_a_slide_of_one_level_is_sound(world, real):
-    answer = world.bring_in(world.scan(real, "x.svs"))
+    answer = world.has_imported(real, "x.svs")
     assert Subject(world, answer.image_id).verify() == ([], 0)
 
 
@@ -399,7 +400,7 @@ def test_of_what_was_no_slide_its_reason_is_told(world, tmp_path):
 
 
 def test_a_slide_whose_tag_is_another_slides_is_sound(world, real, tmp_path):
-    world.bring_in(world.scan(real, "x.svs"))
+    world.has_imported(real, "x.svs")
     other = generated_slide(
         tmp_path / "y.svs", real, size=(300, 200), properties={"ImageID": "1004486"}
     )
