@@ -3,6 +3,7 @@
 import io
 import struct
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -82,13 +83,22 @@ def write(path: Path, pages: list[Page]) -> Path:
 
 def tissue(slide: Path, size: tuple[int, int], offset: int = 0) -> np.ndarray:
     """Pixels of the slide, mirrored as often as it takes."""
+    pixels = _scan(slide)
+    height, width = pixels.shape[:2]
+    cols = _mirrored(np.arange(size[0]) + offset, width)
+    rows = _mirrored(np.arange(size[1]), height)
+    return np.ascontiguousarray(pixels[rows[:, None], cols])
+
+
+def _mirrored(places: np.ndarray, length: int) -> np.ndarray:
+    places = places % (2 * length)
+    return np.minimum(places, 2 * length - 1 - places)
+
+
+@cache
+def _scan(slide: Path) -> np.ndarray:
     with openslide.OpenSlide(slide) as scan:
-        pixels = np.asarray(scan.read_region((0, 0), 0, scan.dimensions).convert("RGB"))
-    pixels = np.concatenate([pixels, pixels[:, ::-1]], 1)
-    pixels = np.concatenate([pixels, pixels[::-1]], 0)
-    cols = (np.arange(size[0]) + offset) % pixels.shape[1]
-    rows = np.arange(size[1]) % pixels.shape[0]
-    return np.ascontiguousarray(pixels[rows][:, cols])
+        return np.asarray(scan.read_region((0, 0), 0, scan.dimensions).convert("RGB"))
 
 
 def tiles(pixels: np.ndarray, tile: int = 256) -> list[np.ndarray]:

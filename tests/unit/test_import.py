@@ -304,7 +304,7 @@ def test_a_transfer_that_brings_nothing_is_tried_less_and_less_often(world, real
     request = world.scan(real, "x.svs")
     (world.scanner / "x.svs").unlink()
     started = []
-    for minute in range(0, 60 * 5):
+    for minute in range(190):
         before = len(world.datasync.executions)
         answer = world.call(request)
         assert answer.state is ImportState.TRANSFERRING
@@ -316,7 +316,7 @@ def test_a_transfer_that_brings_nothing_is_tried_less_and_less_often(world, real
             assert answer.detail.endswith("the next attempt is in 12 min")
         world.datasync.proceed(status)
         world.clock += 60
-    assert started == [0, 1, 2, 4, 8, 16, 32, 64, 124, 184, 244]
+    assert started == [0, 1, 2, 4, 8, 16, 32, 64, 124, 184]
 
 
 def test_another_file_of_the_name_is_not_made_to_wait(world, real, slide_like):
