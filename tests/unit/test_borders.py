@@ -15,7 +15,7 @@ LAYERS = [
     {"failures"},
     {"deepzoom", "slides", "aws", "label", "logs", "people", "review", "session"},
     {"index", "files", "settings", "catalogue", "pixels"},
-    {"stores", "cdr"},
+    {"stores", "cdr", "same_ids"},
     {"bucket"},
     {"storage"},
     {"tiles", "shelf", "pyramid", "archive"},
