@@ -106,7 +106,11 @@ class NewExecution:
 
 
 def transfers(now, row=None):
-    rows = SimpleNamespace(get_item=lambda **_: {"Item": row} if row else {})
+    def get_item(*, Key, ConsistentRead):
+        assert ConsistentRead, "a call that comes a moment later sees what this one has begun"
+        return {"Item": row} if row else {}
+
+    rows = SimpleNamespace(get_item=get_item)
     return Transfers(rows, NewExecution(), "arn:task", now=lambda: now)
 
 
@@ -301,3 +305,67 @@ def test_a_jobs_name_is_of_its_bytes_and_its_generation():
 )
 def test_a_time_to_wait_is_told_in_words(seconds, words):
     assert _in_words(seconds) == words
+
+
+class Rows:
+    """The table of transfers: what is written to it, unless another call was first."""
+
+    class Refused(Exception):
+        pass
+
+    def __init__(self, *, refuses=False):
+        exceptions = SimpleNamespace(ConditionalCheckFailedException=self.Refused)
+        self.meta = SimpleNamespace(client=SimpleNamespace(exceptions=exceptions))
+        self.refuses = refuses
+        self.written = []
+
+    def put_item(self, *, Item, ConditionExpression):
+        self._write(Item)
+
+    def update_item(self, *, Key, ExpressionAttributeValues, **_):
+        self._write({**Key, **ExpressionAttributeValues})
+
+    def _write(self, item):
+        if self.refuses:
+            raise self.Refused
+        self.written.append(item)
+
+
+def test_a_transfer_that_is_started_is_noted_for_a_week():
+    started = []
+
+    def start_task_execution(**call):
+        started.append(call)
+        return {"TaskExecutionArn": "arn:execution"}
+
+    datasync = SimpleNamespace(start_task_execution=start_task_execution)
+    seen = TransferStatus(TransferState.FAILED, {"Size": 7, "ClaimedAt": "1", "Attempts": 2})
+    rows = Rows()
+    assert Transfers(rows, datasync, "arn:task", now=lambda: 1000.5).start("a|b*.svs", 7, seen)
+    assert rows.written == [
+        {
+            "Filename": "a|b*.svs",
+            "Size": 7,
+            "Attempts": 3,
+            "ClaimedAt": "1000.5",
+            "ExpiresAt": 1000 + 7 * 24 * HOUR_S,
+        },
+        {"Filename": "a|b*.svs", ":arn": "arn:execution"},
+    ]
+    include = {"FilterType": "SIMPLE_PATTERN", "Value": r"/a\|b\*.svs"}
+    assert started == [{"TaskArn": "arn:task", "Includes": [include]}]
+    late = Transfers(Rows(refuses=True), datasync, "arn:task", now=lambda: 1000.5)
+    assert not late.start("a|b*.svs", 7, seen)
+    assert len(started) == 1, "another call was first"
+
+
+def test_attempts_are_forgotten_once_the_file_has_come():
+    seen = TransferStatus(TransferState.DONE, {"Size": 7, "ClaimedAt": "1", "Attempts": 2})
+    rows = Rows()
+    transfers = Transfers(rows, None, "arn:task")
+    transfers.forget_attempts("x.svs", seen)
+    assert rows.written == [{"Filename": "x.svs", ":none": 0}]
+    for nothing in ({"Size": 7, "ClaimedAt": "1", "Attempts": 0}, None):
+        transfers.forget_attempts("x.svs", TransferStatus(TransferState.DONE, nothing))
+    assert len(rows.written) == 1
+    Transfers(Rows(refuses=True), None, "arn:task").forget_attempts("x.svs", seen)

@@ -13,12 +13,12 @@ from tests.s3 import BUCKET, Killed
 from vsv.archive import Archive
 from vsv.catalogue import Listings
 from vsv.deepzoom import TileAddress
-from vsv.errors import Archived, NotFound, Unavailable
+from vsv.errors import Archived, Conflict, NotFound, Unavailable
 from vsv.images import Images, TileOptions
 from vsv.imports.request import ImportRequest, ImportState
 from vsv.removal import desk as desk_module
 from vsv.removal.desk import RemovalDesk
-from vsv.removal.request import RemovalRequest
+from vsv.removal.request import NamedImage, Operation, RemovalRequest
 from vsv.removal.steps import Remover
 
 
@@ -445,3 +445,72 @@ def test_an_image_id_that_no_key_can_be_is_told(handler, image_id):
     body = {"Operation": "DELETE", "Images": [{"ImageID": image_id}]}
     status, problem = call(handler, body, TECHNICIAN)
     assert (status, problem["detail"]) == (400, "ImageID must be a text of 1 to 1024 bytes")
+
+
+# What is refused, slide by slide
+IMPORTED_SLIDE = {"ImageID": "1", "Filename": "x.svs", "ImportStatus": "IMPORTED", "Status": "NEW"}
+
+
+def under_way(operation, state="REQUESTED"):
+    return {"Removal": {"Operation": operation, "State": state}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "operation", "reason"),
+    [
+        ({"Status": "DELETED"}, "TRANSFER", "is deleted"),
+        ({"Status": "DELETED"}, "RESTORE", "is deleted"),
+        ({"ImportStatus": "IMPORTING"}, "DELETE", "is being imported"),
+        ({"ImportStatus": "IMPORTING"}, "TRANSFER", "is being imported"),
+        ({"ImportStatus": "FAILED"}, "TRANSFER", "cannot be archived"),
+        ({}, "RESTORE", "is not archived"),
+        (under_way("DELETE"), "TRANSFER", "DELETE of the slide is not done"),
+        (under_way("TRANSFER"), "DELETE", "TRANSFER of the slide is not done"),
+        (under_way("TRANSFER", "FAILED"), "RESTORE", "TRANSFER of the slide is not done"),
+    ],
+)
+def test_a_request_that_makes_no_sense_changes_nothing_and_says_why(changes, operation, reason):
+    record = {**IMPORTED_SLIDE, **changes}
+    with pytest.raises(Conflict, match=reason):
+        desk_module._noted(record, Operation(operation), NamedImage("1"), "ada")
+
+
+@pytest.mark.parametrize(
+    ("changes", "operation"),
+    [
+        ({}, "DELETE"),
+        ({}, "TRANSFER"),
+        ({"ImportStatus": "FAILED"}, "DELETE"),
+        ({"Status": "TRANSFERRED"}, "RESTORE"),
+        ({"Status": "TRANSFERRED"}, "DELETE"),
+        (under_way("TRANSFER", "FAILED"), "TRANSFER"),
+        (under_way("TRANSFER", "FAILED"), "DELETE"),
+        (
+            {
+                "ImportStatus": "IMPORTING",
+                "Status": "TRANSFERRED",
+                **under_way("RESTORE", "FAILED"),
+            },
+            "RESTORE",
+        ),
+    ],
+)
+def test_a_request_is_noted_with_who_made_it(changes, operation):
+    record = {**IMPORTED_SLIDE, **changes}
+    noted = desk_module._noted(record, Operation(operation), NamedImage("1", "x.svs"), "ada")
+    removal = noted.pop("Removal")
+    assert removal.pop("At")
+    assert removal == {"Operation": operation, "State": "REQUESTED", "By": "ada"}
+    record.pop("Removal", None)
+    assert noted == record
+    again = {**noted, **under_way(operation)}
+    assert desk_module._noted(again, Operation(operation), NamedImage("1"), "eve") is again
+
+
+@pytest.mark.parametrize(
+    ("changes", "operation"),
+    [({"Status": "DELETED"}, "DELETE"), ({"Status": "TRANSFERRED"}, "TRANSFER")],
+)
+def test_what_is_done_is_not_asked_for_again(changes, operation):
+    record = {**IMPORTED_SLIDE, **changes}
+    assert desk_module._noted(record, Operation(operation), NamedImage("1"), "ada") is record
