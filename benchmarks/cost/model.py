@@ -67,7 +67,7 @@ CALL_READ_UNITS: Final = 8
 # Calls of /ImportSlide for one slide, one a minute; seconds of it and of CheckFile. Assumptions.
 _CALL_S: Final = 0.2
 _MINUTE_S: Final = 60
-# Lambda's three lines of each call. Metrics are counted where something ends, and are too few to count.
+# Lambda's three lines of each call. Metrics count what has ended: too few to matter here.
 _LOG_BYTES: Final = 330
 
 

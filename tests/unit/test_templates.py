@@ -216,6 +216,28 @@ def test_the_endpoints_let_through_what_functions_in_the_vpc_do():
         assert {each for each in wanted if each.startswith(service)} <= set(statement["Action"])
 
 
+@pytest.mark.parametrize("existing", [{}, {"ExistingVpcId": "vpc-1", "ExistingSubnetIds": "a,b"}])
+def test_functions_may_reach_x_ray_where_it_has_an_endpoint(existing):
+    def network(endpoint):
+        path = ROOT / "templates" / "vpc.template.yaml"
+        given = {"LookUpArn": "arn", "XRayEndpoint": endpoint, **existing}
+        resources = resolved(path, **given)["Resources"]
+        return {name: each["Properties"] for name, each in resources.items() if "Traces" in name}
+
+    assert network("false") == {}
+    made = network("true")
+    endpoint, there = made["TracesEndpoint"], {"Ref": "TracesSecurityGroup"}
+    assert len(endpoint["SubnetIds"]) == 2
+    assert endpoint["SecurityGroupIds"] == [there]
+    assert made["TracesToEndpoint"]["DestinationSecurityGroupId"] == there
+    assert made["TracesToEndpoint"]["GroupId"] == {"Ref": "FunctionSecurityGroup"}
+    assert made["TracesFromFunctions"]["GroupId"] == there
+    assert made["TracesFromFunctions"]["SourceSecurityGroupId"] == {"Ref": "FunctionSecurityGroup"}
+    (allowed,) = endpoint["PolicyDocument"]["Statement"]
+    run = FUNC["RunPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert allowed["Action"] in [each["Action"] for each in run]
+
+
 def test_the_workflow_may_call_the_functions_that_it_calls_and_no_others():
     machine = FUNC["ImportSlideStateMachine"]["Properties"]
     definition = (ROOT / machine["DefinitionUri"]).read_text()
