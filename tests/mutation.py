@@ -54,7 +54,7 @@ TESTS = {
     "slides.decoding": ["field_slides", "tiles"],
     "slides.fallback": ["field_slides", "tiles"],
     "slides.file": ["tile_index", "tiles"],
-    "slides.index": ["tile_index"],
+    "slides.index": ["tile_index", "field_slides"],
     "slides.jpeg": ["jpeg", "field_slides", "tiles"],
     "slides.jpeg2000": ["jpeg2000"],
     "slides.level": ["levels", "tiles", "field_slides"],

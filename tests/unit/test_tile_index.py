@@ -335,6 +335,20 @@ def test_a_block_survives_its_way_through_text(filename, offset, length, crc32):
     assert not again.passes_through(8, 6)
 
 
+def test_a_tile_taken_out_of_a_block_leaves_all_others_where_they_are():
+    image = TiledImage(2309, 1543, 256, 256, 7, 2, b"")
+    facts = {"filename": "x.svs", "version": FileVersion(1, 2), "passes_through": True}
+    block = TileBlock.of(
+        image, lambda col, row: TileEntry(100 * row + col, 7), (0, 0), imported=False, **facts
+    )
+    without = block.without(3, 2)
+    for row in range(7):
+        for col in range(10):
+            expected = TileEntry(0, 0) if (col, row) == (3, 2) else TileEntry(100 * row + col, 7)
+            assert without.entry(col, row) == expected, (col, row)
+    assert not without.passes_through(3, 2)
+
+
 def test_what_does_not_fit_a_block_is_not_indexed():
     image = TiledImage(100, 100, 256, 256, 7, 2, b"")
     for entry in (TileEntry(2**40, 1), TileEntry(0, 2**24)):
