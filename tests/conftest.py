@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from threading import RLock
 
 import boto3
 import botocore.session
@@ -15,6 +16,7 @@ import hypothesis
 import pytest
 import yaml
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.serialize import JSONSerializer
 from playwright.sync_api import expect, sync_playwright
 
@@ -70,6 +72,18 @@ def _as_it_is(self, serialized, value, shape, key) -> None:
 
 
 JSONSerializer._serialize_type_structure = _as_it_is
+
+# AWS takes requests one after another where it matters. Moto takes all at once, and loses some.
+_one_at_a_time = RLock()
+_process = BotocoreStubber.process_request
+
+
+def _process_alone(self, request):
+    with _one_at_a_time:
+        return _process(self, request)
+
+
+BotocoreStubber.process_request = _process_alone
 
 
 @pytest.fixture(autouse=True, scope="module")

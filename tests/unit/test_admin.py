@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
+from types import SimpleNamespace
 
 import boto3
 import botocore.loaders
@@ -22,7 +23,7 @@ from botocore.exceptions import ClientError
 from local.samples import generated_slide
 from tests.conftest import ROOT, dynamodb
 from tests.handlers import load_handler
-from vsv.admin import cli, deployment, main, watch
+from vsv.admin import cli, deployment, intake, main, watch
 from vsv.admin.deployment import Deployment
 from vsv.admin.export import COLUMNS
 from vsv.admin.progress import Bars
@@ -98,11 +99,17 @@ class FakeExecutions:
         return Execution("SUCCEEDED") if job.name in self.workflow.started else None
 
 
+def sleeping(monkeypatch, wait):
+    """Have the command wait in this way. Other threads of the process sleep as ever."""
+    for module in (intake, watch):
+        monkeypatch.setattr(module, "time", SimpleNamespace(sleep=wait))
+
+
 @pytest.fixture
 def executions(world, monkeypatch):
     """While the command waits, imports proceed."""
     fake = FakeExecutions(world.workflow)
-    monkeypatch.setattr(watch.time, "sleep", lambda _: world.workflow.proceed())
+    sleeping(monkeypatch, lambda _: world.workflow.proceed())
     monkeypatch.setattr(cli, "StepFunctions", lambda *_: world.workflow)
     monkeypatch.setattr(cli, "StateMachine", lambda *_: fake)
     return fake
@@ -189,7 +196,7 @@ def test_a_retry_that_fails_again_says_why(admin, world, executions, failed):
 def test_an_import_that_was_stopped_from_outside_is_no_success(
     admin, world, executions, failed, monkeypatch
 ):
-    monkeypatch.setattr(watch.time, "sleep", lambda _: world.workflow.kill())
+    sleeping(monkeypatch, lambda _: world.workflow.kill())
     job = ImportJob.again(world.catalogue.get(failed))
     executions.told[job.name] = Execution("ABORTED")
     code, _, err = admin("retry", failed)
@@ -200,7 +207,7 @@ def test_an_import_that_was_stopped_from_outside_is_no_success(
 def test_a_failure_that_left_no_trace_on_this_record_is_told_by_the_execution(
     admin, world, executions, failed, monkeypatch
 ):
-    monkeypatch.setattr(watch.time, "sleep", lambda _: world.workflow.kill())
+    sleeping(monkeypatch, lambda _: world.workflow.kill())
     job = ImportJob.again(world.catalogue.get(failed))
     executions.told[job.name] = Execution("FAILED", "ImageID 204711 belongs to another slide")
     assert "belongs to another slide" in admin("retry", failed)[2][0]
@@ -273,7 +280,7 @@ def test_so_many_slides_at_once_and_no_more(admin, world, executions, monkeypatc
         waits.append(len(world.workflow.running))
         world.workflow.running.clear()
 
-    monkeypatch.setattr(watch.time, "sleep", wait)
+    sleeping(monkeypatch, wait)
     admin("retry", "--all", "--at-once", "2")
     assert waits == [2, 2, 1]
 
@@ -323,7 +330,7 @@ def test_interrupted_it_says_that_imports_go_on(admin, world, executions, failed
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(watch.time, "sleep", interrupt)
+    sleeping(monkeypatch, interrupt)
     code, _, err = admin("retry", failed)
     assert (code, err) == (130, ["vsv-admin: interrupted; imports that were started go on"])
     assert len(world.workflow.running) == 1
@@ -435,7 +442,7 @@ def test_an_interrupted_intake_goes_on(admin, world, function, executions, put, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(watch.time, "sleep", interrupt)
+        sleeping(patch, interrupt)
         assert admin("take-in", "--min-age", "0", "--at-once", "2")[0] == 130
     stopped, running = world.workflow.running.values()
     world.importer.extract_metadata(stopped)
@@ -464,7 +471,7 @@ def test_so_many_imports_a_minute_and_so_many_in_all(admin, world, executions, p
         put(f"day 1/{number}.svs", "700007")
     put("0.svs", "700007")
     waits = []
-    monkeypatch.setattr(watch.time, "sleep", waits.append)
+    sleeping(monkeypatch, waits.append)
     where = ("--images-path", world.storage.root, "--folder", "day 1", "--min-age", "0")
     code, out, _ = admin("take-in", *where, "--no-wait", "--limit", "3", "--per-minute", "30")
     assert (code, waits) == (0, [2.0, 2.0])

@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from threading import Lock, Thread
+from threading import Thread
 from types import SimpleNamespace
 
 import boto3
@@ -14,7 +14,6 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.dynamodb.models import DynamoDBBackend
 
 from tests.handlers import load_handler
 from vsv import wiring
@@ -449,14 +448,6 @@ def test_edits_of_what_is_not_there_or_makes_no_sense(ask):
 @pytest.mark.usefixtures("slides")
 def test_of_many_edits_at_once_none_is_lost(ask, catalogue, tables, monkeypatch):
     """Each appends a letter to what it finds, so that a lost one would be missing."""
-    lock, transact = Lock(), DynamoDBBackend.transact_write_items
-
-    def isolated(*arguments):
-        # DynamoDB's transactions are; those of moto are not.
-        with lock:
-            return transact(*arguments)
-
-    monkeypatch.setattr(DynamoDBBackend, "transact_write_items", isolated)
     monkeypatch.setattr(table, "_PATIENCE_S", 3600)  # a busy machine takes its time
 
     def append(letter):

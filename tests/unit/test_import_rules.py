@@ -144,7 +144,7 @@ def test_a_transfer_that_nobody_knows_of_is_under_way_for_a_minute(started):
 
 
 def test_no_clock_makes_a_file_younger_than_new(monkeypatch):
-    monkeypatch.setattr(files_module.time, "time", lambda: 1000.0)
+    monkeypatch.setattr(files_module, "time", SimpleNamespace(time=lambda: 1000.0))
     assert quiet_s(SimpleNamespace(st_ctime=970.5)) == 29.5
     assert quiet_s(SimpleNamespace(st_ctime=1030.0)) == 0.0
 

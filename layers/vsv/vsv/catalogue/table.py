@@ -8,6 +8,7 @@ trace. Only the count of rendered tiles goes by without one.
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,7 +60,7 @@ class Catalogue:
         self.slides: Table = dynamodb.Table(slide_table)
         self._history_table = history_table
 
-    @property
+    @cached_property
     def _history(self) -> "Table":
         if self._history_table is None:
             raise ValueError("this catalogue was opened without its history")
