@@ -54,11 +54,23 @@ def test_what_follows_what_and_the_legal_ones_are_named(old, new):
             assert legal in str(refused.value).partition(";")[2]
 
 
+# Letters, marks and symbols by their categories, which show nothing.
+BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufe00\ufe0f"
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+def test_an_id_of_which_nothing_is_seen_is_refused(blank):
+    for text in (blank, f"S26-1{blank}"):
+        with pytest.raises(InvalidRequest, match="cannot be seen"):
+            edit(record(), SlideID=text)
+
+
 @given(st.text())
 def test_ids_are_trimmed_and_hold_nothing_unseen(text):
     stripped = unicodedata.normalize("NFC", text).strip()
     unseen = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
     seen = unseen.isdisjoint(unicodedata.category(char) for char in stripped)
+    seen &= not any(char in BLANKS for char in stripped)
     if seen and 1 <= len(stripped) <= 64:
         assert edit(record(), SlideID=text)["SlideID"] == stripped
     else:

@@ -37,6 +37,10 @@ _SET_BY: Final[Mapping[str, str]] = {
 _MAX_ID_CHARS: Final = 64
 # Unicode's categories of characters that nobody sees, or that change how others are seen.
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+# Blanks of other categories: fillers, joiners, variation selectors, Braille without a dot.
+_BLANK: Final = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+) | {chr(code) for code in range(0xFE00, 0xFE10)}
 _IDS: Final = ("SlideID", "CaseID")
 # Why a slide whose IdSource is NONE cannot be sent, and what to do.
 UNIDENTIFIED: Final = "nobody has read or typed the slide's IDs; type or confirm the slide ID first"
@@ -58,7 +62,7 @@ class IdPatterns:
             raise InvalidRequest(
                 f"{name} has {len(value)} characters, not 1 to {_MAX_ID_CHARS}; null removes it"
             )
-        if any(unicodedata.category(char) in _UNSEEN for char in value):
+        if any(char in _BLANK or unicodedata.category(char) in _UNSEEN for char in value):
             raise InvalidRequest(f"{name} holds a character that cannot be seen")
         pattern = self.slide_id if name == "SlideID" else self.case_id
         if pattern and not re.fullmatch(pattern, value):
