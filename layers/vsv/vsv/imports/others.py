@@ -53,14 +53,12 @@ class OtherSlides:
     def notes(self, job: ImportJob, tag: str | None) -> list[str]:
         """Say where the slide's ImageID comes from, and which other scans have its name."""
         found = []
-        if not tag:
-            found.append("the file has no ImageID: it is made of the file's name")
-        elif not is_url_safe(tag):
+        if tag and not is_url_safe(tag):
             found.append(
                 f"the ImageID {quoted(tag)} cannot be used in addresses: "
                 "the file's name stands for the ImageID"
             )
-        elif job.image_id != tag:
+        elif tag and job.image_id != tag:
             found.append(f"the ImageID {tag} is another slide's, too: this one has its own")
         return found + [_scanned(job.version, other) for other in self._scans(job)]
 
