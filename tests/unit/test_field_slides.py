@@ -20,6 +20,8 @@ from vsv.images import Images, TileOptions
 from vsv.index import default_pyramid, slide_levels
 from vsv.slides import Slide
 from vsv.slides.damage import DamagedTile
+from vsv.slides.decoding import decode
+from vsv.slides.index import TiledImage
 from vsv.slides.jpeg import standalone
 from vsv.storage import Storage
 from vsv.tiles import read_region, render_tile
@@ -323,8 +325,10 @@ def spoilt(real, break_tile):
     return full, pages
 
 
-def test_coarser_levels_are_not_trusted_above_an_empty_tile(real, tmp_path):
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
+def test_coarser_levels_are_not_trusted_above_an_empty_tile(order, real, tmp_path):
     full, pages = spoilt(real, lambda _: b"")
+    pages = [pages[number] for number in order]
     with Slide(svs.write(tmp_path / "slide.svs", pages), lambda _: None) as slide:
         for downsample in (4, 8, 16, 32):
             shown = np.asarray(
@@ -334,7 +338,16 @@ def test_coarser_levels_are_not_trusted_above_an_empty_tile(real, tmp_path):
         assert slide.notices == (
             "the scanner left 1 tile empty at 1/4 of the resolution; finer levels are shown there",
         )
-        assert slide.jpeg_tile(2, 0, 0) is None
+        assert slide.jpeg_tile(order.index(2), 0, 0) is None
+
+
+def test_an_empty_tile_of_the_finest_level_is_told_truly(real, tmp_path):
+    pages = spoilt(real, lambda tile: tile)[1]
+    pages[0].chunks[9] = b""
+    with Slide(svs.write(tmp_path / "slide.svs", pages)) as slide:
+        assert slide.notices == (
+            "the scanner left 1 tile empty at 1/1 of the resolution; nothing is shown there",
+        )
 
 
 def test_a_scan_of_the_tissue_only_keeps_its_coarser_levels(real, tmp_path):
@@ -526,6 +539,49 @@ def test_an_image_that_is_too_large_is_told_by_its_size(size, tissue, tmp_path, 
         monkeypatch.setattr(Image, "frombytes", None)
         with pytest.raises(UnreadableSlide, match=f"has {size[0]} × {size[1]} pixels: too many"):
             slide.associated_image("thumbnail")
+
+
+@pytest.mark.parametrize(
+    ("size", "tile", "reason"),
+    [
+        ((400, 400), (16_384, 16_384), "tiles of 16384 × 16384 pixels: too many"),
+        ((1000, 1000), (1, 1), "1000000 tiles or strips are too many"),
+    ],
+)
+def test_an_image_in_senseless_tiles_is_told_by_them(size, tile, reason, tissue, tmp_path):
+    """One of a megabyte would take 2.9 GB when decoded, or a minute."""
+    count = -(-size[0] // tile[0]) * -(-size[1] // tile[1])
+    page = Page(size, [b"\xff"] * count, tile, APERIO + "label", tags={254: (4, 1)})
+    path = svs.write(tmp_path / "slide.svs", associated(tissue, page))
+    with Slide(path) as slide, pytest.raises(UnreadableSlide, match=reason):
+        slide.associated_image("label")
+
+
+def test_a_baseline_tile_of_thousands_of_scans_is_not_decoded(tissue):
+    """Each of them takes a decoder over the whole tile."""
+    tile = svs.jpeg(tissue[:256, :256])
+    bomb = tile[:-2] + tile[tile.index(b"\xff\xda") :][:14] * 1000 + tile[-2:]
+    image = TiledImage(256, 256, 256, 256, 7, 6, b"")
+    with pytest.raises(DamagedTile, match="more than 64 scans"):
+        decode(image, bomb, (256, 256))
+    assert decode(image, tile, (256, 256)).size == (256, 256)
+
+
+def test_packed_bits_that_unpack_to_nothing_are_not_unpacked():
+    image = TiledImage(256, 256, 256, 256, 32773, 2, b"")
+    with pytest.raises(DamagedTile, match="longer than its pixels can be"):
+        decode(image, b"\x80" * 2**24, (256, 256))
+
+
+@pytest.mark.parametrize("padding", [b"\0", b"\xff", b"\0" * 7])
+def test_tables_may_be_padded(padding, tissue):
+    """A byte after the end makes a field's length even."""
+    tile = svs.jpeg(tissue[:256, :256])
+    start, end = tile.index(b"\xff\xc4"), tile.index(b"\xff\xda")
+    tables = b"\xff\xd8" + tile[start:end] + b"\xff\xd9" + padding
+    stream, _ = standalone(tables, tile[:start] + tile[end:], (256, 256), "YCbCr")
+    padded, whole = (np.asarray(Image.open(io.BytesIO(each))) for each in (stream, tile))
+    assert (padded == whole).all()
 
 
 def test_images_that_openslide_would_refuse_the_file_for_are_read(tissue, tmp_path):

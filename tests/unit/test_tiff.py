@@ -77,6 +77,16 @@ def test_all_directories_together_have_no_more_entries_than_a_large_stack(tiff, 
         assert tiff([one] * 4, [one] * 7).directories
 
 
+def test_all_descriptions_together_have_a_bound(tiff, monkeypatch):
+    """Thousands of directories can share one text, which each has in memory."""
+    monkeypatch.setattr(tiff_module, "_MAX_KEPT_BYTES", 30)
+    shared = entries({DESCRIPTION: (ASCII, 11, VALUES)})
+    content = b"0123456789\0"
+    assert len(tiff(shared, shared, shared, content=content).directories) == 3
+    with pytest.raises(UnreadableSlide, match="more than 30 bytes"):
+        assert tiff(shared, shared, shared, shared, content=content).directories
+
+
 @pytest.mark.parametrize("tag", [TILE_OFFSETS, TILE_BYTE_COUNTS])
 def test_no_list_of_tiles_takes_more_than_32_mb(tiff, tag):
     file = tiff(entries({tag: (LONG, 8 * 2**20 + 1, VALUES)}))

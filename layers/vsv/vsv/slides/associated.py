@@ -11,7 +11,7 @@ from vsv.slides.decoding import decode
 from vsv.slides.file import SlideFile
 from vsv.slides.index import TiledImage
 from vsv.slides.jpeg import Frame
-from vsv.slides.pages import why_pixels_unsupported
+from vsv.slides.pages import MAX_TILE_PIXELS, why_pixels_unsupported
 from vsv.slides.tiff import Chunks, Directory
 
 __all__ = ["check_size", "read_image"]
@@ -21,6 +21,8 @@ _MAX_PIXELS: Final = 32 * 2**20
 # What a JPEG file can show.
 _MAX_SIDE: Final = 65_500
 _MAX_BYTES: Final = 256 * 2**20
+# Scanners write strips of 16 rows and more.
+_MAX_CHUNKS: Final = 2**14
 
 
 def check_size(name: str, width: int, height: int) -> None:
@@ -44,6 +46,9 @@ def read_image(
     if reason:
         raise UnreadableSlide(f"the {name} image cannot be read: {reason}")
     image = page.tiled_image
+    if page.is_tiled and image.tile_width * image.tile_height > MAX_TILE_PIXELS:
+        tile = f"{image.tile_width} × {image.tile_height} pixels"
+        raise UnreadableSlide(f"the {name} image has tiles of {tile}: too many")
     try:
         return _read(file, image, chunks_of(page), is_tiled=page.is_tiled)
     except DamagedTile as error:
@@ -55,6 +60,8 @@ def read_image(
 def _read(file: SlideFile, image: TiledImage, chunks: Chunks, *, is_tiled: bool) -> Image.Image:
     if sum(chunks.byte_counts) > _MAX_BYTES:
         raise UnreadableSlide("its data are too long")
+    if image.cols * image.rows > _MAX_CHUNKS:
+        raise UnreadableSlide(f"{image.cols * image.rows} tiles or strips are too many")
     picture = Image.new("RGB", (image.width, image.height))
     for number in range(image.cols * image.rows):
         row, col = divmod(number, image.cols)

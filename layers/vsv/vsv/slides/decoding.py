@@ -12,7 +12,7 @@ from PIL import Image, ImageChops
 from vsv.errors import UnreadableSlide
 from vsv.slides.damage import DamagedTile
 from vsv.slides.index import TiledImage
-from vsv.slides.jpeg import standalone
+from vsv.slides.jpeg import check_scans, standalone
 
 __all__ = ["decode"]
 
@@ -21,6 +21,7 @@ _LZW: Final = 5
 _DEFLATE: Final = frozenset({8, 32946})
 _WHITE_IS_ZERO: Final = 0
 _DIFFERENCES: Final = 2
+_MAX_PADDING: Final = 4096
 # Pillow's modes of raw pixels, by samples: grey, RGB, and RGB with one more, which is ignored.
 _RAW_MODES: Final = {1: "L", 3: "RGB", 4: "RGBX"}
 
@@ -44,6 +45,7 @@ def decode(image: TiledImage, data: bytes, size: tuple[int, int], shrink: int = 
 
 def _jpeg(image: TiledImage, data: bytes, size: tuple[int, int], shrink: int) -> Image.Image:
     stream, frame = standalone(image.jpeg_tables, data, size, image.color)
+    check_scans(stream)
     scale = shrink // 2 if shrink > 1 and frame.has_subsampled_chroma else shrink
     try:
         # What Image.open would bring is not needed, and takes a quarter of the time.
@@ -96,6 +98,8 @@ def _decompressed(compression: int, data: bytes, length: int) -> bytes:
 
 def _unpack_bits(data: bytes, length: int) -> bytes:
     """Return PackBits-compressed bytes. Source: TIFF 6.0, section 9."""
+    if len(data) > 2 * length + _MAX_PADDING:
+        raise DamagedTile("is damaged: its data are longer than its pixels can be")
     pixels, at = bytearray(), 0
     while at + 1 < len(data) and len(pixels) < length:
         count = data[at]

@@ -33,7 +33,7 @@ _REFUSED: Final = frozenset({0x00, 0x01, *range(0xC0, 0xDA)} - {*_FRAMES, _HUFFM
 _MAX_CACHED_HEADER_BYTES: Final = 4096
 # Encoders write about ten segments.
 _MAX_SEGMENTS: Final = 1000
-# Progressive encoders write about ten scans. A decoder goes over the whole image for each.
+# Encoders write about ten scans at most. A decoder goes over the whole image for each.
 _MAX_SCANS: Final = 64
 
 _JFIF: Final = b"JFIF\0"
@@ -109,9 +109,19 @@ def standalone(
     if not is_jpeg(data):
         raise DamagedTile("is damaged: it is not a JPEG stream")
     stream, frame = _through_cache(tables, data, size, color)
-    if frame.marker == _PROGRESSIVE and data.count(b"\xff\xda") > _MAX_SCANS:
-        raise DamagedTile(f"is damaged: a progressive JPEG stream of more than {_MAX_SCANS} scans")
+    if frame.marker == _PROGRESSIVE:
+        check_scans(stream)
     return stream, frame
+
+
+def check_scans(stream: bytes) -> None:
+    """Raise DamagedTile where there are more scans than any encoder writes.
+
+    That takes half as long as all else of a tile that is shown as it is, so that only those are
+    asked which are decoded here, or which viewers decode slowly.
+    """
+    if stream.count(b"\xff\xda") > _MAX_SCANS:
+        raise DamagedTile(f"is damaged: a JPEG stream of more than {_MAX_SCANS} scans")
 
 
 def _through_cache(
@@ -133,7 +143,7 @@ def _checked(
     tables: bytes, data: bytes, size: tuple[int, int] | None, color: Color | None
 ) -> tuple[bytes, Frame]:
     """Return the stream, or as much of it as there is in ``data``, and its frame."""
-    segments = tables.removeprefix(_SOI).removesuffix(_EOI)
+    segments = _segments(tables)
     stream = _SOI + (_adobe(color) if color == "RGB" else b"") + segments + data[2:]
     frame = Frame.read(stream)
     if size is not None and size != (frame.width, frame.height):
@@ -147,6 +157,14 @@ def _checked(
 
 
 _checked_header = lru_cache(maxsize=256)(_checked)
+
+
+def _segments(tables: bytes) -> bytes:
+    """Return the segments between the markers of start and end. Some pad what comes after it."""
+    at = 2
+    while tables[at : at + 1] == b"\xff" and tables[at : at + 2] != _EOI:
+        at += 2 + int.from_bytes(tables[at + 2 : at + 4], "big")
+    return tables[2:at] if tables[at : at + 2] == _EOI else tables.removeprefix(_SOI)
 
 
 def _read(data: bytes) -> Frame:

@@ -14,7 +14,7 @@ from vsv.slides.aperio import parse_properties
 from vsv.slides.level import whole_downsample
 from vsv.slides.tiff import Directory
 
-__all__ = ["ASSOCIATED_IMAGES", "Pages", "why_pixels_unsupported"]
+__all__ = ["ASSOCIATED_IMAGES", "MAX_TILE_PIXELS", "Pages", "why_pixels_unsupported"]
 
 ASSOCIATED_IMAGES: Final = ("label", "thumbnail", "macro")
 
@@ -24,7 +24,7 @@ _FOCUS: Final = "OffsetZ"
 _CHANNELS: Final = ("DisplayColor", "Dye")
 
 # Scanners write tiles of 240 to 1,024 pixels. A tile is decoded whole.
-_MAX_TILE_PIXELS: Final = 4 * 2**20
+MAX_TILE_PIXELS: Final = 4 * 2**20
 # 26 cm at 0.25 µm.
 _MAX_SIDE: Final = 2**20
 # White is zero, black is zero, RGB, YCbCr; or the file does not say.
@@ -103,7 +103,7 @@ def _why_unsupported(page: Directory) -> str | None:
         return f"an image of {page.width} × {page.height} pixels"
     if min(page.tile_width, page.tile_height) < 1:
         return "a tiled image with tiles of no size"
-    if page.tile_width * page.tile_height > _MAX_TILE_PIXELS:
+    if page.tile_width * page.tile_height > MAX_TILE_PIXELS:
         return f"tiles of {page.tile_width} × {page.tile_height} pixels are not supported"
     return None
 

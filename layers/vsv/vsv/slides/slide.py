@@ -299,12 +299,13 @@ class Slide:
 
     def _lose_empty(self) -> None:
         """Do so with tiles above those that the scanner left empty, and say so."""
-        for level in self.levels[:-1]:
+        for level in self.levels:
             empty = empty_tiles(level, self._chunks[level.index].byte_counts)
             if empty and self.lose(empty):
+                there = "finer levels are" if level.index else "nothing is"
                 self._notices.append(
                     f"the scanner left {len(empty)} tile{'s' * (len(empty) > 1)} empty at "
-                    f"1/{level.downsample} of the resolution; finer levels are shown there"
+                    f"1/{level.downsample} of the resolution; {there} shown there"
                 )
 
     def _made_thumbnail(self, name: str) -> Image.Image:

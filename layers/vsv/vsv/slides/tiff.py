@@ -71,6 +71,8 @@ _MAX_CHECKED_BYTES = 64 * 2**20
 # Scanners write a few hundred bytes.
 _MAX_DESCRIPTION_BYTES = 2**16
 _MAX_TABLES_BYTES = 2**14
+# Text and tables of all directories, which stay in memory.
+_MAX_KEPT_BYTES = 8 * 2**20
 # A directory and the values near it come with one read. (On EFS each read costs a millisecond.)
 _READ_AHEAD_BYTES: Final = 4096
 
@@ -181,7 +183,7 @@ class TiffFile:
         """
         found: list[Directory] = []
         seen: set[int] = set()
-        offset, entries = self._first_offset, 0
+        offset, entries, kept = self._first_offset, 0, 0
         while offset:
             if offset in seen:
                 raise UnreadableSlide("the TIFF directories lead in a circle")
@@ -192,7 +194,11 @@ class TiffFile:
                 raise UnreadableSlide(
                     f"TIFF directories of more than {_MAX_ENTRIES_OF_ALL} entries"
                 )
-            found.append(self._parse(fields))
+            directory = self._parse(fields)
+            kept += len(directory.description) + len(directory.jpeg_tables)
+            if kept > _MAX_KEPT_BYTES:
+                raise UnreadableSlide(f"TIFF descriptions of more than {_MAX_KEPT_BYTES} bytes")
+            found.append(directory)
         if not found:
             raise UnreadableSlide("a TIFF file without an image")
         return tuple(found)
