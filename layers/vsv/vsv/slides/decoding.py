@@ -21,7 +21,6 @@ _LZW: Final = 5
 _DEFLATE: Final = frozenset({8, 32946})
 _WHITE_IS_ZERO: Final = 0
 _DIFFERENCES: Final = 2
-_MAX_PADDING: Final = 4096
 # Pillow's modes of raw pixels, by samples: grey, RGB, and RGB with one more, which is ignored.
 _RAW_MODES: Final = {1: "L", 3: "RGB", 4: "RGBX"}
 
@@ -98,16 +97,7 @@ def _decompressed(compression: int, data: bytes, length: int) -> bytes:
 
 def _unpack_bits(data: bytes, length: int) -> bytes:
     """Return PackBits-compressed bytes. Source: TIFF 6.0, section 9."""
-    if len(data) > 2 * length + _MAX_PADDING:
-        raise DamagedTile("is damaged: its data are longer than its pixels can be")
-    pixels, at = bytearray(), 0
-    while at + 1 < len(data) and len(pixels) < length:
-        count = data[at]
-        if count < 128:
-            pixels += data[at + 1 : at + 2 + count]
-            at += 2 + count
-        else:
-            if count > 128:
-                pixels += data[at + 1 : at + 2] * (257 - count)
-            at += 2 if count > 128 else 1
-    return bytes(pixels[:length])
+    try:
+        return Image.frombytes("L", (length, 1), data, "packbits", "L").tobytes()
+    except ValueError as error:
+        raise DamagedTile("is damaged: it cannot be decompressed") from error
