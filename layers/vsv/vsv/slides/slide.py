@@ -2,8 +2,8 @@
 
 Tiles are read by their offsets and decoded here, so that every pixel is the scanner's own.
 (OpenSlide places a region by a rounded average downsample and then interpolates: on a level of
-downsample 4.0001 its pixels are blurred by up to half a pixel.) Compressions other than JPEG and
-JPEG 2000 go through OpenSlide.
+downsample 4.0001 its pixels are blurred by up to half a pixel.) Compressions other than JPEG,
+JPEG 2000 and the lossless ones go through OpenSlide.
 """
 
 import threading
