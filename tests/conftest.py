@@ -172,9 +172,9 @@ def load_template(path: Path) -> dict:
 @pytest.fixture
 def tables(aws) -> dict[str, str]:
     """The tables of templates/db.template.yaml, by logical ID."""
-    path = ROOT / "templates" / "db.template.yaml"
+    resources = load_template(ROOT / "templates" / "db.template.yaml")["Resources"]
     names = {}
-    for logical_id, resource in _read(path, path.stat().st_mtime_ns)["Resources"].items():
+    for logical_id, resource in resources.items():
         if resource["Type"] != "AWS::DynamoDB::Table":
             continue
         wanted = resource["Properties"]
