@@ -643,7 +643,7 @@ class Answer:
     def allows_removal_of(self, slide: Slide, sha256: object) -> bool:
         """Whether the local copy may go. Raises SlideError if the answer means another file.
 
-        ``sha256`` is the one that was sent, or None. An API that tells none goes by the rest.
+        ``sha256`` is the one that was sent, or None. One that was sent has to come back.
         """
         filename, size = self.fields.get("filename"), self.fields.get("size")
         if self.status != "IMPORTED" or (filename is None and size is None):
@@ -651,7 +651,9 @@ class Answer:
         if (filename, size) != (slide.name, slide.identity.size) or type(size) is not int:
             raise SlideError(f"kept: the answer is about {filename!r} of {size!r} bytes")
         answered = self.fields.get("sha256")
-        if sha256 is not None and answered is not None and answered != sha256:
+        if sha256 is not None and answered is None:
+            raise SlideError("kept: the answer does not name the SHA-256 of what was imported")
+        if sha256 is not None and answered != sha256:
             raise SlideError(f"kept: the answer is about bytes with the SHA-256 {answered!r}")
         return True
 

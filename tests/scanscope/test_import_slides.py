@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +36,8 @@ from tests.scanscope.workstation import (
 )
 
 BUSY = status("TRANSFERRING")
+# Fields of an answer that are not what was described.
+Changes = dict[str, Any]
 LONG_BEFORE = LONG_AGO - 1000
 
 
@@ -119,39 +123,69 @@ def test_without_a_hash_of_its_own_the_script_goes_by_name_and_size(
 
 def test_any_other_answer_keeps_the_file(station: Station, cloud: Cloud) -> None:
     """Only IMPORTED with exactly the name, size and hash that were sent allows the deletion."""
-    waiting = {
-        "imported, no word of deletion.svs": status("IMPORTED"),
-        "not yet.svs": status("IMPORTING", filename="not yet.svs", size=6),
-        "unknown status.svs": status("SPLENDID", filename="unknown status.svs", size=6),
+    sha256 = hashlib.sha256(b"tissue").hexdigest()
+    waiting: dict[str, Changes] = {
+        "imported, no word of deletion.svs": {"filename": None, "size": None},
+        "not yet.svs": {"status": "IMPORTING"},
+        "unknown status.svs": {"status": "SPLENDID"},
+        "status in lower case.svs": {"status": "imported"},
     }
-    wrong = {
-        "other name.svs": status("IMPORTED", filename="x.svs", size=6),
-        "other case.svs": status("IMPORTED", filename="Other case.svs", size=6),
-        "other size.svs": status("IMPORTED", filename="other size.svs", size=7),
-        "text size.svs": status("IMPORTED", filename="text size.svs", size="6"),
-        "float size.svs": status("IMPORTED", filename="float size.svs", size=6.0),
-        "no size.svs": status("IMPORTED", filename="no size.svs"),
-        "no name.svs": status("IMPORTED", size=6),
-        "other bytes.svs": status(
-            "IMPORTED", filename="other bytes.svs", size=6, sha256=hashlib.sha256(b"x").hexdigest()
-        ),
-        "number as hash.svs": status(
-            "IMPORTED", filename="number as hash.svs", size=6, sha256=int("7" * 60)
-        ),
-        "failed.svs": status("FAILED", filename="failed.svs", size=6),
-        "no status.svs": Reply({"filename": "no status.svs", "size": 6}),
-        "list.svs": Reply(b'["IMPORTED", "list.svs", 6]'),
-        "cut off.svs": Reply(b'{"status": "IMPORTED", "filename": "cut off.svs", "si'),
-        "202.svs": Reply({"status": "IMPORTED", "filename": "202.svs", "size": 6}, 202),
+    wrong: dict[str, Changes] = {
+        "other name.svs": {"filename": "x.svs"},
+        "other case.svs": {"filename": "Other case.svs"},
+        "name in a list.svs": {"filename": ["name in a list.svs"]},
+        "other size.svs": {"size": 7},
+        "text size.svs": {"size": "6"},
+        "float size.svs": {"size": 6.0},
+        "no size.svs": {"size": None},
+        "no name.svs": {"filename": None},
+        "no hash.svs": {"sha256": None},
+        "empty hash.svs": {"sha256": ""},
+        "hash in capitals.svs": {"sha256": sha256.upper()},
+        "hash with a blank.svs": {"sha256": sha256 + " "},
+        "half a hash.svs": {"sha256": sha256[:32]},
+        "other bytes.svs": {"sha256": hashlib.sha256(b"x").hexdigest()},
+        "number as hash.svs": {"sha256": int("7" * 60)},
+        "hash in a list.svs": {"sha256": [sha256]},
+        "true as hash.svs": {"sha256": True},
+        "failed.svs": {"status": "FAILED"},
+        "no status.svs": {"status": None},
     }
-    for name, answer in (waiting | wrong).items():
+
+    def answers(changes: Changes) -> Callable[[dict[str, Any]], Reply]:
+        """What is right but for the changes; None leaves a field out."""
+
+        def answer(described: dict[str, Any]) -> Reply:
+            fields = {"status": "IMPORTED", **described, **changes}
+            return Reply({name: value for name, value in fields.items() if value is not None})
+
+        return answer
+
+    for name, changes in (waiting | wrong).items():
+        cloud.script(name, answers(changes))
+    bodies = {
+        "null as hash.svs": lambda whole: whole.replace(b'"' + sha256.encode() + b'"', b"null"),
+        "list.svs": lambda whole: b"[%s]" % whole,
+        "cut off.svs": lambda whole: whole[:-1],
+        "not JSON.svs": lambda whole: b"IMPORTED",
+        "empty.svs": lambda whole: b"",
+        "202.svs": lambda whole: whole,
+    }
+    for name, body in bodies.items():
+        whole = {"status": "IMPORTED", "filename": name, "size": 6, "sha256": sha256}
+        code = 202 if name == "202.svs" else 200
+        cloud.script(name, Reply(body(json.dumps(whole).encode()), code))
+        wrong[name] = {}
+    for name in waiting | wrong:
         station.slide(name, b"tissue")
-        cloud.script(name, answer)
     finished = station.run()
     assert finished.code == 1
     assert station.files().keys() == waiting.keys() | wrong.keys()
     levels = {name: level for level, name in re.findall(r"(INFO|ERROR) (.*?\.svs): ", finished.log)}
     assert levels == dict.fromkeys(waiting, "INFO") | dict.fromkeys(wrong, "ERROR")
+    for name in ("no hash.svs", "null as hash.svs"):
+        reason = "kept: the answer does not name the SHA-256 of what was imported"
+        assert f"{name}: {reason}" in finished.log
 
 
 @pytest.mark.parametrize("how", ["rewritten", "replaced", "touched"])

@@ -37,8 +37,8 @@ def status(name: str, **fields: object) -> Reply:
 
 
 def imported(described: dict[str, Any]) -> Reply:
-    """The answer that allows the deletion."""
-    return status("IMPORTED", filename=described["filename"], size=described["size"])
+    """The answer that allows the deletion: it repeats what was described."""
+    return status("IMPORTED", **described)
 
 
 def problem(code: int, title: str, detail: str = "", **headers: str) -> Reply:
