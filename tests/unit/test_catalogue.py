@@ -303,6 +303,34 @@ class Meter:
         self.items += "Item" in parsed
 
 
+# Of the questions, those that find a few slides.
+FEW = [
+    ("searchSlides", {"Scanner": "SS1", "ScannedFrom": "2025-12-31T23:00:35Z"}, {37}),
+    ("searchSlides", {"Scanner": "SS1", "ScannedTo": "2025-12-31T23:00:05Z"}, {1, 4}),
+    ("searchSlides", {"ScannedFrom": "2025-12-31T23:00:38Z"}, {38, 39}),
+    ("searchSlides", {"SlideIDPrefix": "S-99995"}, {4}),
+    ("searchSlides", {"CaseIDPrefix": "S-99995"}, {4, 5}),
+    ("listSlides", {"filter": {"ScanDate": {"ge": "2025-12-31T23:00:38Z"}}}, {38, 39}),
+    ("listSlides", {"filter": {"ScanDate": {"le": "2025-12-31T23:00:01Z"}}}, {0, 1}),
+    ("listSlides", {"filter": {"SlideID": {"beginsWith": "S-99995"}}}, {4}),
+    ("listSlides", {"filter": {"SlideID": {"eq": "S-99995-A"}}}, {4}),
+    ("listSlides", {"filter": {"CaseID": {"eq": "S-99995"}}}, {4, 5}),
+    ("listSlides", {"filter": {"CaseID": {"beginsWith": "S-99995"}}}, {4, 5}),
+    ("listImportFailures", {}, {7, 17, 27, 37}),
+]
+
+
+@pytest.mark.usefixtures("slides")
+def test_a_question_looks_at_no_other_slides_than_it_finds(ask):
+    """Each slide is looked at twice: in the index, and as the table has it."""
+    meter = Meter(wiring.catalogue().slides.meta.client)
+    for field, arguments, found in FEW:
+        meter.items = 0
+        slides = ask(field, **arguments)["items"]
+        assert sorted(ids(slides)) == [f"i{number:05}" for number in sorted(found)], arguments
+        assert meter.items == 2 * len(found), arguments
+
+
 @pytest.mark.slow
 def test_what_a_question_costs_does_not_grow_with_the_catalogue(ask, catalogue):
     def costs():
@@ -415,6 +443,18 @@ def test_every_change_leaves_one_line_and_no_change_leaves_none(ask):
 
 
 @pytest.mark.usefixtures("slides")
+def test_what_was_written_a_moment_ago_is_read(ask):
+    reads = []
+    events = wiring.catalogue().slides.meta.client.meta.events
+    events.register("provide-client-params.dynamodb", lambda params, **_: reads.append(params))
+    ask("getSlide", ImageID="i00001")
+    ask("getSlides", ImageIDs=["i00001"])
+    ask("slideHistory", ImageID="i00001")
+    one, (many,), history = reads[0], reads[1]["RequestItems"].values(), reads[2]
+    assert all(read["ConsistentRead"] for read in (one, many, history))
+
+
+@pytest.mark.usefixtures("slides")
 def test_a_stale_edit_is_refused_with_the_current_record(ask):
     ask("updateSlide", input={"ImageID": "i00000", "SlideID": "S-1", "Version": 1})
     with pytest.raises(Refused, match="Conflict: .* 2 now, not 1") as refused:
@@ -476,7 +516,7 @@ def pauses(monkeypatch):
     waited = []
     clock = SimpleNamespace(sleep=waited.append, monotonic=lambda: sum(waited))
     monkeypatch.setattr(table, "time", clock)
-    monkeypatch.setattr(table, "random", SimpleNamespace(uniform=lambda low, high: high))
+    monkeypatch.setattr(table, "random", SimpleNamespace(uniform=lambda low, high: high - low))
     return waited
 
 
@@ -508,6 +548,26 @@ def test_a_change_that_comes_second_waits_longer_each_time_and_loses_nothing(cat
     assert pauses == pytest.approx([0.02, 0.04, 0.08, 0.16, 0.32, 0.5, 0.5])
     record = catalogue.get("i00000")
     assert (record["SlideID"], record["Note"]) == ("S-1", "somebody 7")
+
+
+def test_a_slides_first_version_is_1_whatever_attempt_makes_it(catalogue, pauses, monkeypatch):
+    client, busy = catalogue._dynamodb.meta.client, [True]
+    write = client.transact_write_items
+
+    def busy_at_first(**call):
+        if busy:
+            busy.clear()
+            reasons = [{"Code": "None"}, {"Code": "ThrottlingError"}]
+            error = {"Error": {"Code": "TransactionCanceledException"}}
+            raise ClientError({**error, "CancellationReasons": reasons}, "TransactWriteItems")
+        return write(**call)
+
+    monkeypatch.setattr(client, "transact_write_items", busy_at_first)
+    for image_id in ("a", "b"):
+        made = catalogue.change(image_id, "import", "IMPORT", lambda _: {"Filename": "x.svs"})
+        assert made["Version"] == 1
+        assert catalogue.get(image_id) == made
+    assert len(pauses) == 1
 
 
 @pytest.mark.usefixtures("slides")

@@ -266,6 +266,34 @@ def test_bytes_that_are_not_the_imported_ones_are_not_archived_and_not_lost(worl
     assert world.catalogue.get(slide)["Removal"]["State"] == "FAILED"
 
 
+def test_a_slide_whose_bytes_nobody_knows_is_not_archived(world, removals, slide):
+    world.catalogue.change(slide, "ann", "EDIT", lambda old: {**old, "Sha256": None})
+    removals.ask("TRANSFER", slide)
+    with pytest.raises(Conflict):
+        removals.work()
+    assert "no checksum" in world.catalogue.get(slide)["Removal"]["Error"]
+    assert removals.objects() == []
+
+
+def test_a_slide_whose_removal_is_taken_back_while_it_is_archived_stays(
+    world, removals, slide, monkeypatch
+):
+    store = removals.archive.store
+
+    def taken_back_meanwhile(*arguments):
+        world.catalogue.change(slide, "ann", "EDIT", lambda old: {**old, "Removal": None})
+        return store(*arguments)
+
+    monkeypatch.setattr(removals.archive, "store", taken_back_meanwhile)
+    removals.ask("TRANSFER", slide)
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        removals.work()
+    record = world.catalogue.get(slide)
+    assert record["Status"] == "GOOD"
+    assert not {"Archive", "Removal"} & record.keys()
+    assert (world.storage.root / "day 1/x.svs").exists()
+
+
 def test_a_restore_that_fails_says_why_and_the_slide_stays_in_the_archive(
     world, removals, slide, monkeypatch
 ):

@@ -1,0 +1,128 @@
+"""The catalogue's rules in values: prefixes, times, pages, tokens and filters at their limits."""
+
+import base64
+import json
+
+import pytest
+
+from vsv.catalogue import Search, SlideFilter, listings
+from vsv.errors import InvalidRequest
+
+SCAN = {
+    "SlideID": "S26-1-A",
+    "CaseID": "S26-1",
+    "Scanner": "SS1",
+    "ScannedAt": "2026-01-01T12:00:00.000+00:00",
+}
+NOON = "2026-01-01T13:00:00+01:00"
+LATER = "2026-01-01T12:00:00.001Z"
+
+
+def test_a_page_has_100_slides_unless_1_to_1000_are_asked_for():
+    assert listings._page_size(None) == 100
+    assert [listings._page_size(size) for size in (1, 1000)] == [1, 1000]
+    for size in (0, -1, 1001):
+        with pytest.raises(InvalidRequest, match=r"is not in 1\.\.1000"):
+            listings._page_size(size)
+
+
+@pytest.mark.parametrize("name", ["slide_id", "case_id", "scanner"])
+def test_what_a_search_begins_with_has_at_most_200_characters(name):
+    longest = "x" * 200
+    assert getattr(Search.parse(**{name: f" {longest}\n"}), name) == longest
+    with pytest.raises(InvalidRequest, match="at most 200 characters"):
+        Search.parse(**{name: longest + "x"})
+
+
+@pytest.mark.parametrize("nothing", [{}, {"slide_id": " "}, {"scanner": "", "scanned_to": ""}])
+def test_a_search_for_nothing_is_refused(nothing):
+    with pytest.raises(InvalidRequest, match="say what to look for"):
+        Search.parse(**nothing)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"slide_id": "S26-1"}, True),
+        ({"slide_id": "26-1"}, False),
+        ({"case_id": "S26"}, True),
+        ({"case_id": "S26-1-"}, False),
+        ({"scanner": "SS1"}, True),
+        ({"scanner": "SS"}, False),
+        ({"scanned_from": NOON}, True),
+        ({"scanned_to": NOON}, True),
+        ({"scanned_from": NOON, "scanned_to": NOON}, True),
+        ({"scanned_from": LATER}, False),
+        ({"scanned_to": "2026-01-01T11:59:59Z"}, False),
+        ({"slide_id": "S26", "case_id": "S27", "scanner": "SS1"}, False),
+        ({"slide_id": "S26", "scanner": "SS2", "scanned_to": NOON}, False),
+    ],
+)
+def test_a_slide_is_found_by_all_that_is_looked_for(wanted, found):
+    assert Search.parse(**wanted).finds(SCAN) is found
+
+
+@pytest.mark.parametrize("record", [{}, {"ScannedAt": "-"}])
+def test_a_slide_without_a_time_is_in_no_range_of_times(record):
+    for name in ("scanned_from", "scanned_to"):
+        assert not Search.parse(**{name: NOON}).finds(record)
+    assert Search(slide_id=None).finds(record)
+
+
+def token(**key):
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+
+
+def test_a_page_goes_on_where_the_last_one_ended():
+    legs = [Search(scanner="SS1").leg(), Search(slide_id="S").leg()]
+    place = {"Listed": "SLIDE", "SlideID": "S-1", "ImageID": "1"}
+    assert listings._position(None, legs) == (0, {})
+    assert listings._position(token(leg="1"), legs) == (1, {})
+    assert listings._position(listings._to_token({"leg": "1", **place}), legs) == (1, place)
+    for other in (
+        {"leg": "2"},
+        {"leg": "0", **place},  # of another index
+        {"leg": "1", "Listed": "SLIDE", "ImageID": "1"},
+        {"leg": "0" * 16},
+        {"leg": "²"},
+        {"leg": "-1"},
+        {"leg": 1},
+        {"leg": "1", **place, "ImageID": "\ud800"},
+        place,
+    ):
+        with pytest.raises(InvalidRequest, match="nextToken"):
+            listings._position(token(**other), legs)
+    assert listings._position(token(leg="0" * 15), legs) == (0, {})
+    assert listings._to_token({}) is listings._to_token(None) is None
+
+
+@pytest.mark.parametrize(
+    ("operator", "operand", "value", "passes"),
+    [
+        ("eq", "n/a", "n/a", True),
+        ("eq", "n/a", "unknown", False),
+        ("ne", "n/a", "unknown", True),
+        ("lt", "n/a", "unknown", False),
+        ("gt", "n/a", "unknown", True),
+        ("eq", "NaN", "NaN", True),
+        ("lt", "Infinity", "40", False),
+        ("eq", "40", "40.0", True),
+        ("lt", "9", "40", False),
+        ("between", ["5", "40"], "40.0", True),
+        ("between", ["40", "50"], "40.0", True),
+        ("between", ["41", "50"], "40.0", False),
+        ("eq", "n/a", "40", False),
+        ("gt", "n/a", "40", False),
+        ("ne", "n/a", "40", True),
+    ],
+)
+def test_magnifications_compare_as_numbers_where_they_are_such(operator, operand, value, passes):
+    wanted = SlideFilter.parse({"AppMag": {operator: operand}})
+    assert wanted.passes({"AppMag": value}) is passes
+
+
+def test_times_compare_whatever_their_zone():
+    wanted = SlideFilter.parse({"ScanDate": {"eq": NOON}})
+    assert wanted.passes({"ScanDate": "2026-01-01T12:00:00Z"})
+    assert not wanted.passes({"ScanDate": "2026-01-01T13:00:00Z"})
+    assert not wanted.passes({"ScanDate": "2026-01-01T12:00:00"}), "a time of no zone is a text"
