@@ -16,6 +16,12 @@ Span = tuple[int, int]
 
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 13: 4, 16: 8, 18: 8}
 _TABLES, _OFFSETS, _COUNTS = 347, (273, 324), (279, 325)
+# What may stand where a file should: a FIFO, a folder, a link in a circle.
+_NO_FILES: tuple[Callable[[Path], None], ...] = (
+    os.mkfifo,
+    os.mkdir,
+    lambda path: path.symlink_to(path.name),
+)
 _BOUNDARIES = (0, 1, 2, 7, 8, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 
 
@@ -289,8 +295,11 @@ def damage_index(root: Path, image_id: str, seed: int) -> str:
     targets = files if rng.random() < 0.2 else rng.sample(files, rng.choice((1, 1, 2)))
     for path in targets:
         good = os.fsencode(os.readlink(path)) if path.is_symlink() else path.read_bytes()
-        bad = _damaged(good, rng)
         path.unlink()
+        if rng.random() < 0.15:
+            rng.choice(_NO_FILES)(path)
+            continue
+        bad = _damaged(good, rng)
         if path.suffix == ".index" or rng.random() < 0.4 or not bad or b"\0" in bad:
             path.write_bytes(bad)
         else:

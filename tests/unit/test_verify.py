@@ -212,6 +212,11 @@ def test_a_foreign_index_is_found(subject, fields):
     assert subject.findings == ["the slide index is another file's"]
 
 
+def test_an_index_that_no_slide_has_is_found(subject):
+    subject.change_index(width=2310)
+    assert subject.findings[0] == "the slide index is missing or damaged"
+
+
 def test_an_index_that_no_import_wrote_is_found(subject):
     subject.change_index(imported=False, quality=0)
     assert "not the import's" in subject.findings[0]
@@ -221,7 +226,7 @@ def test_an_index_that_no_import_wrote_is_found(subject):
     ("fields", "wrong"),
     [
         ({"sha256": "0" * 64}, "sha256"),
-        ({"width": 2310}, "width"),
+        ({"overlap": 1}, "overlap"),
         ({"levels": (12, 3)}, "levels"),
         ({"archived": True}, "archived"),
         ({"images": ()}, "images"),

@@ -3,13 +3,25 @@
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Final, TypeVar
 
-__all__ = ["PARTIAL", "give_name", "read_note", "read_whole", "write_note", "write_whole"]
+__all__ = [
+    "NOT_A_FILE",
+    "PARTIAL",
+    "give_name",
+    "read_note",
+    "read_whole",
+    "remove",
+    "remove_all",
+    "write_note",
+    "write_whole",
+]
 
 # The ending of files that are being written. Killed writers leave them behind.
 PARTIAL: Final = ".partial"
@@ -19,6 +31,16 @@ _MAX_LINK_BYTES: Final = 4000
 _NO_LINKS_HERE: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 _NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 _READ_BYTES: Final = 2**16
+# 16 MB: an index of a million lost tiles has so many.
+_MAX_READS: Final = 256
+# What opening and reading say of a name that is not a file's that can be read: there is none, a
+# folder, a FIFO or socket, a link that leads in a circle, a file that may not be read.
+NOT_A_FILE: Final = frozenset(
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ELOOP),
+        *(errno.ENAMETOOLONG, errno.EACCES),
+    }
+)
 
 _numbers = count()
 
@@ -30,17 +52,22 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     _appear(path, _write, data)
 
 
-def read_whole(path: str | os.PathLike[str]) -> bytes:
-    """Return a small file's content: one call to open it, one to read it."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def read_whole(path: str | os.PathLike[str]) -> bytes | None:
+    """Return a small file's content: one call to open it, one to read it.
+
+    None where there is no file of this name that can be read, or it is not a small one.
+    """
     try:
-        parts = []
-        while True:
-            parts.append(os.read(descriptor, _READ_BYTES))
-            if len(parts[-1]) < _READ_BYTES:
-                return b"".join(parts)
-    finally:
-        os.close(descriptor)
+        # A FIFO would wait for somebody who writes into it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            return _read(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in NOT_A_FILE:
+            raise
+        return None
 
 
 def write_note(path: str | os.PathLike[str], text: str) -> None:
@@ -66,12 +93,32 @@ def read_note(path: str | os.PathLike[str]) -> str | None:
     """
     try:
         return os.readlink(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except OSError as error:
+        if error.errno in NOT_A_FILE:
+            return None
         if error.errno != errno.EINVAL:  # no link, but a file
             raise
-    return read_whole(path).decode("utf-8", "surrogateescape")
+    data = read_whole(path)
+    return None if data is None else data.decode("utf-8", "surrogateescape")
+
+
+def remove(path: str | os.PathLike[str]) -> None:
+    """Remove the file, if there is one; of a folder that has its name, an empty one."""
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+    except (IsADirectoryError, PermissionError):  # by Linux and by POSIX
+        os.rmdir(path)
+
+
+def remove_all(path: str | os.PathLike[str]) -> None:
+    """Remove the folder with all that is in it, as far as that may be; or what has its name."""
+    try:
+        # Not rmtree() first, which waits at a FIFO.
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(path)
+    except (IsADirectoryError, PermissionError):  # by Linux and by POSIX
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def give_name(file: Path, name: Path) -> None:
@@ -106,10 +153,24 @@ def _appear(
         except FileNotFoundError:
             os.makedirs(folder, exist_ok=True)
             create(partial, content)
-        os.replace(partial, path)
+        try:
+            os.replace(partial, path)
+        except IsADirectoryError:
+            os.rmdir(path)
+            os.replace(partial, path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
+
+
+def _read(descriptor: int) -> bytes | None:
+    """Return all that there is to read; None where that is more than a small file has."""
+    parts = []
+    for _ in range(_MAX_READS):
+        parts.append(os.read(descriptor, _READ_BYTES))
+        if len(parts[-1]) < _READ_BYTES:
+            return b"".join(parts)
+    return None
 
 
 @cache

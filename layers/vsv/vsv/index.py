@@ -11,8 +11,8 @@ import hashlib
 import json
 import zlib
 from array import array
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass
 from functools import lru_cache
 from math import inf
 from typing import Final, NamedTuple, Self
@@ -28,6 +28,8 @@ from vsv.slides import (
     TileNumber,
 )
 from vsv.slides.damage import DamagedTile
+from vsv.slides.level import whole_downsample
+from vsv.slides.pages import MAX_TILE_PIXELS
 
 __all__ = [
     "MAX_PIXELS_ON_REQUEST",
@@ -44,6 +46,9 @@ __all__ = [
 _DEFAULT_TILE: Final = Size(256, 256)
 _LARGEST_DEFAULT_TILE: Final = 1024
 _CHUNK_BYTES: Final = 8 * 2**20
+# Sizes and times in TIFF and of files.
+_MAX_LENGTH: Final = 2**32
+_MAX_NUMBER: Final = 2**64
 # Of a JPEG tile, up to its scan, where it has tables of its own.
 _HEADER_BYTES: Final = 2048
 
@@ -181,16 +186,42 @@ class SlideIndex:
         return index if index._is_sound() else None
 
     def _is_sound(self) -> bool:
-        """Whether the fields are what an index has. (Version 0.1 wrote no checksum.)"""
+        """Whether the fields are what an index of a slide has. A checksum only tells accidents."""
         numbers = (self.size, self.mtime_ns, self.quality, self.overlap, *self.levels)
         lengths = (self.width, self.height, self.tile_width, self.tile_height)
+        full = self.images[:1]
         return (
-            isinstance(self.filename, str)
-            and isinstance(self.sha256, str)
-            and all(type(number) is int and number >= 0 for number in (*numbers, *lengths))
-            and min(lengths) >= 1
+            (type(self.filename), type(self.sha256)) == (str, str)
+            and (type(self.imported), type(self.archived)) == (bool, bool)
+            and all(type(number) is int and 0 <= number < _MAX_NUMBER for number in numbers)
+            and all(type(length) is int and 1 <= length < _MAX_LENGTH for length in lengths)
             and max(self.levels, default=0) < self.pyramid.level_count
+            and all((image.width, image.height) == (self.width, self.height) for image in full)
+            and all(_is_level(image) and whole_downsample(image, *full) for image in self.images)
+            and all(_is_tile_of(self.images, tile) for tile in self.lost)
         )
+
+
+def _is_level(image: TiledImage) -> bool:
+    """Whether a slide's level can be cut and coded so."""
+    *numbers, jpeg_tables, samples, predictor = astuple(image)
+    return (
+        type(jpeg_tables) is bytes
+        and all(type(number) is int for number in (*numbers, samples, predictor))
+        and min(image.width, image.height, image.tile_width, image.tile_height) >= 1
+        and image.tile_width * image.tile_height <= MAX_TILE_PIXELS
+        and samples in (1, 3, 4)
+    )
+
+
+def _is_tile_of(images: Sequence[TiledImage], tile: TileNumber) -> bool:
+    level, col, row = tile
+    return (
+        all(type(number) is int and number >= 0 for number in tile)
+        and level < len(images)
+        and col < images[level].cols
+        and row < images[level].rows
+    )
 
 
 def _checksum(fields: Mapping[str, object]) -> int:

@@ -15,7 +15,7 @@ from threading import RLock
 from typing import Final, Self
 
 from vsv.deepzoom import TileAddress
-from vsv.errors import Archived, FileChanged, InvalidRequest, NotFound
+from vsv.errors import Archived, FileChanged, InvalidRequest, NotFound, UnreadableSlide
 from vsv.index import BlockAddress, SlideIndex, block_of, slide_levels
 from vsv.slides import FileVersion, Slide, SlideFile, TileBlock, TileEntry
 from vsv.storage import Storage
@@ -71,8 +71,8 @@ class OpenedSlide:
             return None
         try:
             file = SlideFile(storage.slide(block.filename))
-        except (FileNotFoundError, InvalidRequest):
-            return None  # the latter from a block of version 0.1 that was damaged
+        except (FileNotFoundError, InvalidRequest, UnreadableSlide):
+            return None  # the second from a block of version 0.1 that was damaged
         # The bytes of an imported slide's tile prove themselves; of another's, the version does.
         if not block.imported and file.version != block.version:
             return None

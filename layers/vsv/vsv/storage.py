@@ -19,7 +19,6 @@ they are written under a temporary name and then renamed. With a bucket, ``<Imag
 import hashlib
 import os
 import secrets
-import shutil
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
@@ -29,7 +28,16 @@ from pathlib import Path
 from typing import Final
 
 from vsv.errors import FileChanged, InvalidRequest, NotFound, quoted
-from vsv.files import give_name, read_note, read_whole, write_note, write_whole
+from vsv.files import (
+    NOT_A_FILE,
+    give_name,
+    read_note,
+    read_whole,
+    remove,
+    remove_all,
+    write_note,
+    write_whole,
+)
 from vsv.index import BlockAddress, SlideIndex
 from vsv.slides import FileVersion, SlideFile, TileBlock
 from vsv.stores import ImageFolder, ImageStore, remove_folder
@@ -86,6 +94,15 @@ def is_image_id(text: str) -> bool:
     """Whether the text can name what was made of a slide; see ``parse_image_id``."""
     try:
         parse_image_id(text)
+    except InvalidRequest:
+        return False
+    return True
+
+
+def _is_filename(text: str) -> bool:
+    """Whether the text can name a slide file; see ``parse_filename``."""
+    try:
+        parse_filename(text)
     except InvalidRequest:
         return False
     return True
@@ -152,10 +169,9 @@ class Storage:
 
     def read_index(self, image_id: str) -> SlideIndex | None:
         """The slide's index, or None where there is none that can be used."""
-        try:
-            return SlideIndex.from_bytes(read_whole(self._index(image_id)))
-        except FileNotFoundError:
-            return None
+        data = read_whole(self._index(image_id))
+        index = SlideIndex.from_bytes(data) if data else None
+        return index if index and _is_filename(index.filename) else None
 
     def write_index(self, image_id: str, index: SlideIndex) -> None:
         """Write the slide's index."""
@@ -171,10 +187,13 @@ class Storage:
         folder = self._blocks(image_id)
         try:
             paths = [*folder.iterdir()]
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in NOT_A_FILE:
+                raise
             return None
         blocks = (TileBlock.from_text(read_note(path) or "") for path in paths)
-        return next((block for block in blocks if block and block.imported), None)
+        imported = (block for block in blocks if block and block.imported)
+        return next((block for block in imported if _is_filename(block.filename)), None)
 
     def write_block(self, image_id: str, address: BlockAddress, block: TileBlock) -> None:
         """Write a block of the slide's tile index."""
@@ -189,8 +208,8 @@ class Storage:
     def remove_pyramid(self, image_id: str) -> None:
         """Remove descriptor, index and pyramid, in an order that leaves no false promise."""
         self.images(image_id).clear()
-        self._index(image_id).unlink(missing_ok=True)
-        shutil.rmtree(self._blocks(image_id), ignore_errors=True)
+        remove(self._index(image_id))
+        remove_all(self._blocks(image_id))
 
     def archive_images(self, image_id: str, version: FileVersion) -> None:
         """Free what was made of a slide file that is safe in the archive.

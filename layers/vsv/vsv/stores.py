@@ -9,6 +9,7 @@ pyramid.
 
 import os
 import shutil
+import stat
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from vsv.deepzoom import TileAddress
-from vsv.files import PARTIAL, write_whole
+from vsv.files import NOT_A_FILE, PARTIAL, remove_all, write_whole
 
 __all__ = [
     "SUFFIX",
@@ -116,9 +117,11 @@ class ImageFolder:
         """The image, opened: one round trip now, one to read it."""
         try:
             file = _OpenFile(self.path(name))
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in NOT_A_FILE:
+                raise
             return None
-        return StoredImage(file.tag, file.read)
+        return StoredImage(file.tag, file.read) if file.is_regular else None
 
     def missing(self, names: Collection[str]) -> set[str]:
         """The images that have no file."""
@@ -164,14 +167,16 @@ class ImageFolder:
         """The levels that have a folder, beneath a ``.dzi`` file."""
         try:
             found = [*Path(self._files).iterdir()] if self.has_descriptor() else []
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in NOT_A_FILE:
+                raise
             return ()
         return as_levels(path.name for path in found)
 
     def clear(self) -> None:
         """Remove the ``.dzi`` file, then all others."""
         Path(self._descriptor).unlink(missing_ok=True)
-        shutil.rmtree(self._files, ignore_errors=True)
+        remove_all(self._files)
 
     def clear_tiles(self) -> None:
         """Remove the ``.dzi`` file, then the levels' folders."""
@@ -189,9 +194,15 @@ class _OpenFile:
     """An open file. It is closed as soon as nobody holds it, read or not."""
 
     def __init__(self, path: str) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # A FIFO would wait for somebody who writes into it.
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         weakref.finalize(self, os.close, self._descriptor)
         self._status = os.fstat(self._descriptor)
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is a file rather than a folder, a FIFO or a device."""
+        return stat.S_ISREG(self._status.st_mode)
 
     @property
     def tag(self) -> str:

@@ -1,16 +1,21 @@
 """A slide's file: opened once, read at positions, known by its version."""
 
+import errno
 import os
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from vsv.errors import FileChanged, UnreadableSlide
 
 __all__ = ["FileVersion", "SlideFile"]
+
+_NOT_A_FILE: Final = "a folder, a device or a FIFO, not a slide file"
+# A part of the path is a file, a link leads in a circle, the name is longer than a file's can be.
+_NOWHERE: Final = frozenset({errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,14 @@ class FileVersion:
 
     @classmethod
     def of(cls, file: int | Path) -> Self:
-        """The version of an open file or a path. Raises OSError as ``os.stat`` does."""
-        status = os.stat(file)
+        """The version of an open file or a path. Raises OSError as ``os.stat`` does.
+
+        A path that leads nowhere raises FileNotFoundError.
+        """
+        try:
+            status = os.stat(file)
+        except OSError as error:
+            raise _missing_or_same(error) from error
         return cls(status.st_size, status.st_mtime_ns)
 
     @classmethod
@@ -46,13 +57,18 @@ class SlideFile:
     def __init__(self, path: Path) -> None:
         """Open the file for reading.
 
-        Raises FileNotFoundError, or UnreadableSlide for a folder and for what may not be read.
+        Raises FileNotFoundError, or UnreadableSlide for what is not a file, or may not be read.
         """
         self.path = path
         try:
-            self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            # A FIFO would wait for somebody who writes into it.
+            self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except PermissionError as error:
             raise UnreadableSlide("the file may not be read") from error
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                raise UnreadableSlide(_NOT_A_FILE) from error
+            raise _missing_or_same(error) from error
         # A slide that is dropped from a cache while another thread reads it closes with its last
         # reader.
         self.close = weakref.finalize(self, os.close, self.descriptor)
@@ -63,8 +79,16 @@ class SlideFile:
         return FileVersion.of(self.descriptor)
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return the bytes at ``offset``; fewer than ``length`` where the file ends."""
-        return os.pread(self.descriptor, length, offset)
+        """Return the bytes at ``offset``; fewer than ``length`` where the file ends.
+
+        Raises UnreadableSlide for what turns out to be a folder or a FIFO.
+        """
+        try:
+            return os.pread(self.descriptor, length, offset)
+        except OSError as error:
+            if error.errno in (errno.EISDIR, errno.ESPIPE):
+                raise UnreadableSlide(_NOT_A_FILE) from error
+            raise
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """Yield the file's bytes in chunks of ``size`` bytes, the last one shorter."""
@@ -81,3 +105,10 @@ class SlideFile:
         except FileNotFoundError:
             pass
         raise FileChanged("the slide file was replaced or removed while it was read")
+
+
+def _missing_or_same(error: OSError) -> OSError:
+    """Return FileNotFoundError where the path leads nowhere, else the error itself."""
+    if error.errno in _NOWHERE:
+        return FileNotFoundError(errno.ENOENT, os.strerror(error.errno))
+    return error
