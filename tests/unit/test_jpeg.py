@@ -1,6 +1,7 @@
 """JPEG headers: what is read of them, what is refused, and which colours they name."""
 
 import io
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from vsv.slides.jpeg import Frame, is_jpeg, standalone
 
 SIZE = (40, 24)
 JFIF = b"\xff\xe0\x00\x10JFIF\0\1\1\0\0\1\0\1\0\0"
+# libjpeg takes no notice of these.
+CUT_JFIF = b"\xff\xe0\x00\x0fJFIF\0\1\1\0\0\1\0\1\0"
+SHORT_JFIF = b"\xff\xe0\x00\x07JFIF\0"
 
 
 def jpeg(mode="RGB", **options):
@@ -122,6 +126,14 @@ def test_an_image_of_too_many_scans_is_refused():
         ([adobe(2)], b"\1\2\3", None),
         ([JFIF, adobe(0)], b"\1\2\3", "YCbCr"),
         ([adobe(1), adobe(0)], b"\1\2\3", "RGB"),
+        ([SHORT_JFIF], b"\1\2\3", "YCbCr"),
+        ([SHORT_JFIF], b"RGB", None),
+        *(([jfif, adobe(0)], b"\1\2\3", None) for jfif in (CUT_JFIF, SHORT_JFIF)),
+        *(([jfif, adobe(1)], b"RGB", "YCbCr") for jfif in (CUT_JFIF, SHORT_JFIF)),
+        *(
+            [[one, other, adobe(0)], b"RGB", "YCbCr"]
+            for one, other in permutations((JFIF, SHORT_JFIF))
+        ),
         ([adobe(0, length=13)], b"\1\2\3", "YCbCr"),
         ([b"\xff\xe0\x00\x07JFIX\0"], b"RGB", None),
         ([b"\xff\xee\x00\x0eAdobx\0d\0\0\0\0\0"], b"\1\2\3", "YCbCr"),
@@ -134,6 +146,27 @@ def test_a_stream_shows_the_colours_that_every_decoder_takes_it_for(segments, id
         data[data.index(b"\xff\xc0") + 10 + 3 * number] = name
     frame = Frame.read(begun(bytes(data), *segments))
     assert [each for each in ("RGB", "YCbCr") if frame.shows(each)] == ([color] if color else [])
+
+
+@pytest.mark.parametrize("color", ["RGB", "YCbCr"])
+@pytest.mark.parametrize("transform", [0, 1, 2])
+@pytest.mark.parametrize("jfif", [b"", SHORT_JFIF, CUT_JFIF, JFIF])
+@pytest.mark.parametrize("in_tables", [False, True])
+def test_every_decoder_shows_the_colours_of_the_directory(color, transform, jfif, in_tables):
+    """Whatever the tile's own markers say."""
+    plain = jpeg(subsampling="4:4:4")
+    tables, data = b"", begun(plain, jfif, adobe(transform))
+    if in_tables:
+        tables, data = begun(b"\xff\xd8\xff\xd9", jfif, adobe(transform)), plain
+    stream, _ = standalone(tables, data, SIZE, color)
+    expected = begun(plain, JFIF if color == "YCbCr" else adobe(0))
+    assert decoded(stream) == decoded(expected)
+    assert decoded(stream) != decoded(begun(plain, adobe(0) if color == "YCbCr" else JFIF))
+
+
+def decoded(stream):
+    """As libjpeg does it. (Pillow does not open files with short JFIF segments.)"""
+    return Image.frombytes("RGB", SIZE, stream, "jpeg", "RGB", "", 1, 0)
 
 
 def test_what_the_tiles_have_in_common_is_put_into_each():

@@ -37,7 +37,9 @@ _MAX_SEGMENTS: Final = 1000
 _MAX_SCANS: Final = 64
 
 _JFIF: Final = b"JFIF\0"
+_JFIF_LENGTH: Final = 16
 _ADOBE: Final = b"Adobe"
+_ADOBE_LENGTH: Final = 14
 # The last byte of Adobe's segment tells the colours.
 _TRANSFORMS: Final[dict[Color, bytes]] = {"RGB": b"\0", "YCbCr": b"\1"}
 _RGB_IDS: Final = b"RGB"
@@ -47,8 +49,9 @@ class Frame(NamedTuple):
     """The frame header of a JPEG stream, and the markers before its first scan.
 
     ``width`` and ``height`` are in pixels. ``ids`` are the components' identifiers, ``factors``
-    their horizontal and vertical sampling factors in one byte each. ``adobe`` is the transform of
-    the last APP14 segment, None where there is none.
+    their horizontal and vertical sampling factors in one byte each. ``is_jfif`` is None where the
+    JFIF segment is too short: libjpeg does not count that, others may. ``adobe`` is the transform
+    of the last APP14 segment, None where there is none.
     """
 
     marker: int
@@ -57,7 +60,7 @@ class Frame(NamedTuple):
     height: int
     ids: bytes
     factors: bytes
-    has_jfif: bool
+    is_jfif: bool | None
     adobe: int | None
 
     @classmethod
@@ -87,8 +90,10 @@ class Frame(NamedTuple):
         The order of libjpeg's guesses: JFIF, Adobe's transform, the components' identifiers.
         """
         if color == "RGB":
-            return not self.has_jfif and self.adobe == 0
-        return self.has_jfif or (self.ids != _RGB_IDS if self.adobe is None else self.adobe == 1)
+            return self.is_jfif is False and self.adobe == 0
+        if self.is_jfif:
+            return True
+        return self.ids != _RGB_IDS if self.adobe is None else self.adobe == 1
 
 
 def is_jpeg(data: bytes) -> bool:
@@ -169,13 +174,14 @@ def _segments(tables: bytes) -> bytes:
 
 def _read(data: bytes) -> Frame:
     """Read the headers. Raises IndexError where the data end within them."""
-    at, has_jfif, adobe, frame = 2, False, None, 0
+    at, adobe, frame = 2, None, 0
+    is_jfif: bool | None = False
     for _ in range(_MAX_SEGMENTS):
         marker = data[at + 1]
         if data[at] != _FILL:
             raise DamagedTile("is damaged: the JPEG header is damaged")
         if marker == _START_OF_SCAN and frame:
-            return _frame(data, frame, has_jfif, adobe)
+            return _frame(data, frame, is_jfif, adobe)
         if marker == _FILL:
             at += 1
             continue
@@ -188,15 +194,15 @@ def _read(data: bytes) -> Frame:
             if frame:
                 raise DamagedTile("is damaged: a JPEG stream with two frames")
             frame = start
-        elif marker == _APP0:
-            has_jfif |= data.startswith(_JFIF, start)
-        elif marker == _APP14 and length >= 14 and data.startswith(_ADOBE, start):
+        elif marker == _APP0 and data.startswith(_JFIF, start):
+            is_jfif = is_jfif or (length >= _JFIF_LENGTH or None)
+        elif marker == _APP14 and length >= _ADOBE_LENGTH and data.startswith(_ADOBE, start):
             adobe = data[start + 11]
         at += 2 + length
     raise DamagedTile("is damaged: the JPEG header has too many segments")
 
 
-def _frame(data: bytes, at: int, has_jfif: bool, adobe: int | None) -> Frame:
+def _frame(data: bytes, at: int, is_jfif: bool | None, adobe: int | None) -> Frame:
     count = data[at + 5]
     end = at + 6 + 3 * count
     length = data[at - 2] << 8 | data[at - 1]
@@ -212,7 +218,7 @@ def _frame(data: bytes, at: int, has_jfif: bool, adobe: int | None) -> Frame:
         data[at + 1] << 8 | data[at + 2],
         data[at + 6 : end : 3],
         factors,
-        has_jfif,
+        is_jfif,
         adobe,
     )
 
