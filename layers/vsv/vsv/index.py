@@ -284,13 +284,14 @@ def block_of(
         return None
     image = slide.images[level]
     find = locate or slide.locate
+    is_on_grid = pyramid.tile == (image.tile_width, image.tile_height)
     return TileBlock.of(
         image,
         lambda col, row: find(level, col, row),
         (address.col, address.row),
         filename=filename,
         version=slide.version,
-        passes_through=image.is_jpeg and pyramid.tile == (image.tile_width, image.tile_height),
+        passes_through=image.passes_through and is_on_grid,
         imported=imported,
     )
 

@@ -139,7 +139,7 @@ def _bands(slide: Slide, pyramid: DeepZoom) -> list[Band]:
     ):
         return [Band(level, level, False) for level in reversed(pyramid.levels)]
     native = {
-        number: slide.images[index].is_jpeg
+        number: slide.images[index].passes_through
         for index, number in slide_levels(slide).items()
         if own.tile == (slide.images[index].tile_width, slide.images[index].tile_height)
     }

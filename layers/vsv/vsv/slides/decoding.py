@@ -19,7 +19,6 @@ __all__ = ["decode"]
 _NONE: Final = 1
 _LZW: Final = 5
 _DEFLATE: Final = frozenset({8, 32946})
-_WHITE_IS_ZERO: Final = 0
 _DIFFERENCES: Final = 2
 # Pillow's modes of raw pixels, by samples: grey, RGB, and RGB with one more, which is ignored.
 _RAW_MODES: Final = {1: "L", 3: "RGB", 4: "RGBX"}
@@ -30,6 +29,12 @@ def decode(image: TiledImage, data: bytes, size: tuple[int, int], shrink: int = 
 
     Raises DamagedTile, or UnreadableSlide for what may be left to OpenSlide.
     """
+    tile = _as_coded(image, data, size, shrink)
+    return ImageChops.invert(tile) if image.is_inverted else tile
+
+
+def _as_coded(image: TiledImage, data: bytes, size: tuple[int, int], shrink: int) -> Image.Image:
+    """Do so, with white as it is in the file."""
     if image.is_jpeg:
         return _jpeg(image, data, size, shrink)
     if image.is_jpeg2000:
@@ -71,8 +76,6 @@ def _lossless(image: TiledImage, data: bytes, size: tuple[int, int]) -> Image.Im
         pixels = undo_differences(pixels, width, image.samples)
     mode = "L" if image.samples == 1 else "RGB"
     tile = Image.frombytes(mode, size, pixels, "raw", _RAW_MODES[image.samples])
-    if image.photometric == _WHITE_IS_ZERO:
-        tile = ImageChops.invert(tile)
     return tile.convert("RGB")
 
 

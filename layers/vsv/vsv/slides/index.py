@@ -29,6 +29,7 @@ _JPEG_2000_YCBCR: Final = 33003
 _JPEG_2000_RGB: Final = 33005
 _LOSSLESS: Final = frozenset({1, 5, 8, 32946, 32773})  # none, LZW, deflate (two numbers), PackBits
 _COLORS: Final[dict[int, Color]] = {2: "RGB", 6: "YCbCr"}
+_WHITE_IS_ZERO: Final = 0
 _PLAIN: Final = frozenset({0, 1, 2})  # grey, either way round, and RGB
 _NO_COLOR: Final = "-"
 _COLOR_NAMES: Final[dict[str, Color | None]] = {"RGB": "RGB", "YCbCr": "YCbCr", _NO_COLOR: None}
@@ -110,6 +111,16 @@ class TiledImage:
     def is_decoded_here(self) -> bool:
         """Whether the tiles are decoded by this library rather than by OpenSlide."""
         return self.is_jpeg or self.is_jpeg2000 or self.is_lossless
+
+    @property
+    def is_inverted(self) -> bool:
+        """Whether white is zero, and black is 255."""
+        return self.photometric == _WHITE_IS_ZERO
+
+    @property
+    def passes_through(self) -> bool:
+        """Whether viewers show the tiles' JPEG files as the slide means them."""
+        return self.is_jpeg and not self.is_inverted
 
     @property
     def color(self) -> Color | None:

@@ -241,7 +241,7 @@ class Slide:
     def jpeg_tile(self, level: int, col: int, row: int) -> bytes | None:
         """Return a tile of the level as a JPEG file that holds the scanner's data unchanged.
 
-        ``None`` where the level is not JPEG-compressed, or the tile is empty or damaged.
+        ``None`` where the level has no such files, or the tile is empty or damaged.
         """
         (tile,) = self.jpeg_tiles(level, range(col, col + 1), row)
         return tile
@@ -249,7 +249,7 @@ class Slide:
     def jpeg_tiles(self, level: int, cols: range, row: int) -> list[bytes | None]:
         """The same of neighbours in a row, read in one call where they lie back to back."""
         image = self.images[level]
-        if not image.is_jpeg:
+        if not image.passes_through:
             return [None] * len(cols)
         data_of = self._row(level, cols, row)
         tiles: list[bytes | None] = []
