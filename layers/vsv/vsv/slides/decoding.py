@@ -11,10 +11,12 @@ from PIL import Image, ImageChops
 
 from vsv.errors import UnreadableSlide
 from vsv.slides.damage import DamagedTile
+from vsv.slides.file import SlideFile
 from vsv.slides.index import TiledImage
 from vsv.slides.jpeg import check_scans, standalone
+from vsv.slides.tiff import Chunks
 
-__all__ = ["decode"]
+__all__ = ["check_supported", "decode"]
 
 _NONE: Final = 1
 _LZW: Final = 5
@@ -33,6 +35,26 @@ def decode(image: TiledImage, data: bytes, size: tuple[int, int], shrink: int = 
     return ImageChops.invert(tile) if image.is_inverted else tile
 
 
+def check_supported(file: SlideFile, image: TiledImage, chunks: Chunks) -> None:
+    """Raise UnreadableSlide where the level's tiles are of a kind that is not supported.
+
+    Three of them are asked, by their headers: a single odd one is a damaged one.
+    """
+    if not image.is_jpeg2000:
+        return
+    from vsv.slides import jpeg2000
+
+    there = [number for number, length in enumerate(chunks.byte_counts) if length]
+    reasons = [
+        jpeg2000.why_unsupported(
+            file.read(chunks.offsets[number], jpeg2000.HEAD_BYTES), image.samples
+        )
+        for number in {*there[:1], *there[len(there) // 2 :][:1], *there[-1:]}
+    ]
+    if reasons and all(reasons):
+        raise UnreadableSlide(str(reasons[0]))
+
+
 def _as_coded(image: TiledImage, data: bytes, size: tuple[int, int], shrink: int) -> Image.Image:
     """Do so, with white as it is in the file."""
     if image.is_jpeg:
@@ -40,7 +62,8 @@ def _as_coded(image: TiledImage, data: bytes, size: tuple[int, int], shrink: int
     if image.is_jpeg2000:
         from vsv.slides import jpeg2000
 
-        return jpeg2000.decode(data, size, image.jpeg2000_color, shrink.bit_length() - 1)
+        reduce = shrink.bit_length() - 1
+        return jpeg2000.decode(data, size, image.jpeg2000_color, reduce, image.samples)
     if not image.is_lossless:
         raise UnreadableSlide(f"TIFF compression {image.compression} is not decoded here")
     tile = _lossless(image, data, size)

@@ -1,9 +1,10 @@
 """One JPEG 2000 tile, as Aperio's scanners write it: a bare codestream of three components.
 
 TIFF compression 33003 is YCbCr, its chroma often at half the width; 33005 is RGB. The codestream
-does not say which. OpenJPEG, by way of Pillow, decodes it at full size, or at a half, a quarter and
-so on by leaving out the finest wavelet levels, which are most of the work. Source: ITU-T T.800
-(ISO/IEC 15444-1), Annex A for the codestream, F for the wavelets.
+does not say which. One component is grey, a fourth one is not shown. OpenJPEG, by way of Pillow,
+decodes it at full size, or at a half, a quarter and so on by leaving out the finest wavelet levels,
+which are most of the work. Source: ITU-T T.800 (ISO/IEC 15444-1), Annex A for the codestream, F for
+the wavelets.
 """
 
 import io
@@ -18,7 +19,10 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from vsv.errors import UnreadableSlide
 from vsv.slides.damage import DamagedTile
 
-__all__ = ["decode", "resolutions"]
+__all__ = ["HEAD_BYTES", "decode", "resolutions", "why_unsupported"]
+
+# As much of a codestream as ``why_unsupported`` needs.
+HEAD_BYTES: Final = 64
 
 # Markers (T.800 table A.2). SOC and SIZ begin a codestream, SOT ends its main header.
 _START: Final = b"\xff\x4f\xff\x51"
@@ -27,6 +31,9 @@ _COC: Final = 0xFF53
 _SOT: Final = 0xFF90
 _SOD: Final = 0xFF93
 _UNSIGNED_8_BIT: Final = 7
+_SIGNED: Final = 0x80
+# A file format around a codestream (T.800, Annex I) begins so, behind four bytes.
+_JP2: Final = b"jP  "
 
 # A tile is decoded whole, and costs 19 bytes a pixel.
 _MAX_PIXELS: Final = 4 * 2**20
@@ -57,9 +64,15 @@ _YCBCR_TO_RGB: Final = (
 
 
 def decode(
-    data: bytes, size: tuple[int, int], color: Literal["YCbCr", "RGB"], reduce: int = 0
+    data: bytes,
+    size: tuple[int, int],
+    color: Literal["YCbCr", "RGB"],
+    reduce: int = 0,
+    samples: int = 3,
 ) -> Image.Image:
     """Decode a codestream of ``size`` (width, height) pixels; return an RGB image.
+
+    ``samples`` is how many components it has, by its directory: 1, which is grey, 3 or 4.
 
     The image is halved ``reduce`` times; 2 to that power divides width and height. At full size,
     the pixels are those that OpenSlide gives, or with subsampled chroma, which is enlarged by
@@ -68,13 +81,13 @@ def decode(
     image of twice the size, as long as wavelet levels (see ``resolutions``) last; left-out levels
     alone would be much coarser.
 
-    Raises DamagedTile where the codestream is damaged, of another size than ``size``, or would
-    take more memory than a tile is worth; another UnreadableSlide where it is not of three
-    components of 8 bits on one grid, which OpenSlide may read.
+    Raises DamagedTile where the codestream is damaged, of another size than ``size``, of a kind
+    that is not supported (see ``why_unsupported``), or would take more memory than a tile is worth;
+    another UnreadableSlide where its components are not on one grid, which OpenSlide may read.
     """
     if any(length % (1 << reduce) for length in size):
         raise ValueError(f"{size[0]} × {size[1]} pixels cannot be halved {reduce} times")
-    header = _Header.read(data)
+    header = _Header.read(data, samples)
     _check_tile_parts(data)
     if header.size != size:
         raise DamagedTile(
@@ -82,7 +95,7 @@ def decode(
                 *header.size, *size
             )
         )
-    if header.is_subsampled and color != "YCbCr":
+    if header.is_subsampled and (color != "YCbCr" or samples != 3):
         raise UnreadableSlide(f"a JPEG 2000 tile in {color} with subsampled components")
     left_out = min(reduce, max(reduce - 1, 1), header.resolutions)
     try:
@@ -92,16 +105,38 @@ def decode(
     except (OSError, SyntaxError, ValueError, MemoryError) as error:
         raise DamagedTile("is damaged: a JPEG 2000 tile cannot be decoded") from error
     # A plain image either way: Jpeg2KImageFile has a number where images have the method `reduce`.
+    # (Of four components the first three are kept as they are.)
+    image = tile.copy() if tile.mode == "RGB" else tile.convert("RGB")
     # Pillow knows subsampled components for YCbCr, and has converted them; others it takes for RGB.
-    if color == "YCbCr" and not header.is_subsampled:
-        image = tile.convert("RGB", _YCBCR_TO_RGB)
-    else:
-        image = tile.copy()
+    if color == "YCbCr" and samples > 1 and not header.is_subsampled:
+        image = image.convert("RGB", _YCBCR_TO_RGB)
     # Among these is the codestream's comment, which would end up in each JPEG made of the image.
     image.info.clear()
     if left_out:
         image = _centred(image, left_out)
     return image.reduce(1 << (reduce - left_out)) if reduce > left_out else image
+
+
+def why_unsupported(data: bytes, samples: int) -> str | None:
+    """Say why tiles that begin so cannot be shown; None if they can, or are damaged.
+
+    ``samples`` is how many components the directory says. No decoder is asked: OpenSlide shows
+    16 bits as noise.
+    """
+    if data[4:8] == _JP2:
+        return "JPEG 2000 tiles in JP2 files are not supported, only codestreams"
+    if not data.startswith(_START) or len(data) < HEAD_BYTES:
+        return None
+    (components,) = struct.unpack_from(">H", data, 40)
+    if components != samples:
+        count = f"{components} sample{'s' * (components != 1)} per pixel"
+        return f"JPEG 2000 data with {count}, where the file says {samples}"
+    for depth in data[42 : 42 + 3 * components : 3]:
+        if depth & _SIGNED:
+            return "signed samples are not supported"
+        if depth != _UNSIGNED_8_BIT:
+            return f"{depth + 1} bits per sample are not supported, only 8"
+    return None
 
 
 def resolutions(data: bytes) -> int:
@@ -110,7 +145,7 @@ def resolutions(data: bytes) -> int:
     Needs no more of ``data`` than the main header and the marker after it. Raises UnreadableSlide
     as ``decode`` does.
     """
-    return _Header.read(data).resolutions
+    return _Header.read(data, 3).resolutions
 
 
 @dataclass(frozen=True)
@@ -122,7 +157,10 @@ class _Header:
     resolutions: int
 
     @classmethod
-    def read(cls, data: bytes) -> Self:
+    def read(cls, data: bytes, samples: int) -> Self:
+        reason = why_unsupported(data[:HEAD_BYTES], samples)
+        if reason:
+            raise DamagedTile(f"is damaged: {reason}")
         if not data.startswith(_START):
             raise DamagedTile("is damaged: it is not a JPEG 2000 codestream")
         try:
@@ -142,8 +180,6 @@ def _geometry(data: bytes) -> tuple[tuple[int, int], bool, int]:
     width, height, left, top, tile_width, tile_height, tile_left, tile_top, components = (
         struct.unpack_from(">8IH", data, 8)
     )
-    if components != 3:
-        raise UnreadableSlide(f"a JPEG 2000 tile with {components} components")
     if any((left, top, tile_left, tile_top)) or not all((width, height, tile_width, tile_height)):
         raise UnreadableSlide("a JPEG 2000 tile with a displaced or empty grid")
     if width * height > _MAX_PIXELS:
@@ -154,9 +190,8 @@ def _geometry(data: bytes) -> tuple[tuple[int, int], bool, int]:
     widths = {width, min(width, tile_width)}
     heights = {height, min(height, tile_height)}
     halvings, steps = [], []
-    for depth, step_x, step_y in struct.iter_unpack(">3B", struct.unpack_from("9s", data, 42)[0]):
-        if depth != _UNSIGNED_8_BIT:
-            raise UnreadableSlide("a JPEG 2000 tile with other than unsigned 8-bit components")
+    (sizes,) = struct.unpack_from(f"{3 * components}s", data, 42)
+    for _, step_x, step_y in struct.iter_unpack(">3B", sizes):
         steps.append((step_x, step_y))
         for lengths, step in ((widths, step_x), (heights, step_y)):
             if step == 0 or any(length % step for length in lengths):
@@ -164,7 +199,7 @@ def _geometry(data: bytes) -> tuple[tuple[int, int], bool, int]:
             halvings += [_trailing_zeros(length // step) for length in lengths]
     if steps[0] != (1, 1):
         raise UnreadableSlide("a JPEG 2000 tile with its first component subsampled")
-    return (width, height), max(steps[1:]) > (1, 1), min(halvings)
+    return (width, height), max(steps) > (1, 1), min(halvings)
 
 
 def _wavelet_levels(data: bytes, pixels: int) -> int:

@@ -19,7 +19,7 @@ from PIL import Image
 from vsv.errors import NotFound, UnreadableSlide
 from vsv.slides.aperio import Metadata, parse_description
 from vsv.slides.damage import Damage, DamagedTile, log_damage
-from vsv.slides.decoding import decode
+from vsv.slides.decoding import check_supported, decode
 from vsv.slides.file import FileVersion, SlideFile
 from vsv.slides.index import TiledImage, TileEntry
 from vsv.slides.level import Level
@@ -71,6 +71,7 @@ class Slide:
             tiff = TiffFile(file.descriptor)
             pages = Pages.of(tiff.directories)
             chunks = _chunks_of_levels(tiff, pages)
+            check_supported(file, pages.levels[0].tiled_image, chunks[0])
         except BaseException:
             file.close()
             raise
