@@ -49,6 +49,7 @@ TESTS = {
     "files": ["storage", "tile_index"],
     "storage": ["storage", "import_rules", "image_request", "import", "archive"],
     "stores": ["storage", "bucket", "pyramid"],
+    "pyramid": ["pyramid"],
     "render": ["pyramid", "tiles"],
     "slides.aperio": ["aperio"],
     "slides.associated": ["field_slides", "tiles"],
