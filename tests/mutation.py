@@ -74,7 +74,7 @@ TESTS = {
     "imports.failures": ["import_rules", "import_identity", "failures", "import_workflow"],
     "imports.files": ["import_rules", "import"],
     "imports.identity": ["import_identity", "import"],
-    "imports.listing": ["admin"],
+    "imports.listing": ["import_rules", "admin"],
     "imports.naming": ["import_rules", "import_identity"],
     "imports.others": ["import_records", "import_rules", "import_identity"],
     "imports.records": ["import_records", "import", "import_identity"],

@@ -67,6 +67,8 @@ def test_a_complete_description_is_read_without_a_warning():
         ({"Time_Zone": "+"}, "2026-03-14T09:26:53+01:00"),
         ({"Time_Zone": ""}, "2026-03-14T09:26:53+01:00"),
         ({"Time_Zone": "Mars"}, "2026-03-14T09:26:53+01:00"),
+        ({"Time_Zone": "GMT+23:59"}, "2026-03-14T09:26:53+23:59"),
+        ({"Time_Zone": "GMT+24:00"}, "2026-03-14T09:26:53+01:00"),
         ({"Time_Zone": "GMT+99:00"}, "2026-03-14T09:26:53+01:00"),
         ({"Time": ""}, "2026-03-14T00:00:00-05:00"),
         ({"Time": "noon"}, "2026-03-14T00:00:00-05:00"),
@@ -103,6 +105,19 @@ def test_numbers_with_decimal_commas_and_nonsense(text, value):
     metadata = parse_description(described(**COMPLETE | {"MPP": text}))
     assert metadata.mpp_um == (value and Decimal(value))
     assert bool(metadata.warnings) == (value is None)
+
+
+@pytest.mark.parametrize(
+    ("key", "lowest", "highest", "beyond"),
+    [("MPP", "0.01", "100", ("0.009", "100.1")), ("AppMag", "0.1", "400", ("0.09", "400.1"))],
+)
+def test_numbers_that_no_microscope_has_are_warnings(key, lowest, highest, beyond):
+    for text in (lowest, highest):
+        assert parse_description(described(**COMPLETE | {key: text})).warnings == ()
+    for text in beyond:
+        metadata = parse_description(described(**COMPLETE | {key: text}))
+        assert metadata.warnings == (f"{key} is '{text}', not in {lowest}..{highest}",)
+        assert None in (metadata.mpp_um, metadata.app_mag)
 
 
 @pytest.mark.parametrize("text", ["40", "40x", "40X", "40 x", "40×", "40.0"])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from vsv.imports import files as files_module
 from vsv.imports.decision import _in_words
 from vsv.imports.failures import Failure, is_retry_due, seconds_to_retry
 from vsv.imports.files import FileState, RemoteFiles, quiet_s
+from vsv.imports.listing import list_slides
 from vsv.imports.naming import image_id_for, is_url_safe
 from vsv.imports.others import _begins_with
 from vsv.imports.request import ImportRequest
@@ -175,6 +177,20 @@ def test_functions_with_the_file_system_are_asked_by_json():
     files = RemoteFiles(SimpleNamespace(invoke=lambda **_: failed), "check", "aside")
     with pytest.raises(Unavailable):
         files.check("x.svs")
+
+
+@pytest.mark.parametrize(
+    ("files", "name_length", "on_page"), [(9_999, 9, None), (10_000, 9, 10_000), (5000, 1000, 3850)]
+)
+def test_a_page_of_files_fits_a_functions_answer(files, name_length, on_page):
+    """Of six million bytes; and is told within the time that a function has."""
+    status = SimpleNamespace(st_size=7, st_mtime_ns=10**18, st_ctime=math.inf)
+    names = [f"{number:0{name_length}}.svs" for number in range(files)]
+    storage = SimpleNamespace(slides=lambda folder, after: ((name, status) for name in names))
+    page = list_slides(storage, {})
+    assert len(page["files"]) == (on_page or files)
+    assert page["after"] == (names[on_page - 1] if on_page else None)
+    assert len(json.dumps(page)) < 4_002_000
 
 
 @pytest.mark.parametrize("size", [1, 1000, 3 * 2**20])
