@@ -16,6 +16,7 @@ import importlib.util
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -33,6 +34,9 @@ from local import samples
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 WANTED = 0.92
+
+# So many times its CPU time a change may take on a busy machine before it is said to wait for ever.
+_PATIENCE = 20
 
 # What a watched module calls before each of its statements.
 _RAN = "_lines_ran"
@@ -254,7 +258,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 class _Watch:
-    """Pytest's plug-in that notes which lines of the library each test runs, and how long it takes.
+    """Pytest's plug-in that notes which lines of the library each test runs, and its CPU time.
 
     Lines are kept by module.
     """
@@ -271,10 +275,10 @@ class _Watch:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self.lines.clear()
-        begun = time.monotonic()
+        begun = time.process_time()
         yield
         lines = {module: sorted(run) for module, run in self.lines.items()}
-        self.tests[item.nodeid] = (time.monotonic() - begun, lines)
+        self.tests[item.nodeid] = (time.process_time() - begun, lines)
 
     def pytest_sessionfinish(self) -> None:
         self.notes.write_text(json.dumps(self.tests))
@@ -315,7 +319,7 @@ Seen = Mapping[str, tuple[float, Mapping[str, list[int]]]]
 
 
 def concerned(module: str, mutant: Mutant, seen: Seen) -> dict[str, float]:
-    """Return those of the module's tests that run the changed lines, and how long each takes.
+    """Return those of the module's tests that run the changed lines, and each one's CPU time.
 
     All of them where none does: such lines are run as the module is imported, or by nothing.
     """
@@ -334,9 +338,12 @@ def judged(
     trees: Mapping[str, ast.Module],
     files: Iterable[str],
     plugin: object,
-    timeout_s: float | None = None,
+    most_cpu_s: float | None = None,
 ) -> str:
-    """Run tests of these files with these trees; say what came of it: noticed, hangs, survived."""
+    """Run tests of these files with these trees; say what came of it: noticed, hangs, survived.
+
+    What hangs takes more than so much CPU time (a busy machine changes nothing), or waits for ever.
+    """
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
@@ -345,19 +352,25 @@ def judged(
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, 1)
             os.dup2(nothing, 2)
+            if most_cpu_s:
+                resource.setrlimit(resource.RLIMIT_CPU, (int(most_cpu_s), int(most_cpu_s) + 1))
             for module, tree in trees.items():
                 sys.meta_path.insert(0, _Finder(f"vsv.{module}", _path(module), tree))
-            options = ["-xq", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "-m"]
-            code = pytest.main([*options, "not slow", *files], [plugin])
+            plugins = ("randomly", "cacheprovider", "xdist", "anyio")
+            without = [part for name in plugins for part in ("-p", f"no:{name}")]
+            options = ["-xq", *without, "-m", "not slow"]
+            code = pytest.main([*options, *files], [plugin])
         finally:
             os._exit(int(code))
-    end = time.monotonic() + timeout_s if timeout_s else None
+    end = time.monotonic() + _PATIENCE * most_cpu_s if most_cpu_s else None
     while not (done := os.waitpid(child, os.WNOHANG if end else 0))[0]:
         if end and time.monotonic() > end:
             os.killpg(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return "hangs"
         time.sleep(0.05)
+    if os.WIFSIGNALED(done[1]) and os.WTERMSIG(done[1]) in (signal.SIGXCPU, signal.SIGKILL):
+        return "hangs"
     return "noticed" if done[1] else "survived"
 
 
@@ -381,9 +394,11 @@ def examine(module: str, seen: Seen, most: int, seed: int) -> tuple[int, list[Mu
         tried = [tried[number] for number in sorted(drawn)]
     survivors = []
     for mutant in tried:
-        if verdict(module, tree, mutant, seen) == "survived":
+        found = verdict(module, tree, mutant, seen)
+        if found == "survived":
             survivors.append(mutant)
-            print(f"  {module}, {mutant}", flush=True)
+        if found != "noticed":
+            print(f"  {module}, {mutant}{'  (hangs)' * (found == 'hangs')}", flush=True)
     return len(tried), survivors
 
 
@@ -391,8 +406,8 @@ def verdict(module: str, tree: ast.Module, mutant: Mutant, seen: Seen) -> str:
     """Say what comes of a change."""
     tests = concerned(module, mutant, seen)
     files = dict.fromkeys(test.partition("::")[0] for test in tests)
-    timeout_s = 60 + 5 * sum(tests.values())
-    return judged({module: mutated(tree, mutant)}, files, _Only(tests), timeout_s)
+    most_cpu_s = 60 + 5 * sum(tests.values())
+    return judged({module: mutated(tree, mutant)}, files, _Only(tests), most_cpu_s)
 
 
 def _tree(module: str) -> ast.Module:
