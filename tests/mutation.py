@@ -36,7 +36,7 @@ LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 WANTED = 0.92
 
 # So many times its CPU time a change may take on a busy machine before it is said to wait for ever.
-_PATIENCE = 20
+_PATIENCE = 5
 
 # What a watched module calls before each of its statements.
 _RAN = "_lines_ran"
