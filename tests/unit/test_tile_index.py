@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ from vsv.files import read_note, write_note
 from vsv.images import Images, TileOptions
 from vsv.index import Fingerprint, blocks, default_pyramid
 from vsv.settings import StepSettings
-from vsv.shelf import Shelf
+from vsv.shelf import OpenedSlide, Shelf
 from vsv.slides import BLOCK_TILES, FileVersion, Slide, SlideFile, TileBlock, TiledImage, TileEntry
 from vsv.storage import Storage
 
@@ -487,6 +488,61 @@ def test_a_file_that_was_removed_on_another_machine_is_told_as_that(
     assert shown(fresh, tile)[0] == 409
     problem = errno.EIO
     assert shown(fresh, tile)[0] >= 500
+
+
+def test_a_block_that_is_missing_is_not_looked_for_again_for_a_second():
+    """Tiles may lie in the pyramid alone: each would cost a call that finds nothing."""
+    asked, now = [], [0.0]
+    storage = SimpleNamespace(read_block=lambda image_id, where: asked.append((image_id, *where)))
+    shelf = Shelf(storage, now=lambda: now[0])
+
+    def look(*address, image_id="s1"):
+        assert shelf.look(image_id, TileAddress(*address)) is None
+        return len(asked)
+
+    assert [look(12, 3, 2), look(12, 3, 2), look(12, 0, 0)] == [1, 1, 1]
+    assert [look(12, 3 + BLOCK_TILES, 2), look(11, 3, 2), look(12, 3, 2, image_id="s2")] == [
+        2,
+        3,
+        4,
+    ]
+    now[0] = 1.0
+    assert look(12, 3, 2) == 4
+    now[0] = 1.1
+    assert [look(12, 3, 2), look(12, 3, 2)] == [5, 5]
+
+
+VERSION, OTHER = FileVersion(7, 1), FileVersion(7, 2)
+
+
+@pytest.mark.parametrize(
+    ("imported", "index", "file", "current"),
+    [
+        # Of an imported slide the index counts, whatever its file is called by now.
+        (True, {"imported": True, "version": VERSION}, None, True),
+        (True, {"imported": True, "version": OTHER}, VERSION, False),
+        (True, {"imported": True, "version": VERSION, "archived": True}, VERSION, False),
+        (True, None, VERSION, False),
+        # Of another the file does, until there is an import.
+        (False, None, VERSION, True),
+        (False, None, OTHER, False),
+        (False, None, None, False),
+        (False, {"imported": False, "version": OTHER}, VERSION, True),
+        (False, {"imported": True, "version": VERSION}, VERSION, False),
+    ],
+)
+def test_a_slide_stays_open_while_its_image_id_stands_for_it(
+    imported, index, file, current, tmp_path
+):
+    path = tmp_path / "x.svs"
+    if file:
+        path.write_bytes(b"a slide")
+        os.utime(path, ns=(file.mtime_ns, file.mtime_ns))
+    found = SimpleNamespace(**{"archived": False, **index}) if index else None
+    storage = SimpleNamespace(read_index=lambda image_id: found)
+    identity = ("x.svs", VERSION, imported)
+    slide = OpenedSlide(storage, "s1", SimpleNamespace(path=path), identity)
+    assert slide.is_current() is current
 
 
 def opened(shelf):
