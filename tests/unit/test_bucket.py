@@ -266,6 +266,16 @@ def test_what_may_pass_is_unavailable_and_what_may_not_is_not(s3, monkeypatch, e
             call()
 
 
+def test_images_that_s3_has_not_removed_are_told(s3, monkeypatch):
+    store = ImageBucket(BUCKET, "s1")
+    store.write("2/0_0", b"x")
+    kept = {"Errors": [{"Code": "InternalError"}, {"Code": "SlowDown"}]}
+    monkeypatch.setattr(store._s3, "delete_objects", lambda **_: kept)
+    for clear in (store.clear, store.clear_tiles):
+        with pytest.raises(Unavailable, match="2 images were not removed: InternalError"):
+            clear()
+
+
 def test_a_bucket_that_is_not_there_is_no_missing_tile(s3):
     with pytest.raises(ClientError, match="NoSuchBucket"):
         ImageBucket("nowhere", "s1").find("1/0_0")

@@ -475,3 +475,14 @@ def test_a_pyramid_of_another_slide_is_not_taken_over(found, there, complete, re
             steps._check_owner(JOB, storage)
     else:
         steps._check_owner(JOB, storage)
+
+
+def test_an_index_of_other_bytes_is_no_index_of_the_import():
+    def read(found):
+        return steps._index(JOB, SimpleNamespace(read_index=lambda image_id: found))
+
+    own = index()
+    assert read(own) is own
+    for other in (None, index(LATER)):
+        with pytest.raises(FileChanged, match="of another file"):
+            read(other)

@@ -21,7 +21,7 @@ from vsv.imports.transfers import Transfers, TransferState, TransferStatus
 from vsv.imports.workflow import ImportJob, StepFunctions
 from vsv.removal.request import RemovalRequest
 from vsv.slides import FileVersion
-from vsv.storage import parse_filename, parse_image_id
+from vsv.storage import is_image_id, parse_filename, parse_image_id
 
 HOUR_S = 3600
 SVS = len(".svs")
@@ -53,6 +53,9 @@ def test_a_file_name_may_be_as_long_as_it_may_be():
         parse_filename("f" * (256 - SVS) + ".svs")
     with pytest.raises(InvalidRequest, match="longer than 1024 bytes"):
         parse_filename("f" + longest)
+    for nothing in (None, "", 7, [], ["x.svs"]):
+        with pytest.raises(InvalidRequest, match="must be a"):
+            parse_filename(nothing)
 
 
 @pytest.mark.parametrize(("length", "shown"), [(80, 80), (81, 77)])
@@ -67,6 +70,8 @@ def test_an_image_id_has_its_limits():
     assert parse_image_id("ü" * 100) == "ü" * 100
     with pytest.raises(InvalidRequest, match="longer than 200 bytes"):
         parse_image_id("ü" * 100 + "x")
+    assert is_image_id("ü" * 100)
+    assert not is_image_id("ü" * 100 + "x")
     for text in ("a/b", "a%b"):
         with pytest.raises(InvalidRequest, match="may not have"):
             parse_image_id(text)
@@ -267,6 +272,7 @@ class States:
 
     def start_execution(self, *, stateMachineArn, name, input):
         assert stateMachineArn == "arn:aws:states:x:1:stateMachine:Import"
+        self.asked = json.loads(input)
         if name in self.ended:
             raise self.exceptions.ExecutionAlreadyExists
         self.ended.append(name)
@@ -291,6 +297,9 @@ def test_what_is_stopped_from_outside_gets_five_attempts_and_then_one_in_twelve_
     clock += 1
     assert ensure()
     assert states.ended == [f"{job.name}-{attempt}" for attempt in range(1, 7)]
+    file = {"image_id": "1", "filename": "x.svs", "size": 7, "mtime_ns": 8, "sha256": None}
+    plain = {"generation": 0, "restore": False, "rebuild": False}
+    assert states.asked == {**file, **plain}, "what the state machine chooses its way by"
     assert not workflow.ensure(job, lambda: True)
     for status in ("RUNNING", "PENDING_REDRIVE"):
         states.status = status
@@ -310,6 +319,17 @@ def test_a_jobs_name_is_of_its_bytes_and_its_generation():
     assert len({each.name for each in (job, *others)}) == 6
     assert ImportJob("2", "x.svs", 7, 8, "ab", restore=True).name == job.name
     assert ImportJob.from_dict({**vars(job), "more": 1}) == job
+
+
+def test_a_slide_is_imported_once_more_as_its_record_says():
+    record = {"ImageID": "1", "Filename": "x.svs", "FileVersion": "7-8"}
+    assert ImportJob.again(record) == ImportJob("1", "x.svs", 7, 8)
+    record |= {"Sha256": "ab", "Version": 3}
+    assert ImportJob.again(record) == ImportJob("1", "x.svs", 7, 8, "ab", 3)
+    restored = ImportJob.again(record, restore=True)
+    assert restored == ImportJob("1", "x.svs", 7, 8, "ab", 3, True, False)
+    rebuilt = ImportJob.again(record, rebuild=True)
+    assert rebuilt == ImportJob("1", "x.svs", 7, 8, "ab", 3, False, True)
 
 
 @pytest.mark.parametrize(

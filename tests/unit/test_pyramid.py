@@ -413,10 +413,17 @@ def test_the_last_pixels_of_a_level_stand_for_what_is_left_of_the_slide():
 
 
 @pytest.mark.parametrize(
-    ("there", "asked"),
-    [((), [2]), (("11/0_0",), [2, 320]), (("12/0_0", "12/1_0"), [2, 320]), (("12/5_5",), [2])],
+    ("levels", "there", "asked"),
+    [
+        ((12, 11), (), [2]),
+        ((12, 11), ("11/0_0",), [2, 320]),
+        ((12, 11), ("12/0_0", "12/1_0"), [2, 320]),
+        ((12, 11), ("12/5_5",), [2]),
+        ((1, 0), ("1/0_0",), [2, 2]),
+        ((0,), (), [1]),
+    ],
 )
-def test_a_unit_that_was_not_begun_costs_the_question_for_two_tiles(there, asked):
+def test_a_unit_that_was_not_begun_costs_the_question_for_two_tiles(levels, there, asked):
     """The first tile and the last: one that another worker has just begun with is written again."""
     questions, seen = [], []
 
@@ -425,12 +432,11 @@ def test_a_unit_that_was_not_begun_costs_the_question_for_two_tiles(there, asked
         return set(names) - set(there)
 
     rendering = renderer((4096, 4096), SimpleNamespace(missing=missing), seen.append)
-    work = replace(rendering.work, levels=(12, 11))
-    rendering.work = work
+    work = rendering.work = replace(rendering.work, levels=levels)
     left = rendering._missing(work.bands[0], TileAddress(0, 0, 0))
     assert questions == asked
     assert seen == ([False] * len(there) if len(asked) > 1 else [])
-    assert len(left) == 320 - len(seen)
+    assert len(left) == work.pyramid.count(levels) - len(seen)
 
 
 def test_levels_that_lack_tiles_are_all_named():

@@ -2,13 +2,14 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
 from vsv import files as files_module
-from vsv.errors import FileChanged, InvalidRequest, NotFound
+from vsv.errors import FileChanged, InvalidRequest, NotFound, UnreadableSlide
 from vsv.files import PARTIAL, give_name, read_note, read_whole, write_note, write_whole
-from vsv.slides import FileVersion
+from vsv.slides import FileVersion, SlideFile
 from vsv.stores import ImageFolder, as_levels, remove_folder
 
 # ─── Whole files, and notes ──────────────────────────────────────────────────────────────────────
@@ -20,6 +21,18 @@ def test_a_file_is_read_as_it_was_written(tmp_path, size):
     write_whole(tmp_path / "a" / "b" / "file", content)
     assert read_whole(tmp_path / "a" / "b" / "file") == content
     assert os.listdir(tmp_path / "a" / "b") == ["file"]
+
+
+def open_files(folder):
+    """How many files in the folder this process has open."""
+    links = (each for each in Path("/proc/self/fd").iterdir() if each.is_symlink())
+    return sum(os.readlink(each).startswith(str(folder)) for each in links)
+
+
+def test_no_file_stays_open(tmp_path):
+    write_whole(tmp_path / "file", b"content")
+    assert read_whole(tmp_path / "file") == b"content"
+    assert open_files(tmp_path) == 0
 
 
 def test_a_file_system_that_takes_a_few_bytes_at_a_time_gets_them_all(tmp_path, monkeypatch):
@@ -252,6 +265,52 @@ def test_slides_are_listed_by_name_and_nothing_that_the_layout_keeps(storage):
     for folder, error in (("z", NotFound), ("b.svs", NotFound), ("../x", InvalidRequest)):
         with pytest.raises(error):
             names(folder)
+
+
+# ─── Open slide files ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_slide_file_is_read_where_it_is_asked_for_and_in_chunks(storage):
+    put(storage, "x.svs", "0123456789")
+    file = SlideFile(storage.root / "x.svs")
+    assert (file.read(2, 3), file.read(8, 9), file.read(10, 1)) == (b"234", b"89", b"")
+    assert [*file.chunks(4)] == [b"0123", b"4567", b"89"]
+    assert [*file.chunks(5)] == [b"01234", b"56789"]
+    assert open_files(storage.root) == 1
+    file.close()
+    assert open_files(storage.root) == 0
+
+
+def test_a_slide_file_is_unchanged_as_long_as_its_name_leads_to_the_same_bytes(storage):
+    put(storage, "x.svs", "old")
+    file = SlideFile(storage.root / "x.svs")
+    file.check_unchanged()
+    os.replace(storage.root / "x.svs", storage.root / "aside.svs")
+    with pytest.raises(FileChanged):
+        file.check_unchanged()
+    put(storage, "x.svs", "new!")
+    with pytest.raises(FileChanged):
+        file.check_unchanged()
+    os.replace(storage.root / "aside.svs", storage.root / "x.svs")
+    file.check_unchanged()
+
+
+def test_a_slide_file_that_may_not_be_read_is_told(storage, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "not allowed")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(UnreadableSlide, match="may not be read"):
+        SlideFile(storage.root / "x.svs")
+
+
+def test_a_version_is_the_same_as_a_text():
+    version = FileVersion(26, 255)
+    assert str(version) == "1a-ff"
+    assert FileVersion.parse("1a-ff") == version
+    for text in ("", "1a", "1a-ff-0", "x-y"):
+        with pytest.raises(ValueError, match=r"."):
+            FileVersion.parse(text)
 
 
 # ─── Images ──────────────────────────────────────────────────────────────────────────────────────

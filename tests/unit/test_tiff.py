@@ -138,6 +138,23 @@ def test_a_tile_ends_within_the_file(tiff):
                 check(file)
 
 
+def test_of_a_large_stack_only_the_first_images_are_looked_at(tiff, monkeypatch):
+    monkeypatch.setattr(tiff_module, "_MAX_CHECKED_BYTES", 64)
+    content = struct.pack("<6I", VALUES, VALUES, 1, 1, 1, 2**30)
+    sound, beyond = (
+        entries({TILE_OFFSETS: (LONG, 2, VALUES), TILE_BYTE_COUNTS: (LONG, 2, VALUES + at)})
+        for at in (8, 16)
+    )
+    with pytest.raises(UnreadableSlide, match="is truncated"):
+        whole(tiff(sound, beyond, content=content))
+    whole(tiff(sound, sound, beyond, content=content))
+
+
+def test_an_image_may_be_a_pixel_wide(tiff):
+    file = tiff(entries({WIDTH: (SHORT, 1, 1), HEIGHT: (SHORT, 1, 1)}))
+    assert len(file.chunks(file.directories[0]).offsets) == 1
+
+
 def whole(file):
     file.check_whole(file.directories)
 
