@@ -234,7 +234,9 @@ def test_a_failure_is_noted_with_its_next_attempt():
         assert noted["RetryAt"]
     ids = {"SlideID": "1", "CaseID": "1", "IdSource": "NONE", "Status": "NEW"}
     assert noted.items() >= {**FIELDS, **ids, "ImportStatus": "FAILED"}.items()
-    records.fail(catalogue, FIELDS, UNREADABLE)
+    records.fail(catalogue, {**FIELDS, "Sha256": "ab"}, UNREADABLE)
+    records.fail(catalogue, {**FIELDS, "Sha256": None}, UNREADABLE)
+    assert catalogue.get("1")["Sha256"] == "ab", "what is known of the file stays"
     assert "RetryAt" not in catalogue.get("1")
     assert "CopyAgain" not in catalogue.get("1")
     records.fail(catalogue, FIELDS, Failure("ChecksumMismatch", "another SHA-256"))

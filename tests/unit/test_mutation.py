@@ -38,6 +38,6 @@ def test_a_change_is_one_that_might_be_a_mistake(line, changes):
 
 def test_all_modules_and_their_tests_are_there():
     for module, tests in TESTS.items():
-        assert mutants(ast.parse((LIBRARY / f"{module.replace('.', '/')}.py").read_text()))
+        assert (LIBRARY / f"{module.replace('.', '/')}.py").is_file()
         for name in tests:
             assert (ROOT / "tests" / "unit" / f"test_{name}.py").is_file()
