@@ -159,6 +159,24 @@ def test_a_tile_that_lies_is_damaged_and_its_neighbours_are_not(lie, tissue, tmp
     assert [damage[:3] for damage in damages] == [(0, 1, 1)]
 
 
+@pytest.mark.parametrize(
+    ("lie", "reason"),
+    [
+        ("of 12 bits", "12 bits per sample are not supported, only 8"),
+        ("lossless", "lossless, hierarchical or arithmetic JPEG is not supported"),
+    ],
+)
+def test_a_slide_of_such_tiles_alone_is_refused_for_their_kind(lie, reason, tissue, tmp_path):
+    """It is not damaged. Nor is it refused for the first tile alone, or the last."""
+    page = svs.level(tissue)
+    odd = [LIES[lie](tile) for tile in page.chunks]
+    page.chunks[0], page.chunks[-1] = odd[0], odd[-1]
+    Slide(svs.write(tmp_path / "slide.svs", [page])).close()
+    page.chunks = [odd[0], b"", *odd[2:]]
+    with pytest.raises(UnreadableSlide, match=f"^{reason}$"):
+        Slide(svs.write(tmp_path / "slide.svs", [page]))
+
+
 def test_tables_that_hold_a_frame_do_not_deceive(tissue, tmp_path):
     """A decoder takes the first frame that it finds, and the tables come first."""
     page = svs.level(tissue)

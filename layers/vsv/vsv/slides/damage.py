@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from vsv.errors import UnreadableSlide
 
-__all__ = ["Damage", "DamagedTile", "log_damage"]
+__all__ = ["Damage", "DamagedTile", "UnsupportedTile", "log_damage"]
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +27,17 @@ class DamagedTile(UnreadableSlide):
 
     The message says why: "is damaged: …". Another UnreadableSlide may be left to OpenSlide.
     """
+
+
+class UnsupportedTile(DamagedTile):
+    """The tile's data are of a kind that is not supported; ``reason`` says which.
+
+    Amid tiles that are, it is a damaged one.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"is damaged: {reason}")
+        self.reason = reason
 
 
 def log_damage(damage: Damage) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from PIL import Image, ImageChops
 
 from vsv.errors import UnreadableSlide
-from vsv.slides.damage import DamagedTile
+from vsv.slides.damage import DamagedTile, UnsupportedTile
 from vsv.slides.file import SlideFile
 from vsv.slides.index import TiledImage
 from vsv.slides.jpeg import check_scans, standalone
@@ -22,6 +22,8 @@ _NONE: Final = 1
 _LZW: Final = 5
 _DEFLATE: Final = frozenset({8, 32946})
 _DIFFERENCES: Final = 2
+# Of a tile, up to its frame header.
+_HEAD_BYTES: Final = 2048
 # Pillow's modes of raw pixels, by samples: grey, RGB, and RGB with one more, which is ignored.
 _RAW_MODES: Final = {1: "L", 3: "RGB", 4: "RGBX"}
 
@@ -38,21 +40,33 @@ def decode(image: TiledImage, data: bytes, size: tuple[int, int], shrink: int = 
 def check_supported(file: SlideFile, image: TiledImage, chunks: Chunks) -> None:
     """Raise UnreadableSlide where the level's tiles are of a kind that is not supported.
 
-    Three of them are asked, by their headers: a single odd one is a damaged one.
+    If the first one is, two more are asked, by their headers: a single odd one is a damaged one.
     """
-    if not image.is_jpeg2000:
+    if not image.is_jpeg and not image.is_jpeg2000:
         return
-    from vsv.slides import jpeg2000
-
     there = [number for number, length in enumerate(chunks.byte_counts) if length]
-    reasons = [
-        jpeg2000.why_unsupported(
-            file.read(chunks.offsets[number], jpeg2000.HEAD_BYTES), image.samples
-        )
-        for number in {*there[:1], *there[len(there) // 2 :][:1], *there[-1:]}
-    ]
-    if reasons and all(reasons):
-        raise UnreadableSlide(str(reasons[0]))
+    reason = None
+    for number in (*there[:1], *there[len(there) // 2 :][:1], *there[-1:]):
+        head = file.read(chunks.offsets[number], min(chunks.byte_counts[number], _HEAD_BYTES))
+        reason = _why_unsupported(image, head)
+        if reason is None:
+            return
+    if reason:
+        raise UnreadableSlide(reason)
+
+
+def _why_unsupported(image: TiledImage, head: bytes) -> str | None:
+    if image.is_jpeg2000:
+        from vsv.slides import jpeg2000
+
+        return jpeg2000.why_unsupported(head, image.samples)
+    try:
+        image.jpeg(head)
+    except UnsupportedTile as error:
+        return error.reason
+    except DamagedTile:
+        pass
+    return None
 
 
 def _as_coded(image: TiledImage, data: bytes, size: tuple[int, int], shrink: int) -> Image.Image:

@@ -10,7 +10,7 @@ T.872, 6.5.3 (Adobe's APP14); TIFF Technical Note 2.
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
-from vsv.slides.damage import DamagedTile
+from vsv.slides.damage import DamagedTile, UnsupportedTile
 
 __all__ = ["Color", "Frame", "is_jpeg", "standalone"]
 
@@ -27,8 +27,10 @@ _FILL: Final = 0xFF
 _FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
 _PROGRESSIVE: Final = 0xC2
 _HUFFMAN_TABLES: Final = 0xC4
-# Markers without a segment behind them (TEM, RSTn, SOI, EOI), and frames that are not decoded.
-_REFUSED: Final = frozenset({0x00, 0x01, *range(0xC0, 0xDA)} - {*_FRAMES, _HUFFMAN_TABLES})
+# Lossless, hierarchical, with arithmetic codes.
+_OTHER_FRAMES: Final = frozenset(range(0xC3, 0xD0)) - {_HUFFMAN_TABLES, 0xC8, 0xCC}
+# Markers without a segment behind them (TEM, RSTn, SOI, EOI), and what belongs to other frames.
+_REFUSED: Final = frozenset({0x00, 0x01, 0xC8, 0xCC, *range(0xD0, 0xDA)})
 # Longer headers have something odd in them, and are read each time.
 _MAX_CACHED_HEADER_BYTES: Final = 4096
 # Encoders write about ten segments.
@@ -185,7 +187,9 @@ def _read(data: bytes) -> Frame:
         if marker == _FILL:
             at += 1
             continue
-        if marker in _REFUSED or marker == _START_OF_SCAN:
+        if marker in _OTHER_FRAMES and not frame:
+            raise UnsupportedTile("lossless, hierarchical or arithmetic JPEG is not supported")
+        if marker in _REFUSED or marker in _OTHER_FRAMES or marker == _START_OF_SCAN:
             raise DamagedTile("is damaged: a JPEG stream of a kind that is not decoded")
         start, length = at + 4, data[at + 2] << 8 | data[at + 3]
         if length < 2:
@@ -207,10 +211,12 @@ def _frame(data: bytes, at: int, is_jfif: bool | None, adobe: int | None) -> Fra
     end = at + 6 + 3 * count
     length = data[at - 2] << 8 | data[at - 1]
     factors = data[at + 7 : end : 3]
-    if count not in (1, 3) or length != 8 + 3 * count:
+    if length != 8 + 3 * count:
         raise DamagedTile(f"is damaged: a JPEG stream with {count} components")
     if data[at] != 8:
-        raise DamagedTile(f"is damaged: a JPEG stream of {data[at]} bits a sample")
+        raise UnsupportedTile(f"{data[at]} bits per sample are not supported, only 8")
+    if count not in (1, 3):
+        raise UnsupportedTile(f"JPEG data with {count} samples per pixel are not supported")
     return Frame(
         data[at - 3],
         data[at],

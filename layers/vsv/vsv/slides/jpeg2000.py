@@ -17,12 +17,12 @@ from PIL import Image
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from vsv.errors import UnreadableSlide
-from vsv.slides.damage import DamagedTile
+from vsv.slides.damage import DamagedTile, UnsupportedTile
 
-__all__ = ["HEAD_BYTES", "decode", "resolutions", "why_unsupported"]
+__all__ = ["decode", "resolutions", "why_unsupported"]
 
 # As much of a codestream as ``why_unsupported`` needs.
-HEAD_BYTES: Final = 64
+_HEAD_BYTES: Final = 64
 
 # Markers (T.800 table A.2). SOC and SIZ begin a codestream, SOT ends its main header.
 _START: Final = b"\xff\x4f\xff\x51"
@@ -125,7 +125,7 @@ def why_unsupported(data: bytes, samples: int) -> str | None:
     """
     if data[4:8] == _JP2:
         return "JPEG 2000 tiles in JP2 files are not supported, only codestreams"
-    if not data.startswith(_START) or len(data) < HEAD_BYTES:
+    if not data.startswith(_START) or len(data) < _HEAD_BYTES:
         return None
     (components,) = struct.unpack_from(">H", data, 40)
     if components != samples:
@@ -158,9 +158,9 @@ class _Header:
 
     @classmethod
     def read(cls, data: bytes, samples: int) -> Self:
-        reason = why_unsupported(data[:HEAD_BYTES], samples)
+        reason = why_unsupported(data[:_HEAD_BYTES], samples)
         if reason:
-            raise DamagedTile(f"is damaged: {reason}")
+            raise UnsupportedTile(reason)
         if not data.startswith(_START):
             raise DamagedTile("is damaged: it is not a JPEG 2000 codestream")
         try:
