@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from vsv.deepzoom import Size
 from vsv.slides.level import Level, whole_downsample
-from vsv.slides.lost_tiles import TileNumber, empty_tiles, with_coarser
+from vsv.slides.lost_tiles import LostTiles, TileNumber, empty_tiles
 
 
 @settings(max_examples=60)
@@ -89,19 +89,41 @@ def test_a_lost_tile_takes_with_it_the_coarser_ones_that_show_a_part_of_it(
             for one, two in zip(here, pixels(other, col, row), strict=True)
         )
     }
-    assert with_coarser(levels, [lost]) == expected
+    found = LostTiles(levels, [lost])
+    assert set(found) == expected
+    assert all(tile in found for tile in expected)
+    assert found.mask(level.index).count(1) == 1
+
+
+def test_lost_tiles_are_all_that_cover_one_of_many():
+    """Rows of lost tiles are passed over quickly, and none of them is missed."""
+    levels = [Level(0, 1000, 900, 10, 10, 1), Level(1, 250, 225, 16, 16, 4)]
+    masks = [bytes(number % 7 < 3 for number in range(100 * 90)), bytes(16 * 15)]
+    many = LostTiles.masked(levels, masks)
+    each = [TileNumber(0, number % 100, number // 100) for number in range(9000) if masks[0][number]]
+    assert set(many) == set().union(*(LostTiles(levels, [tile]) for tile in each))
+
+
+SPARSE = [[0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]]
 
 
 @pytest.mark.parametrize(
-    ("downsample", "empty", "lost"), [(1, 0, 0), (1, 2, 2), (1, 3, 0), (4, 3, 3), (4, 20, 20)]
+    ("finest", "coarser", "lost"),
+    [
+        ([[1] * 4] * 4, [[1, 1], [1, 1]], ([], [])),
+        ([[1] * 4] * 3 + [[1, 0, 1, 1]], [[1, 1], [1, 1]], ([(1, 3)], [])),
+        ([[1] * 4] * 4, [[1, 0], [0, 1]], ([], [(1, 0), (0, 1)])),
+        ([[1] * 4] * 4, [[0, 0], [0, 0]], ([], [(0, 0), (1, 0), (0, 1), (1, 1)])),
+        (SPARSE, [[1, 0], [1, 1]], ([], [])),
+        (SPARSE, [[0, 0], [1, 1]], ([], [(0, 0)])),
+    ],
 )
-def test_tiles_that_a_scanner_left_empty_are_lost_amid_others(downsample, empty, lost):
-    """More than a tenth of the finest level is what has no tissue."""
-    level = Level(2, 5 * 256, 4 * 256 - 9, 256, 256, downsample)
-    counts = [0] * empty + [1000] * (20 - empty)
-    counts = counts[1:] + counts[:1]
-    tiles = empty_tiles(level, counts)
-    assert len(tiles) == lost
-    assert all(counts[tile.row * 5 + tile.col] == 0 for tile in tiles)
-    assert len(set(tiles)) == lost
-    assert all(tile.level == 2 and tile.col < 5 and tile.row < 4 for tile in tiles)
+def test_tiles_that_a_scanner_left_empty_are_lost_amid_others(finest, coarser, lost):
+    """More than a tenth of the finest level is what has no tissue, and so is what shows only that."""
+    levels = [Level(0, 1024, 1000, 256, 256, 1), Level(1, 512, 500, 256, 256, 2)]
+    masks = empty_tiles(levels, [sum(finest, []), sum(coarser, [])])
+    found = [
+        [(n % level.cols, n // level.cols) for n in range(len(mask)) if mask[n]]
+        for level, mask in zip(levels, masks, strict=True)
+    ]
+    assert tuple(found) == lost

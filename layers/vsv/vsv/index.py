@@ -18,6 +18,7 @@ from math import inf
 from typing import Final, NamedTuple, Self
 
 from vsv.deepzoom import DeepZoom, Size
+from vsv.errors import UnreadableSlide
 from vsv.slides import (
     BLOCK_TILES,
     FileVersion,
@@ -51,6 +52,9 @@ _MAX_LENGTH: Final = 2**32
 _MAX_NUMBER: Final = 2**64
 # Of a JPEG tile, up to its scan, where it has tables of its own.
 _HEADER_BYTES: Final = 2048
+
+# The index names those of coarser levels, one by one.
+_MAX_DAMAGED: Final = 10_000
 
 # Pixels of the slide that are read for a tile while a viewer waits: some three seconds' work. Where
 # the slide has no coarse level of its own, a coarse tile takes more, and has to be pre-rendered.
@@ -330,13 +334,17 @@ class Fingerprint:
 
     @classmethod
     def of(cls, slide: Slide) -> Self:
-        """Read the whole file, once; damaged tiles are lost to the slide. Raises OSError."""
+        """Read the whole file, once; damaged tiles are lost to the slide.
+
+        Raises UnreadableSlide where more are than an index names, or OSError.
+        """
         sha256 = hashlib.sha256()
         crc32s = tuple(array("I", bytes(4 * image.cols * image.rows)) for image in slide.images)
         tiles = sorted(
             (*slide.locate(level, *reversed(divmod(number, image.cols)))[:2], level, number)
             for level, image in enumerate(slide.images)
             for number in range(image.cols * image.rows)
+            if slide.locate(level, *reversed(divmod(number, image.cols))).length
         )
         following = iter([*tiles, (inf, 0, 0, 0)])
         offset, length, level, number = next(following)
@@ -353,6 +361,8 @@ class Fingerprint:
                 tile = TileNumber(level, *reversed(divmod(number, slide.images[level].cols)))
                 if not _is_sound(slide, tile, bytes(head)):
                     damaged.append(tile)
+                    if len(damaged) > _MAX_DAMAGED:
+                        raise UnreadableSlide(f"more than {_MAX_DAMAGED} tiles are damaged")
                 offset, length, level, number = next(following)
             for first, size, where, which in begun:
                 part = view[max(int(first) - start, 0) : int(first) + size - start]

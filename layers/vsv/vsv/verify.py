@@ -30,7 +30,7 @@ from vsv.slides import (
     TileBlock,
     TileNumber,
 )
-from vsv.slides.lost_tiles import with_coarser
+from vsv.slides.lost_tiles import LostTiles
 from vsv.storage import Storage
 from vsv.stores import ImageStore, Write
 from vsv.tiles import DEFAULT_QUALITY, native_address
@@ -415,7 +415,7 @@ def _is_lost(slide: Slide, level: int, col: int, row: int) -> bool:
     for finer in slide.levels[1 : level + 1]:
         for number in range(finer.cols * finer.rows):
             part = TileNumber(finer.index, number % finer.cols, number // finer.cols)
-            if tile in with_coarser(slide.levels, [part]) and _is_damaged(slide, part):
+            if tile in LostTiles(slide.levels, [part]) and _is_damaged(slide, part):
                 return True
     return False
 

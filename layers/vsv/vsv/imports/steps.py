@@ -41,7 +41,7 @@ from vsv.slides import (
     log_damage,
     parse_description,
 )
-from vsv.slides.lost_tiles import with_coarser
+from vsv.slides.lost_tiles import LostTiles
 from vsv.storage import Storage
 
 __all__ = ["Importer", "fail_import"]
@@ -182,7 +182,7 @@ class Importer:
         """
         numbers = slide_levels(slide)
         tiles = {TileNumber(*damage[:3]) for damage in damages}
-        for level, col, row in with_coarser(slide.levels, tiles):
+        for level, col, row in LostTiles(slide.levels, tiles):
             if level in numbers:
                 address = BlockAddress.holding(numbers[level], col, row)
                 block = self._storage.read_block(job.image_id, address)

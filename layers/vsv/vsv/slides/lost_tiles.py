@@ -5,12 +5,14 @@ what it reads there: black, or the neighbours displaced by a tile (Aperio's vFS9
 So a tile of a coarser level that covers a lost one is lost as well: finer levels are shown instead.
 """
 
+import operator
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from vsv.slides.level import Level
 
-__all__ = ["TileNumber", "empty_tiles", "with_coarser"]
+__all__ = ["LostTiles", "TileNumber", "empty_tiles"]
 
 # Where more of the finest level is empty than this, the scanner left out what has no tissue.
 _MAX_EMPTY_SHARE: Final = 0.1
@@ -24,51 +26,124 @@ class TileNumber(NamedTuple):
     row: int
 
 
-def empty_tiles(level: Level, byte_counts: Sequence[int]) -> list[TileNumber]:
-    """Return the tiles of the level that the scanner left empty amid others.
+class LostTiles:
+    """Some tiles of a slide, and all tiles of coarser levels that cover one of them.
+
+    They may be millions: a byte is kept for each tile that the levels have, and they are looked
+    through by rows.
+    """
+
+    def __init__(self, levels: Sequence[Level], tiles: Iterable[TileNumber] = ()) -> None:
+        """Begin with these tiles, and what covers them."""
+        self._levels = levels
+        self._masks = [bytearray(level.cols * level.rows) for level in levels]
+        for tile in tiles:
+            self._masks[tile.level][tile.row * levels[tile.level].cols + tile.col] = 1
+        self._spread()
+
+    @classmethod
+    def masked(cls, levels: Sequence[Level], masks: Iterable[bytes]) -> "LostTiles":
+        """Begin with the tiles that are 1 in the levels' masks, by rows, and what covers them."""
+        lost = cls(levels)
+        lost._masks = [bytearray(mask) for mask in masks]
+        lost._spread()
+        return lost
+
+    def __contains__(self, tile: TileNumber) -> bool:
+        return self._masks[tile.level][tile.row * self._levels[tile.level].cols + tile.col] == 1
+
+    def __iter__(self) -> Iterator[TileNumber]:
+        """Yield them by levels and rows."""
+        for level, mask in zip(self._levels, self._masks, strict=True):
+            for number in _ones(mask):
+                yield TileNumber(level.index, number % level.cols, number // level.cols)
+
+    def mask(self, level: int) -> bytes:
+        """Return a byte for each tile of the level, by rows: 1 where it is lost, else 0."""
+        return bytes(self._masks[level])
+
+    def _spread(self) -> None:
+        lost = [bytes(mask) for mask in self._masks]
+        for level in self._levels:
+            if 1 in lost[level.index]:
+                for other in self._levels:
+                    if other.downsample > level.downsample:
+                        self._cover(level, lost[level.index], other)
+
+    def _cover(self, level: Level, mask: bytes, other: Level) -> None:
+        """Add the other level's tiles that show a part of this level's."""
+        cover = self._masks[other.index]
+        across = _Axis(level.tile_width, level.width, level.downsample).onto(
+            _Axis(other.tile_width, other.width, other.downsample)
+        )
+        down = _Axis(level.tile_height, level.height, level.downsample).onto(
+            _Axis(other.tile_height, other.height, other.downsample)
+        )
+        stops = [cols.stop for cols in across]
+        for row, rows in enumerate(down):
+            first, end = row * level.cols, (row + 1) * level.cols
+            at = mask.find(1, first, end)
+            while at >= 0:
+                cols = across[at - first]
+                for each in rows:
+                    start = each * other.cols
+                    cover[start + cols.start : start + cols.stop] = b"\1" * len(cols)
+                # On to the first tile that shows what is not covered now.
+                at = mask.find(1, first + bisect_right(stops, cols.stop), end)
+
+
+class _Axis(NamedTuple):
+    """One axis of a level: a tile's length and the level's, in its pixels, and its downsample."""
+
+    tile: int
+    length: int
+    downsample: int
+
+    def onto(self, other: "_Axis") -> list[range]:
+        """For each tile of this one, the other's tiles that show a part of it."""
+        step = other.tile * other.downsample
+        last = -(-other.length // other.tile)
+        return [
+            range(
+                start * self.downsample // step,
+                min(
+                    -(-min(start + self.tile, self.length) * self.downsample // step),
+                    last,
+                ),
+            )
+            for start in range(0, self.length, self.tile)
+        ]
+
+
+def empty_tiles(levels: Sequence[Level], byte_counts: Sequence[Sequence[int]]) -> list[bytes]:
+    """Return a mask for each level, by rows: 1 for tiles that the scanner left empty amid others.
 
     A finest level that is empty over large parts was scanned only where there is tissue: none of
-    these are lost.
+    these are lost, nor are tiles of coarser levels that show nothing else.
     """
-    cols, rows = level.cols, level.rows
-    empty = byte_counts.count(0)
-    if empty == 0 or (level.downsample == 1 and empty > _MAX_EMPTY_SHARE * cols * rows):
-        return []
-    numbers = (number for number in range(cols * rows) if byte_counts[number] == 0)
-    return [TileNumber(level.index, number % cols, number // cols) for number in numbers]
+    masks = [
+        bytes(map(operator.not_, counts[: level.cols * level.rows]))
+        if 0 in counts
+        else bytes(level.cols * level.rows)
+        for level, counts in zip(levels, byte_counts, strict=True)
+    ]
+    finest = masks[0]
+    if finest.count(1) <= _MAX_EMPTY_SHARE * len(finest):
+        return masks
+    nothing = [bytes(len(mask)) for mask in masks]
+    there = LostTiles.masked(levels, [bytes(map(operator.not_, finest)), *nothing[1:]])
+    return [
+        nothing[0],
+        *(
+            bytes(map(operator.and_, mask, there.mask(level.index)))
+            for level, mask in zip(levels[1:], masks[1:], strict=True)
+        ),
+    ]
 
 
-def with_coarser(levels: Sequence[Level], tiles: Iterable[TileNumber]) -> set[TileNumber]:
-    """Return the tiles, and all tiles of coarser levels that cover one of them."""
-    lost = set(tiles)
-    for tile in list(lost):
-        level = levels[tile.level]
-        for other in levels:
-            if other.downsample > level.downsample:
-                lost.update(_covering(level, other, tile))
-    return lost
-
-
-def _covering(level: Level, other: Level, tile: TileNumber) -> Iterator[TileNumber]:
-    """Yield the tiles of a coarser level that show a part of the tile."""
-    cols = _range(
-        (tile.col, level.tile_width, level.width, level.downsample),
-        (other.tile_width, other.width, other.downsample),
-    )
-    rows = _range(
-        (tile.row, level.tile_height, level.height, level.downsample),
-        (other.tile_height, other.height, other.downsample),
-    )
-    for row in rows:
-        for col in cols:
-            yield TileNumber(other.index, col, row)
-
-
-def _range(fine: tuple[int, int, int, int], coarse: tuple[int, int, int]) -> range:
-    """The numbers along one axis: tile, tile length, level length and downsample."""
-    number, length, total, downsample = fine
-    other_length, other_total, other_downsample = coarse
-    step = other_length * other_downsample
-    start = number * length * downsample // step
-    stop = -(-min((number + 1) * length, total) * downsample // step)
-    return range(start, min(stop, -(-other_total // other_length)))
+def _ones(mask: bytes | bytearray) -> Iterator[int]:
+    """Yield where the mask has a 1."""
+    at = mask.find(1)
+    while at >= 0:
+        yield at
+        at = mask.find(1, at + 1)

@@ -23,7 +23,7 @@ from vsv.slides.decoding import check_supported, decode
 from vsv.slides.file import FileVersion, SlideFile
 from vsv.slides.index import TiledImage, TileEntry
 from vsv.slides.level import Level
-from vsv.slides.lost_tiles import TileNumber, empty_tiles, with_coarser
+from vsv.slides.lost_tiles import LostTiles, TileNumber, empty_tiles
 from vsv.slides.pages import ASSOCIATED_IMAGES, Pages
 from vsv.slides.tiff import Chunks, TiffFile
 
@@ -284,30 +284,33 @@ class Slide:
             return read_image(name, self.file, page, tiff.chunks)
         return self._fallback().associated_image(name)
 
-    def lose(self, tiles: Iterable[TileNumber]) -> int:
+    def lose(self, tiles: Iterable[TileNumber]) -> None:
         """Show finer levels in place of these tiles and of those of coarser levels above them.
 
-        Return how many were not lost before. (On the finest level, nothing can take their place.)
-        The slide must not have been opened by its index, which tells as much.
+        On the finest level, nothing can take their place. The slide must not have been opened by
+        its index, which tells as much.
         """
-        lost = 0
-        for index, col, row in with_coarser(self.levels, tiles):
-            counts, number = self._chunks[index].byte_counts, row * self.images[index].cols + col
-            if index > 0 and counts[number]:
-                counts[number] = 0
-                lost += 1
-        return lost
+        self._lose(LostTiles(self.levels, tiles))
+
+    def _lose(self, lost: LostTiles) -> None:
+        for tile in lost:
+            if tile.level > 0:
+                number = tile.row * self.levels[tile.level].cols + tile.col
+                self._chunks[tile.level].byte_counts[number] = 0
 
     def _lose_empty(self) -> None:
-        """Do so with tiles above those that the scanner left empty, and say so."""
-        for level in self.levels:
-            empty = empty_tiles(level, self._chunks[level.index].byte_counts)
-            if empty and self.lose(empty):
+        """Do so with tiles that the scanner left empty, and say so."""
+        masks = empty_tiles(self.levels, [chunks.byte_counts for chunks in self._chunks])
+        for level, mask in zip(self.levels, masks, strict=True):
+            count = mask.count(1)
+            if count:
                 there = "finer levels are" if level.index else "nothing is"
                 self._notices.append(
-                    f"the scanner left {len(empty)} tile{'s' * (len(empty) > 1)} empty at "
+                    f"the scanner left {count} tile{'s' * (count > 1)} empty at "
                     f"1/{level.downsample} of the resolution; {there} shown there"
                 )
+        if any(1 in mask for mask in masks):
+            self._lose(LostTiles.masked(self.levels, masks))
 
     def _made_thumbnail(self, name: str) -> Image.Image:
         coarsest = max(self.levels, key=lambda level: level.downsample)
