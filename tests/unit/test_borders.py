@@ -12,8 +12,8 @@ LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 # Each may import those before it. What stands in one set does not know the others in it.
 LAYERS = [
     {"errors", "_halving", "_tiffcodec", "terminal", "identity"},
-    {"failures"},
-    {"deepzoom", "slides", "aws", "label", "logs", "people", "review", "session"},
+    {"failures", "deepzoom"},
+    {"slides", "aws", "label", "logs", "people", "review", "session"},
     {"index", "files", "settings", "catalogue", "pixels"},
     {"stores", "cdr", "same_ids"},
     {"bucket"},

@@ -17,8 +17,8 @@ from vsv import pyramid
 from vsv.deepzoom import Box, TileAddress
 from vsv.errors import NotFound, NotRendered, UnreadableSlide
 from vsv.images import Images, TileOptions
-from vsv.index import default_pyramid, slide_levels
-from vsv.slides import Slide
+from vsv.index import default_pyramid, slide_levels, source_pixels
+from vsv.slides import Slide, averaging
 from vsv.slides.damage import DamagedTile
 from vsv.slides.decoding import decode
 from vsv.slides.index import TiledImage
@@ -306,6 +306,16 @@ def test_of_a_stack_the_first_plane_is_shown_and_said(mark, kind, interleaved, r
         assert slide.notices == (f"the slide has 3 {kind}; only the first is shown",)
 
 
+@pytest.mark.parametrize(("finest", "coarser"), [("0.0", "0"), ("1", "1.00"), ("-0.5", "-.50")])
+def test_a_planes_focus_is_a_number_however_it_is_written(finest, coarser, tissue, tmp_path):
+    pages = [
+        svs.level(tissue, description=f"{APERIO}|OffsetZ = {finest}"),
+        svs.level(svs.shrunk(tissue, 4), description=f"{APERIO}|OffsetZ = {coarser}"),
+    ]
+    with Slide(svs.write(tmp_path / "slide.svs", pages)) as slide:
+        assert [level.downsample for level in slide.levels] == [1, 4]
+
+
 def test_planes_within_an_image_are_told_too(tissue, tmp_path):
     page = svs.level(tissue)
     page.chunks *= 5
@@ -481,6 +491,40 @@ def test_images_are_found_by_their_order_alone(tissue, tmp_path):
     assert sizes(svs.write(tmp_path / "slide.svs", pages)) == THUMBNAIL
 
 
+def test_a_smaller_image_marked_like_the_label_is_the_thumbnail(tissue, tmp_path):
+    """TIFF's NewSubfileType 1 is any smaller image."""
+    for label in (
+        svs.strip(LABEL, description=None, tags={254: (4, 1)}),
+        svs.strip(LABEL, description=APERIO + "label 100x120"),
+    ):
+        pages = associated(
+            tissue,
+            svs.strip(svs.shrunk(tissue, 4), description=None, tags={254: (4, 1)}),
+            label,
+            svs.strip(MACRO, description=None, tags={254: (4, 9)}),
+        )
+        assert sizes(svs.write(tmp_path / "slide.svs", pages)) == THUMBNAIL
+
+
+def test_images_in_tiles_are_found_without_descriptions(tissue, tmp_path):
+    def tiled(pixels, number):
+        tile = tuple(16 * -(-length // 16) for length in pixels.shape[1::-1])
+        padding = [(0, tile[1] - pixels.shape[0]), (0, tile[0] - pixels.shape[1]), (0, 0)]
+        data = svs.jpeg(np.pad(pixels, padding, mode="edge"))
+        return Page(pixels.shape[1::-1], [data], tile, None, tags={254: (4, number)})
+
+    third = np.asarray(Image.fromarray(tissue).resize((300, 225)))
+    pages = associated(
+        tissue,
+        svs.strip(svs.shrunk(tissue, 4), description=None),
+        tiled(third, 1),  # a level of no whole downsample
+        tiled(MACRO, 9),
+        tiled(LABEL, 1),
+        description=None,
+    )
+    assert sizes(svs.write(tmp_path / "slide.svs", pages)) == THUMBNAIL
+
+
 def test_a_label_is_never_shown_as_the_thumbnail(tissue, tmp_path):
     """It names a patient, and everybody sees thumbnails."""
     for mark in ({"tags": {254: (4, 1)}}, {"description": APERIO + "label 100x120"}, {}):
@@ -491,6 +535,18 @@ def test_a_label_is_never_shown_as_the_thumbnail(tissue, tmp_path):
             assert psnr(thumbnail, np.asarray(Image.fromarray(tissue))) > 28
             with pytest.raises(NotFound):
                 slide.associated_image("macro")
+
+
+def test_a_label_of_the_slides_proportions_is_not_the_thumbnail(tissue, tmp_path):
+    label = LABEL[:, :90]
+    pages = associated(
+        tissue[:, :576],
+        svs.strip(label, description=None, tags={254: (4, 1)}),
+        svs.strip(MACRO, description=None, tags={254: (4, 1)}),
+    )
+    with Slide(svs.write(tmp_path / "slide.svs", pages)) as slide:
+        assert "thumbnail" not in slide.associated_images
+        assert slide.associated_image("label").size == (90, 120)
 
 
 def test_images_of_many_strips_and_of_each_compression(tissue, tmp_path):
@@ -631,4 +687,63 @@ def test_a_tile_of_a_huge_level_is_left_to_the_import(real, tmp_path, monkeypatc
             shown.tile("slide", TileAddress(level, 0, 0), TileOptions())
     assert shown.tile("slide", TileAddress(9, 0, 0), TileOptions()).load()
     with Slide(tmp_path / "slide.svs") as slide:
+        assert pyramid.levels_to_render(slide, "none") == tuple(range(8, -1, -1))
+
+
+def emptied(page: Page, *numbers: int) -> Page:
+    for number in numbers or range(len(page.chunks)):
+        page.chunks[number] = b""
+    return page
+
+
+def test_what_stands_in_for_lost_tiles_counts_as_well(real, tmp_path):
+    """All of a slide stands in for a coarse level that is empty: a tile of it is no small one."""
+    pixels = svs.tissue(real, (2048, 2048))
+    pages = [svs.level(pixels), emptied(svs.level(svs.shrunk(pixels, 8)))]
+    svs.write(tmp_path / "slide.svs", pages)
+    shown = Images(Storage(tmp_path), 90, max_pixels=2**20)
+    with pytest.raises(NotRendered, match="too many"):
+        shown.tile("slide", TileAddress(8, 0, 0), TileOptions()).load()
+    with pytest.raises(NotRendered, match="too many"):
+        shown.associated("slide", "thumbnail", "jpeg").load()
+    shown = Images(Storage(tmp_path), 90)
+    tile = shown.tile("slide", TileAddress(8, 0, 0), TileOptions()).load()
+    assert psnr(np.asarray(Image.open(io.BytesIO(tile))), svs.shrunk(pixels, 8)) > 30
+
+
+def test_what_stands_in_is_read_in_pieces(real, tmp_path, monkeypatch):
+    """A tile of a level that is 64 times coarser shows more than there is memory for."""
+    pixels = svs.tissue(real, (2048, 2048))
+    tiles = [part.tobytes() for part in svs.tiles(pixels)]
+    full = Page((2048, 2048), tiles, compression=1, photometric=2)
+    path = svs.write(tmp_path / "slide.svs", [full, emptied(svs.level(svs.shrunk(pixels, 64)))])
+    monkeypatch.setattr(averaging, "_MAX_SOURCE_PIXELS", 2**16)
+    sizes = []
+    new = Image.new
+    monkeypatch.setattr(Image, "new", lambda *given: sizes.append(given[1]) or new(*given))
+    with Slide(path) as slide:
+        region = np.asarray(slide.read(1, (0, 0, 32, 32)), int)
+    assert max(width * height for width, height in sizes) <= 2**16
+    assert np.abs(region - svs.shrunk(pixels, 64)).max() <= 2
+
+
+def test_a_small_tile_costs_more_than_its_pixels(real, tmp_path):
+    """A million tiles of 16 pixels take as long as large ones do."""
+    tiles = [svs.jpeg(part) for part in svs.tiles(svs.tissue(real, (512, 512)), 16)]
+    path = svs.write(tmp_path / "slide.svs", [Page((512, 512), tiles, (16, 16))])
+    with Slide(path) as slide:
+        pixels = source_pixels(slide, default_pyramid(slide), 0)
+    assert pixels == 32 * 32 * 64 * 64
+
+
+def test_levels_that_lost_tiles_are_pre_rendered_where_finer_ones_are_too_large(
+    real, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pyramid, "MAX_PIXELS_ON_REQUEST", 2**20)
+    pixels = svs.tissue(real, (2048, 2048))
+    pages = [svs.level(pixels), svs.level(svs.shrunk(pixels, 4))]
+    with Slide(svs.write(tmp_path / "whole.svs", pages)) as slide:
+        assert pyramid.levels_to_render(slide, "none") == ()
+    emptied(pages[1], 3)
+    with Slide(svs.write(tmp_path / "empty.svs", pages)) as slide:
         assert pyramid.levels_to_render(slide, "none") == tuple(range(8, -1, -1))

@@ -14,11 +14,10 @@ from PIL import Image
 
 from local.samples import generated_slide
 from tests.pixels import block_means, psnr
-from vsv import tiles
 from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
 from vsv.errors import UnreadableSlide
 from vsv.index import default_pyramid
-from vsv.slides import Damage, Slide
+from vsv.slides import Damage, Slide, averaging
 from vsv.tiles import NativeAddress, native_address, read_region, render_tile
 
 
@@ -156,12 +155,12 @@ def test_a_region_too_large_for_memory_is_made_of_pieces(real, tmp_path, monkeyp
         pieces = []
         read = slide.read
 
-        def watched(level, box, shrink=1):
+        def watched(level, box, shrink, budget):
             left, top, right, bottom = box
             pieces.append((right - left) * (bottom - top) / shrink**2)
-            return read(level, box, shrink)
+            return read(level, box, shrink, budget)
 
-        monkeypatch.setattr(tiles, "_MAX_SOURCE_PIXELS", most_pixels)
+        monkeypatch.setattr(averaging, "_MAX_SOURCE_PIXELS", most_pixels)
         monkeypatch.setattr(slide, "read", watched)
         for downsample, box in boxes.items():
             region = read_region(slide, downsample, box)

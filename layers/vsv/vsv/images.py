@@ -18,7 +18,7 @@ from vsv.errors import Archived, FileChanged, NotFound, NotRendered, quoted
 from vsv.index import MAX_PIXELS_ON_REQUEST, SlideIndex, default_pyramid, source_pixels
 from vsv.pixels import encode
 from vsv.shelf import OpenedSlide, Shelf
-from vsv.slides import ASSOCIATED_IMAGES, Slide
+from vsv.slides import ASSOCIATED_IMAGES, PixelBudget, Slide
 from vsv.storage import Storage
 from vsv.stores import name as tile_name
 from vsv.tiles import render_tile
@@ -117,7 +117,7 @@ class Images:
             slide = self._slide(image_id)
         except Archived:
             return self._converted(image_id, name, image_format)
-        image = slide.associated_image(name)
+        image = slide.associated_image(name, self._budget())
         return self._made_of(
             slide, name, image_format, lambda: encode(image, image_format, self._quality)
         )
@@ -192,8 +192,17 @@ class Images:
             slide,
             f"{pyramid} {address}",
             options.image_format,
-            lambda: render_tile(slide, pyramid, address, options.image_format, self._quality),
+            lambda: render_tile(
+                slide, pyramid, address, options.image_format, self._quality, self._budget()
+            ),
         )
+
+    def _budget(self) -> PixelBudget:
+        """What may be read for one answer, damaged tiles included that are found meanwhile.
+
+        The estimate leaves out what a border, or another grid than the slide's, takes beyond.
+        """
+        return PixelBudget(2 * self._max_pixels)
 
     def _made_of(
         self, slide: Slide, what: str, image_format: str, load: Callable[[], bytes]

@@ -27,6 +27,7 @@ from vsv.slides import (
     TiledImage,
     TileEntry,
     TileNumber,
+    cost_of_tiles,
 )
 from vsv.slides.damage import DamagedTile
 from vsv.slides.level import whole_downsample
@@ -233,15 +234,24 @@ def _checksum(fields: Mapping[str, object]) -> int:
 
 
 def source_pixels(slide: Slide, pyramid: DeepZoom, level: int) -> int:
-    """Return how many of the slide's pixels are read for a tile of the pyramid's level."""
+    """Return how many of the slide's pixels are read, at most, for a tile of the pyramid's level.
+
+    Where the level that it is made of has lost tiles, they are those of a finer one. (An index
+    does not tell which levels have: reading is bounded by a budget, too.)
+    """
     downsample = pyramid.downsample(level)
     source = slide.source_level(downsample)
+    while source.index in slide.levels_with_losses:
+        source = slide.source_level(downsample, finer_than=source.downsample)
     factor = downsample // source.downsample
-    width, height = (
-        min(length * factor, of_all)
-        for length, of_all in zip(pyramid.tile, (source.width, source.height), strict=True)
+    cols, rows = (
+        -(-min(length * factor, of_all) // tile)
+        for length, of_all, tile in (
+            (pyramid.tile.width, source.width, source.tile_width),
+            (pyramid.tile.height, source.height, source.tile_height),
+        )
     )
-    return width * height
+    return cost_of_tiles(cols * rows, source.tile_width, source.tile_height)
 
 
 class BlockAddress(NamedTuple):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
 from vsv.pixels import encode, halved
-from vsv.slides import MAX_REDUCE, Level, Slide
+from vsv.slides import UNLIMITED, Level, PixelBudget, Slide, averaged_region
 
 __all__ = [
     "DEFAULT_QUALITY",
@@ -24,9 +24,6 @@ __all__ = [
 
 # 1..95 as in libjpeg. 90 without chroma subsampling costs less than the scanner's own compression.
 DEFAULT_QUALITY: Final = 90
-
-# Pixels of the slide that may be in memory at once (3 bytes each): 48 MB.
-_MAX_SOURCE_PIXELS: Final = 16 * 2**20
 
 
 class NativeAddress(NamedTuple):
@@ -43,11 +40,12 @@ def render_tile(
     address: TileAddress,
     image_format: str = "jpeg",
     quality: int = DEFAULT_QUALITY,
+    budget: PixelBudget = UNLIMITED,
 ) -> bytes:
     """Return the encoded tile. ``image_format`` is ``jpeg``, ``jpg`` or ``png``.
 
     Raises NotFound where the pyramid has no such tile, UnreadableSlide where the slide cannot be
-    read.
+    read, NotRendered where that takes more pixels than the budget has.
     """
     box = pyramid.tile_box(address)
     downsample = pyramid.downsample(address.level)
@@ -60,10 +58,12 @@ def render_tile(
         pixels = halved(quarters, 2, pyramid.tile) if quarters else None
         if pixels is not None:
             return pixels.encode(quality)
-    return encode(read_region(slide, downsample, box), image_format, quality)
+    return encode(read_region(slide, downsample, box, budget), image_format, quality)
 
 
-def read_region(slide: Slide, downsample: int, box: Box) -> Image.Image:
+def read_region(
+    slide: Slide, downsample: int, box: Box, budget: PixelBudget = UNLIMITED
+) -> Image.Image:
     """Return the pixels in ``box`` of the slide downsampled by ``downsample``, as an RGB image.
 
     The box is in pixels of that plane, whose size is the slide's divided and rounded up.
@@ -71,9 +71,9 @@ def read_region(slide: Slide, downsample: int, box: Box) -> Image.Image:
     level = slide.source_level(downsample)
     factor = downsample // (level.downsample or 1)
     if box.right <= level.width // factor and box.bottom <= level.height // factor:
-        return _reduced(slide, level, factor, box)
+        return averaged_region(slide, level, factor, box, budget)
     image = Image.new("RGB", box.size)
-    _paint(image, (0, 0), slide, level, downsample, box)
+    _paint(image, (0, 0), slide, level, downsample, box, budget)
     return image
 
 
@@ -123,6 +123,7 @@ def _paint(
     level: Level,
     downsample: int,
     box: Box,
+    budget: PixelBudget,
 ) -> None:
     """Paint ``box`` of the plane into the image, from ``level`` as far as that reaches."""
     factor = downsample // (level.downsample or 1)
@@ -131,7 +132,7 @@ def _paint(
     left, top = at
     covered = Box(box.left, box.top, right, bottom)
     if min(covered.size) > 0:
-        image.paste(_reduced(slide, level, factor, covered), at)
+        image.paste(averaged_region(slide, level, factor, covered, budget), at)
     if (right, bottom) == (box.right, box.bottom):
         return
     # The scanner rounded this level down: a finer one has the last column and row.
@@ -142,67 +143,4 @@ def _paint(
     ):
         if min(rest.size) > 0:
             offset = (left + rest.left - box.left, top + rest.top - box.top)
-            _paint(image, offset, slide, finer, downsample, rest)
-
-
-def _box_filtered(pixels: Image.Image, factor: int) -> Image.Image:
-    """Average blocks of ``factor`` by ``factor`` pixels, and what there is of them at the edges."""
-    if factor == 1:
-        return pixels
-    # Beyond, resize() is slower, and right for any factor.
-    if factor <= MAX_REDUCE:
-        return pixels.reduce(factor)
-    width, height = pixels.size
-    image = Image.new("RGB", (-(-width // factor), -(-height // factor)))
-    # Whole blocks first; then those that the right and the bottom edge cut, of their own size.
-    x_spans = [(0, width // factor), (width // factor, image.width)]
-    y_spans = [(0, height // factor), (height // factor, image.height)]
-    for left, right in x_spans:
-        for top, bottom in y_spans:
-            if right > left and bottom > top:
-                source = (
-                    left * factor,
-                    top * factor,
-                    min(right * factor, width),
-                    min(bottom * factor, height),
-                )
-                size = (right - left, bottom - top)
-                image.paste(pixels.resize(size, Image.Resampling.BOX, source), (left, top))
-    return image
-
-
-def _reduced(slide: Slide, level: Level, factor: int, box: Box) -> Image.Image:
-    """Return ``box``, in pixels of ``factor`` by ``factor`` of the level, by a box filter.
-
-    Large regions are halved until a piece fits into memory.
-    """
-    source = Box(
-        box.left * factor,
-        box.top * factor,
-        min(box.right * factor, level.width),
-        min(box.bottom * factor, level.height),
-    )
-    width, height = box.size
-    shrink = slide.largest_shrink(level.index, factor)
-    if source.size.width * source.size.height <= _MAX_SOURCE_PIXELS * shrink**2:
-        return _box_filtered(slide.read(level.index, source, shrink), factor // shrink)
-    if width == height == 1:
-        finer = Box(
-            box.left * 2,
-            box.top * 2,
-            min(box.right * 2, -(-level.width * 2 // factor)),
-            min(box.bottom * 2, -(-level.height * 2 // factor)),
-        )
-        return _reduced(slide, level, factor // 2, finer).reduce(2)
-    image = Image.new("RGB", box.size)
-    middle = Box(box.left, box.top, box.left + -(-width // 2), box.top + -(-height // 2))
-    for part in (
-        middle,
-        Box(middle.right, box.top, box.right, middle.bottom),
-        Box(box.left, middle.bottom, middle.right, box.bottom),
-        Box(middle.right, middle.bottom, box.right, box.bottom),
-    ):
-        if min(part.size) > 0:
-            offset = (part.left - box.left, part.top - box.top)
-            image.paste(_reduced(slide, level, factor, part), offset)
-    return image
+            _paint(image, offset, slide, finer, downsample, rest, budget)

@@ -5,7 +5,7 @@ out: by the description's first words (Aperio), by NewSubfileType (1 label, 9 ma
 that a GT 450 writes), by sizes, by order.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,12 +108,22 @@ def _why_unsupported(page: Directory) -> str | None:
     return None
 
 
-def _plane(page: Directory) -> dict[str, str]:
+def _plane(page: Directory) -> dict[str, str | float]:
     """Which plane or channel the image is of, as far as its description says."""
     properties = parse_properties(page.description)
     return {
-        name: properties[name] for name in (_FOCUS, *_CHANNELS) if properties.get(name) is not None
+        name: _number_or_text(properties[name])
+        for name in (_FOCUS, *_CHANNELS)
+        if properties.get(name) is not None
     }
+
+
+def _number_or_text(text: str) -> str | float:
+    """What a property says: 0 and 0.0 are the same."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _notices(full: Directory, others: Sequence[Directory]) -> Iterator[str]:
@@ -146,22 +156,64 @@ def _associated(full: Directory, pages: Sequence[Directory]) -> dict[str, Direct
         name = _named(page)
         if name:
             found.setdefault(name, page)
-        elif not page.is_tiled and min(page.width, page.height) > 0:
+        elif min(page.width, page.height) > 0:
             unnamed.append(page)
-    for page in list(unnamed):
-        name = _SUBFILE_TYPES.get(page.subfile_type)
-        if name and name not in found:
-            found[name] = page
-            unnamed.remove(page)
-    for page in list(unnamed):
-        if "thumbnail" not in found and _has_proportions(page, full):
+    # Unless a description says so, what is left of those marked may be the label: no thumbnail.
+    suspect = () if "label" in found else _SUBFILE_TYPES
+    found |= _marked(full, unnamed, found)
+    rest = [
+        page
+        for page in unnamed
+        if not page.is_tiled and not any(page is other for other in found.values())
+    ]
+    for page in list(rest):
+        if (
+            "thumbnail" not in found
+            and page.subfile_type not in suspect
+            and _has_proportions(page, full)
+        ):
             found["thumbnail"] = page
-            unnamed.remove(page)
+            rest.remove(page)
     # Aperio's order. With fewer images than names nobody can tell which one is missing.
     missing = [name for name in ("label", "macro") if name not in found]
-    if len(unnamed) == len(missing):
-        found.update(zip(missing, unnamed, strict=True))
+    if len(rest) == len(missing):
+        found.update(zip(missing, rest, strict=True))
     return found
+
+
+def _marked(
+    full: Directory, unnamed: Iterable[Directory], named: Collection[str]
+) -> dict[str, Directory]:
+    """Find macro, label and thumbnail by NewSubfileType, as far as no description names them.
+
+    TIFF's 1 is any smaller image. Where several are marked so, and none of them can be the macro,
+    the label is the first that does not show the whole slide, and one that does is the thumbnail.
+    """
+    found: dict[str, Directory] = {}
+    candidates = {
+        name: [page for page in unnamed if _is_marked(page, number, full)]
+        for number, name in _SUBFILE_TYPES.items()
+    }
+    if candidates["macro"] and "macro" not in named:
+        found["macro"] = candidates["macro"][0]
+    labels = candidates["label"]
+    if labels and "label" not in named:
+        whole = [page for page in labels if _has_proportions(page, full)]
+        others = [page for page in labels if not any(page is each for each in whole)]
+        if whole and others and ("macro" in named or "macro" in found):
+            found["label"] = others[0]
+            if "thumbnail" not in named:
+                found["thumbnail"] = whole[0]
+        else:
+            found["label"] = labels[0]
+    return found
+
+
+def _is_marked(page: Directory, subfile_type: int, full: Directory) -> bool:
+    """Whether NewSubfileType says so. (Of an image in tiles it may mean a level.)"""
+    return page.subfile_type == subfile_type and not (
+        page.is_tiled and _has_proportions(page, full)
+    )
 
 
 def _has_proportions(page: Directory, full: Directory) -> bool:

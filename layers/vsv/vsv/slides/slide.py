@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Final, Self
 
 from PIL import Image
 
+from vsv.deepzoom import Box
 from vsv.errors import NotFound, UnreadableSlide
 from vsv.slides.aperio import Metadata, parse_description
+from vsv.slides.averaging import averaged_region
+from vsv.slides.budget import UNLIMITED, PixelBudget, cost_of_tiles
 from vsv.slides.damage import Damage, DamagedTile, log_damage
 from vsv.slides.decoding import check_supported, decode
 from vsv.slides.file import FileVersion, SlideFile
@@ -30,7 +33,7 @@ from vsv.slides.tiff import Chunks, TiffFile
 if TYPE_CHECKING:
     from vsv.slides.fallback import OpenSlideReader
 
-__all__ = ["MAX_REDUCE", "Slide"]
+__all__ = ["Slide"]
 
 _COMPRESSIONS: Final = {
     **{1: "none", 5: "LZW", 7: "JPEG", 8: "deflate", 32773: "PackBits", 32946: "deflate"},
@@ -39,9 +42,6 @@ _COMPRESSIONS: Final = {
 # libjpeg's scaled decoding, to a half, a quarter or an eighth: as good as averaging (53 dB PSNR and
 # more), at a quarter of the cost.
 _LARGEST_SHRINK: Final = 8
-# Pillow's reduce() divides in 24-bit fixed point: up to this factor it is right to a 16,000th, by
-# 2,048 it darkens by 8 %.
-MAX_REDUCE: Final = 32
 # One read of a row of tiles: a round trip on EFS brings a megabyte at most.
 _MAX_READ_BYTES: Final = 2**20
 # A tile of four million pixels has 12 MB of them.
@@ -120,6 +120,8 @@ class Slide:
         self.levels = tuple(Level.of(index, image, images[0]) for index, image in enumerate(images))
         # What the directories say; of a slide that was opened by its index as far as it is needed.
         self.memory_bytes = 0
+        # Levels, but for the finest, some of whose tiles are lost; not told by an index.
+        self.levels_with_losses: set[int] = set()
         self._tiff = None
         self._pages = None
         self._chunks = ()
@@ -214,26 +216,34 @@ class Slide:
             return 1
         return gcd(factor, image.tile_width, image.tile_height, _LARGEST_SHRINK)
 
-    def read(self, level: int, box: tuple[int, int, int, int], shrink: int = 1) -> Image.Image:
+    def read(
+        self,
+        level: int,
+        box: tuple[int, int, int, int],
+        shrink: int = 1,
+        budget: PixelBudget = UNLIMITED,
+    ) -> Image.Image:
         """Return the level's pixels in ``box`` (left, top, right, bottom) as an RGB image.
 
         The box lies within the level. ``shrink`` (see ``largest_shrink``) averages blocks of as
         many pixels along each axis; left and top are multiples of it, and so are right and bottom
-        except at the level's own border. Raises UnreadableSlide where OpenSlide is needed and
-        cannot read the finest level.
+        except at the level's own border. Raises NotRendered where that takes more pixels than the
+        budget has, UnreadableSlide where OpenSlide is needed and cannot read the finest level.
         """
-        if not self.images[level].is_decoded_here:
-            return self._read_by_openslide(level, box)
         left, top, right, bottom = box
         tile_width, tile_height = self.images[level].tile_width, self.images[level].tile_height
+        cols = range(left // tile_width, -(-right // tile_width))
+        rows = range(top // tile_height, -(-bottom // tile_height))
+        budget.spend(cost_of_tiles(len(cols) * len(rows), tile_width, tile_height))
+        if not self.images[level].is_decoded_here:
+            return self._read_by_openslide(level, box, budget)
         size = (-(-(right - left) // shrink), -(-(bottom - top) // shrink))
         # Not filled: each of its pixels is painted below.
         image = Image.new("RGB", size, None)
-        cols = range(left // tile_width, -(-right // tile_width))
-        for row in range(top // tile_height, -(-bottom // tile_height)):
+        for row in rows:
             data_of = self._row(level, cols, row)
             for col in cols:
-                tile = self._tile(level, col, row, shrink, data_of)
+                tile = self._tile(level, col, row, shrink, data_of, budget)
                 image.paste(
                     tile, ((col * tile_width - left) // shrink, (row * tile_height - top) // shrink)
                 )
@@ -268,18 +278,19 @@ class Slide:
         """Whether the tile was found to be damaged when it was read."""
         return (level, col, row) in self._told
 
-    def associated_image(self, name: str) -> Image.Image:
+    def associated_image(self, name: str, budget: PixelBudget = UNLIMITED) -> Image.Image:
         """Return the label, thumbnail or macro as an RGB image.
 
         A thumbnail is made of the coarsest level where the file has none. Raises NotFound where
-        the slide has no such image, UnreadableSlide where it cannot be decoded.
+        the slide has no such image, UnreadableSlide where it cannot be decoded, NotRendered where
+        making it takes more pixels than the budget has.
         """
         from vsv.slides.associated import read_image
 
         tiff, pages = self._read_pages()
         page = pages.associated.get(name)
         if page is None:
-            return self._made_thumbnail(name)
+            return self._made_thumbnail(name, budget)
         if page.tiled_image.is_decoded_here:
             return read_image(name, self.file, page, tiff.chunks)
         return self._fallback().associated_image(name)
@@ -295,6 +306,7 @@ class Slide:
     def _lose(self, lost: LostTiles) -> None:
         for tile in lost:
             if tile.level > 0:
+                self.levels_with_losses.add(tile.level)
                 number = tile.row * self.levels[tile.level].cols + tile.col
                 self._chunks[tile.level].byte_counts[number] = 0
 
@@ -312,11 +324,12 @@ class Slide:
         if any(1 in mask for mask in masks):
             self._lose(LostTiles.masked(self.levels, masks))
 
-    def _made_thumbnail(self, name: str) -> Image.Image:
+    def _made_thumbnail(self, name: str, budget: PixelBudget) -> Image.Image:
         coarsest = max(self.levels, key=lambda level: level.downsample)
         if name != "thumbnail" or coarsest.width * coarsest.height > _MAX_THUMBNAIL_SOURCE_PIXELS:
             raise NotFound(f"the slide has no {name} image")
-        image = self.read(coarsest.index, (0, 0, coarsest.width, coarsest.height))
+        whole = (0, 0, coarsest.width, coarsest.height)
+        image = self.read(coarsest.index, whole, budget=budget)
         image.thumbnail(_THUMBNAIL_SIZE, Image.Resampling.BOX)
         return image
 
@@ -331,7 +344,13 @@ class Slide:
         return self.images[level].width, self.images[level].height
 
     def _tile(
-        self, level: int, col: int, row: int, shrink: int, data_of: Callable[[int], bytes | None]
+        self,
+        level: int,
+        col: int,
+        row: int,
+        shrink: int,
+        data_of: Callable[[int], bytes | None],
+        budget: PixelBudget,
     ) -> Image.Image:
         """Return what of the tile lies within the level, in blocks of ``shrink`` pixels."""
         image = self.images[level]
@@ -342,7 +361,7 @@ class Slide:
             if data is None:
                 if level > 0:
                     self._tell(level, col, row, "is empty")
-                return self._stand_in(level, col, row, shrink)
+                return self._stand_in(level, col, row, shrink, budget)
             # A level that ends within a block: what pads the tile behind it must not count.
             cut = width % shrink or height % shrink
             try:
@@ -356,7 +375,7 @@ class Slide:
             return tile.crop((0, 0, width, height)).reduce(shrink) if cut else tile
         except DamagedTile as damage:
             self._tell(level, col, row, str(damage))
-            return self._stand_in(level, col, row, shrink)
+            return self._stand_in(level, col, row, shrink, budget)
 
     def _row(self, level: int, cols: range, row: int) -> Callable[[int], bytes | None]:
         """What gives the compressed data of neighbours in a row, by their column.
@@ -404,7 +423,9 @@ class Slide:
         except UnreadableSlide as error:
             raise DamagedTile("is damaged: it cannot be decoded") from error
 
-    def _read_by_openslide(self, level: int, box: tuple[int, int, int, int]) -> Image.Image:
+    def _read_by_openslide(
+        self, level: int, box: tuple[int, int, int, int], budget: PixelBudget
+    ) -> Image.Image:
         """Return the pixels that OpenSlide reads; a finer level's where it cannot.
 
         It may see fewer levels than there are: of another software's file, those that are marked.
@@ -417,40 +438,39 @@ class Slide:
             image = self.images[level]
             col, row = box[0] // image.tile_width, box[1] // image.tile_height
             self._tell(level, col, row, f"is damaged: {error}")
-            return self._of_finer(level, box, 1)
+            return self._of_finer(level, box, 1, budget)
 
-    def _stand_in(self, level: int, col: int, row: int, shrink: int) -> Image.Image:
+    def _stand_in(
+        self, level: int, col: int, row: int, shrink: int, budget: PixelBudget
+    ) -> Image.Image:
         """Return the next finer level's pixels in a tile's place, on the finest the background."""
         image = self.images[level]
         left, top = col * image.tile_width, row * image.tile_height
         right = min(left + image.tile_width, image.width)
         bottom = min(top + image.tile_height, image.height)
-        return self._of_finer(level, (left, top, right, bottom), shrink)
+        return self._of_finer(level, (left, top, right, bottom), shrink, budget)
 
-    def _of_finer(self, level: int, box: tuple[int, int, int, int], shrink: int) -> Image.Image:
+    def _of_finer(
+        self, level: int, box: tuple[int, int, int, int], shrink: int, budget: PixelBudget
+    ) -> Image.Image:
         """Return what the next finer level shows in the box, on the finest the background."""
         downsample = self.levels[level].downsample
-        width, height = box[2] - box[0], box[3] - box[1]
-        shown = Image.new("RGB", (-(-width // shrink), -(-height // shrink)), _BACKGROUND)
+        left, top = box[0] // shrink, box[1] // shrink
+        right, bottom = -(-box[2] // shrink), -(-box[3] // shrink)
+        shown = Image.new("RGB", (right - left, bottom - top), _BACKGROUND)
         if downsample == 1:
             return shown
         other = self.source_level(downsample, finer_than=downsample)
-        ratio = downsample // other.downsample
-        left, top = box[0] * ratio, box[1] * ratio
+        factor = downsample // other.downsample * shrink
         # The finer level may have been rounded down where this one was rounded up.
-        right = min(left + width * ratio, other.width)
-        bottom = min(top + height * ratio, other.height)
-        if right <= left or bottom <= top:
-            return shown
-        factor = ratio * shrink
-        shrunk = self.largest_shrink(other.index, factor)
-        pixels = self.read(other.index, (left, top, right, bottom), shrunk)
-        factor //= shrunk
-        while factor > 1:
-            divisors = [n for n in range(2, MAX_REDUCE + 1) if factor % n == 0]
-            step = max(divisors, default=factor)
-            pixels, factor = pixels.reduce(step), factor // step
-        shown.paste(pixels, (0, 0))
+        covered = Box(
+            left,
+            top,
+            min(right, -(-other.width // factor)),
+            min(bottom, -(-other.height // factor)),
+        )
+        if min(covered.size) > 0:
+            shown.paste(averaged_region(self, other, factor, covered, budget), (0, 0))
         return shown
 
     def _tell(self, level: int, col: int, row: int, reason: str) -> None:
