@@ -143,3 +143,17 @@ def strip(pixels: np.ndarray, **options: object) -> Page:
 def shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
     """Means of blocks of so many pixels along each side."""
     return np.asarray(Image.fromarray(pixels).reduce(factor))
+
+
+def cut_off(slide: Path, path: Path) -> np.ndarray:
+    """Write a slide of 1x, 4x and 16x whose pixels are returned.
+
+    A tile of the 4x level ends half-way, as only a decoder sees; the 16x level shows black there.
+    """
+    full = tissue(slide, (2048, 2048))
+    quarter, sixteenth = shrunk(full, 4), shrunk(full, 16).copy()
+    sixteenth[:64, 64:128] = 0
+    pages = [level(full), level(quarter), level(sixteenth)]
+    pages[1].chunks[1] = pages[1].chunks[1][: len(pages[1].chunks[1]) // 2]
+    write(path, pages)
+    return full

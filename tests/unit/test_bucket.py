@@ -23,7 +23,7 @@ from vsv.index import SlideIndex, default_pyramid
 from vsv.pyramid import check_complete
 from vsv.render import Renderer
 from vsv.settings import StepSettings, StorageSettings
-from vsv.slides import FileVersion, Slide
+from vsv.slides import Damage, FileVersion, Slide
 from vsv.storage import Storage
 from vsv.stores import ImageFolder, name
 
@@ -377,6 +377,8 @@ def test_each_function_may_do_with_the_bucket_what_it_does_and_nothing_else(
         "RenderTiles",
         lambda: [importer.render_tiles(job, **piece) for piece in plan["pieces"]],
     )
+    # What shows a tile that turned out to be damaged is rendered once more.
+    storage.note_damage("204711", Damage(1, 1, 0, "is damaged"))
     used("FinishImport", lambda: importer.finish_import(job))
     used("ImageRequest", lambda: asked_for_all(Images(storage, 90)))
     for function in ("CheckFile", "SetAside", "FailImport", "ImportSlide", "SlideCatalogue"):

@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from local.samples import generated_slide
+from tests import svs
 
 VSV = [sys.executable, "-m", "vsv.cli"]
 # The command, its pieces small. Once there are 20 tiles, it gets what a terminal sends on Ctrl-C.
@@ -94,6 +96,20 @@ def test_other_options_begin_anew(generated, tmp_path):
     after = pyramid(tmp_path)
     assert before.keys() != after.keys()
     assert b'TileSize="512"' in after["generated.dzi"]
+
+
+def test_tiles_above_a_damaged_one_are_made_of_finer_levels(real, tmp_path):
+    """Only decoding finds it, and the coarsest tiles are rendered first."""
+    full = svs.cut_off(real, tmp_path / "slide.svs")
+    done = vsv("prerender", tmp_path / "slide.svs", tmp_path)
+    assert done.returncode == 0
+    assert "tile 1_0 of level 1 is damaged" in done.stderr
+    for level, downsample in ((9, 4), (7, 16), (6, 32)):
+        with Image.open(tmp_path / f"slide_files/{level}/0_0.jpeg") as tile:
+            shown = np.asarray(tile.convert("RGB"), int)
+        expected = svs.shrunk(full, downsample)[:256, :256]
+        assert np.abs(shown - expected).mean() < 6, downsample
+    assert not (tmp_path / "slide_index").exists()
 
 
 @pytest.mark.parametrize(

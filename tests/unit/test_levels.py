@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsv.deepzoom import Size
+from vsv.slides.damage import TileNumber
 from vsv.slides.level import Level, whole_downsample
-from vsv.slides.lost_tiles import LostTiles, TileNumber, empty_tiles
+from vsv.slides.lost_tiles import LostTiles, empty_tiles
 
 
 @settings(max_examples=60)

@@ -217,8 +217,14 @@ def _prerender(options: argparse.Namespace) -> None:
             pool.shutdown(cancel_futures=True)
             raise
     store = storage.images(name)
+    # Found by this run or by one before it.
+    damaged = storage.damages(name)
+    if damaged:
+        with Slide(options.slide) as slide:
+            Renderer(slide, index, store).render_what_shows(damaged)
     check_complete(index, store)
     store.write_descriptor(index.pyramid.descriptor().encode())
+    storage.forget_damages(name)
     for damage in damages:
         print(f"vsv: {options.slide.name}: {damage}: something else stands in", file=sys.stderr)
 
@@ -272,7 +278,7 @@ def _ignore_ctrl_c() -> None:
 def _render_piece(
     path: Path, outdir: Path, name: str, index: SlideIndex, start: int, stop: int
 ) -> _Rendered:
-    slide, damages = _opened(path)
+    slide, damages = _opened(path, outdir, name)
     if slide.version != index.version:
         raise FileChanged("the slide file was replaced while it was rendered")
     tiles = 0
@@ -288,10 +294,15 @@ def _render_piece(
 
 
 @cache
-def _opened(path: Path) -> tuple[Slide, list[Damage]]:
+def _opened(path: Path, outdir: Path, name: str) -> tuple[Slide, list[Damage]]:
     """The slide, opened once in each worker: a large one's tile offsets take a while to read."""
     damages: list[Damage] = []
-    return Slide(path, damages.append), damages
+
+    def on_damage(damage: Damage) -> None:
+        Storage(outdir).note_damage(name, damage)
+        damages.append(damage)
+
+    return Slide(path, on_damage), damages
 
 
 # serve

@@ -7,7 +7,7 @@ band's coarsest level with all finer tiles of the band beneath it: every source 
 unit, and is decoded once. On any other grid each tile is a unit of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vsv.deepzoom import DeepZoom, TileAddress
@@ -19,10 +19,10 @@ from vsv.index import (
     slide_levels,
     source_pixels,
 )
-from vsv.slides import Slide
+from vsv.slides import Slide, TileNumber
 from vsv.stores import ImageStore
 
-__all__ = ["Band", "Work", "check_complete", "levels_to_render"]
+__all__ = ["Band", "Work", "check_complete", "levels_to_render", "tiles_over"]
 
 
 def levels_to_render(slide: Slide, which: str) -> tuple[int, ...]:
@@ -44,6 +44,41 @@ def levels_to_render(slide: Slide, which: str) -> tuple[int, ...]:
         )
     native = {band.finest for band in _bands(slide, pyramid) if band.is_native}
     return tuple(level for level in pyramid.levels if level not in native)
+
+
+def tiles_over(
+    pyramid: DeepZoom, levels: Iterable[int], slide: Slide, tiles: Iterable[TileNumber]
+) -> set[TileAddress]:
+    """Return the tiles of the pyramid's levels that show a part of these tiles of the slide.
+
+    Levels that are finer than a tile's show nothing of it.
+    """
+    found: set[TileAddress] = set()
+    for tile in tiles:
+        source = slide.levels[tile.level]
+        for level in levels:
+            downsample = pyramid.downsample(level)
+            if downsample < source.downsample:
+                continue
+            cols, rows = (
+                _span(number, length * source.downsample, downsample, pyramid, axis, level)
+                for axis, number, length in (
+                    (0, tile.col, source.tile_width),
+                    (1, tile.row, source.tile_height),
+                )
+            )
+            found.update(TileAddress(level, col, row) for row in rows for col in cols)
+    return found
+
+
+def _span(
+    number: int, l0_length: int, downsample: int, pyramid: DeepZoom, axis: int, level: int
+) -> range:
+    """Along one axis, the tiles of the level that show a part of the slide's tile."""
+    z_start = number * l0_length // downsample - pyramid.overlap
+    z_stop = -(-(number + 1) * l0_length // downsample) + pyramid.overlap
+    length, count = pyramid.tile[axis], pyramid.grid(level)[axis]
+    return range(max(z_start, 0) // length, min(-(-z_stop // length), count))
 
 
 @dataclass(frozen=True)

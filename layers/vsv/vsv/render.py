@@ -1,6 +1,6 @@
 """Rendering a pyramid's tiles: the work of RenderTiles and of ``vsv prerender``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from PIL import Image
@@ -8,8 +8,8 @@ from PIL import Image
 from vsv.deepzoom import TileAddress
 from vsv.index import SlideIndex
 from vsv.pixels import Pixels, averaged, halved
-from vsv.pyramid import Band, Work
-from vsv.slides import Slide
+from vsv.pyramid import Band, Work, tiles_over
+from vsv.slides import Damage, LostTiles, Slide
 from vsv.stores import ImageStore, Write, name
 from vsv.tiles import native_address, native_quarters, read_region, render_tile
 
@@ -48,6 +48,23 @@ class Renderer:
                 missing = self._missing(band, root)
                 if missing:
                     self._tile(band, root, missing)
+
+    def render_what_shows(self, damages: Iterable[Damage]) -> LostTiles:
+        """Make damaged tiles lost to the slide, and render anew what shows a part of them.
+
+        What a decoder finds to be damaged may have been shown by then, in tiles of coarser levels.
+        Return the slide's tiles that are lost: these, and those of coarser levels that cover them.
+        """
+        tiles = [damage.tile for damage in damages]
+        self._slide.lose(tiles)
+        lost = LostTiles(self._slide.levels, tiles)
+        again = tiles_over(self._pyramid, self.work.levels, self._slide, lost)
+        with self._store.writing(lambda: None) as self._put:
+            for band, root in self.work.units():
+                beneath = again.intersection(self.work.beneath(band, root))
+                if beneath:
+                    self._tile(band, root, beneath)
+        return lost
 
     def _missing(self, band: Band, root: TileAddress) -> set[TileAddress]:
         """The unit's tiles that are not there.

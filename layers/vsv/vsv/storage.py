@@ -8,6 +8,7 @@
     <ImageID>.dzi                               written last: the pyramid is complete
     <ImageID>.index                             which file, which bytes, which pyramid
     <ImageID>_index/<level>_<col>_<row>         where tiles lie in the slide file, block by block
+    <ImageID>_index/damaged/<level>_<col>_<row> tiles that an import found, until it is finished
     <ImageID>_files/<level>/<col>_<row>.jpeg    the pre-rendered pyramid
     <ImageID>_files/{label,thumbnail,macro}.jpeg
 
@@ -18,6 +19,7 @@ they are written under a temporary name and then renamed. With a bucket, ``<Imag
 
 import hashlib
 import os
+import re
 import secrets
 import unicodedata
 from collections.abc import Iterator
@@ -39,7 +41,7 @@ from vsv.files import (
     write_whole,
 )
 from vsv.index import BlockAddress, SlideIndex
-from vsv.slides import FileVersion, SlideFile, TileBlock
+from vsv.slides import EMPTY, Damage, FileVersion, SlideFile, TileBlock
 from vsv.stores import ImageFolder, ImageStore, remove_folder
 
 __all__ = ["Storage", "is_image_id", "parse_filename", "parse_image_id"]
@@ -48,6 +50,8 @@ _SLIDE_SUFFIX: Final = ".svs"
 _INDEX_SUFFIX: Final = ".index"
 _MADE_FOLDERS: Final = ("_files", "_index")
 _REMOVING: Final = ".removing"
+_DAMAGED: Final = "damaged"
+_TILE_NAME: Final = re.compile(r"(\d{1,9})_(\d{1,9})_(\d{1,9})", re.ASCII)
 # Bytes that a name may have on EFS and on every file system that it may be copied to.
 _MAX_NAME_BYTES: Final = 255
 # An ImageID gets suffixes ("_files", ".index", a temporary name's) and must fit a DynamoDB key.
@@ -199,6 +203,35 @@ class Storage:
         """Write a block of the slide's tile index."""
         write_note(self._block(image_id, address), block.to_text())
 
+    def note_damage(self, image_id: str, damage: Damage) -> None:
+        """Keep in mind that a tile of the slide cannot be decoded, until ``forget_damages``.
+
+        What is empty is not kept: the slide's directories tell that.
+        """
+        if damage.reason != EMPTY:
+            path = self._damages(image_id) / f"{damage.level}_{damage.col}_{damage.row}"
+            write_note(path, damage.reason)
+
+    def damages(self, image_id: str) -> list[Damage]:
+        """What was noted, by levels, columns and rows."""
+        try:
+            paths = [*self._damages(image_id).iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        found = []
+        for path in paths:
+            match = _TILE_NAME.fullmatch(path.name)
+            if match:
+                level, col, row = map(int, match.groups())
+                found.append(Damage(level, col, row, read_note(path) or ""))
+        return sorted(found)
+
+    def forget_damages(self, image_id: str) -> None:
+        """Drop what ``note_damage`` kept: the index tells it now."""
+        remove_all(self._damages(image_id))
+        with suppress(OSError):  # where there is more of an index
+            self._blocks(image_id).rmdir()
+
     def claim_pyramid(self, image_id: str, index: SlideIndex) -> None:
         """Make what is there this index's: tiles of other bytes, or rendered otherwise, go."""
         if self.read_index(image_id) != index:
@@ -311,6 +344,9 @@ class Storage:
 
     def _blocks(self, image_id: str) -> Path:
         return self.root / f"{parse_image_id(image_id)}_index"
+
+    def _damages(self, image_id: str) -> Path:
+        return self._blocks(image_id) / _DAMAGED
 
     def _block(self, image_id: str, address: BlockAddress) -> Path:
         level, col, row = address

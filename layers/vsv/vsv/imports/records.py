@@ -5,7 +5,7 @@ is never taken over by other bytes, unless the slide was deleted; what a technic
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from vsv.catalogue import (
@@ -72,8 +72,12 @@ def begin(catalogue: Catalogue, fields: Mapping[str, Any]) -> None:
     catalogue.change(fields["ImageID"], _BY, "IMPORT", decide)
 
 
-def finish(catalogue: Catalogue, image_id: str, file_version: str, tiles: int) -> None:
-    """Set ImportStatus IMPORTED. Raises FileChanged where the record is of other bytes now.
+def finish(
+    catalogue: Catalogue, image_id: str, file_version: str, tiles: int, warnings: Sequence[str] = ()
+) -> None:
+    """Set ImportStatus IMPORTED, and say what was noticed since the import began.
+
+    Raises FileChanged where the record is of other bytes now.
 
     A slide that came back from the archive gets the Status that it had before.
     """
@@ -83,6 +87,8 @@ def finish(catalogue: Catalogue, image_id: str, file_version: str, tiles: int) -
             raise FileChanged("the slide's record is of another file now")
         new = {**old, "ImportStatus": IMPORTED, **_NO_FAILURE, "TilesRendered": tiles}
         new["Retries"] = None
+        for warning in warnings:
+            new = warned(new, warning)
         if removal_of(old) == "RESTORE":
             new |= {
                 "Removal": None,

@@ -1,6 +1,7 @@
 """The import workflow's steps. Each may be repeated, killed half-way and repeated again."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from PIL import Image
@@ -41,13 +42,14 @@ from vsv.slides import (
     log_damage,
     parse_description,
 )
-from vsv.slides.lost_tiles import LostTiles
 from vsv.storage import Storage
 
 __all__ = ["Importer", "fail_import"]
 
 # Progress is written to the record once for so many tiles: about once a second.
 _TILES_PER_REPORT: Final = 100
+# Of a piece. A scan of which so much is lost had better be made again.
+_MAX_DAMAGED: Final = 1000
 
 
 class Importer:
@@ -163,31 +165,23 @@ class Importer:
                 report()
 
         damages: list[Damage] = []
-        with _open(job, self._storage, damages.append) as slide:
+
+        def on_damage(damage: Damage) -> None:
+            log_damage(damage)
+            damages.append(damage)
+            if len(damages) > _MAX_DAMAGED:
+                raise UnreadableSlide(f"more than {_MAX_DAMAGED} tiles are damaged")
+            # Before a tile is written that shows something else: it is not decoded again.
+            self._storage.note_damage(job.image_id, damage)
+
+        with _open(job, self._storage, on_damage) as slide:
             slide.lose(index.lost)
             store = self._storage.images(job.image_id)
             Renderer(slide, index, store, on_tile).render(start, stop)
             slide.file.check_unchanged()
         report()
-        self._show_otherwise(job, slide, damages)
-        _check_damages(damages)
+        _check_finest(damages)
         return {"rendered": rendered}
-
-    def _show_otherwise(self, job: ImportJob, slide: Slide, damages: Sequence[Damage]) -> None:
-        """Have damaged tiles, and those of coarser levels above them, made of finer levels.
-
-        What looks like a JPEG file from outside is found to be damaged only when it is decoded.
-        Workers that find two tiles of one block at once may lose one of them: it is then passed
-        through as the scanner left it.
-        """
-        numbers = slide_levels(slide)
-        tiles = {TileNumber(*damage[:3]) for damage in damages}
-        for level, col, row in LostTiles(slide.levels, tiles):
-            if level in numbers:
-                address = BlockAddress.holding(numbers[level], col, row)
-                block = self._storage.read_block(job.image_id, address)
-                if block:
-                    self._storage.write_block(job.image_id, address, block.without(col, row))
 
     def finish_import(self, job: ImportJob) -> dict[str, int]:
         """FinishImport: see that all is there, write the descriptor, set the record IMPORTED.
@@ -195,16 +189,44 @@ class Importer:
         Raises IncompletePyramid or FileChanged.
         """
         index = _index(job, self._storage)
+        damages = self._storage.damages(job.image_id)
+        _check_finest(damages)
         store = self._storage.images(job.image_id)
-        check_complete(index, store)
         with _open(job, self._storage) as slide:
+            if damages:
+                self._show_otherwise(job, slide, index, damages)
             slide.file.check_unchanged()
+        check_complete(index, store)
         store.write_descriptor(index.pyramid.descriptor().encode())
         tiles = index.pyramid.count(index.levels)
         warn_of_same_slide_id(self._catalogue, job.image_id)
-        records.finish(self._catalogue, job.image_id, str(job.version), tiles)
+        damaged = [damage.tile for damage in damages]
+        more = not set(damaged).issuperset(index.lost)
+        warnings = _damage_warnings(damaged, more=more)
+        records.finish(self._catalogue, job.image_id, str(job.version), tiles, warnings)
+        self._storage.forget_damages(job.image_id)
         self._others.settle(job)
         return {"tiles": tiles}
+
+    def _show_otherwise(
+        self, job: ImportJob, slide: Slide, index: SlideIndex, damages: Sequence[Damage]
+    ) -> None:
+        """Have what decoders found to be damaged, and what covers it, made of finer levels.
+
+        What looks like a JPEG file from outside is found to be damaged only when it is decoded.
+        Tiles of coarser levels may have been rendered by then, of what the scanner made of it.
+        """
+        slide.lose(index.lost)
+        renderer = Renderer(slide, index, self._storage.images(job.image_id))
+        numbers = slide_levels(slide)
+        for level, col, row in renderer.render_what_shows(damages):
+            if level in numbers:
+                address = BlockAddress.holding(numbers[level], col, row)
+                block = self._storage.read_block(job.image_id, address)
+                if block:
+                    self._storage.write_block(job.image_id, address, block.without(col, row))
+        lost = tuple(sorted({*index.lost, *(damage.tile for damage in damages)}))
+        self._storage.write_index(job.image_id, replace(index, lost=lost))
 
 
 def fail_import(
@@ -228,23 +250,21 @@ def _open(
     return Slide(storage.open(job.filename, job.version), on_damage)
 
 
-def _check_damages(damages: Sequence[Damage]) -> None:
+def _check_finest(damages: Sequence[Damage]) -> None:
     """Raise UnreadableSlide where tissue is lost: there is no finer level to stand in for level 0.
 
     The slide can be viewed all the same, but it should be scanned again.
     """
-    for damage in damages:
-        log_damage(damage)
     lost = [damage for damage in damages if damage.level == 0]
     if lost:
         more = f", and {len(lost) - 1} more are" if len(lost) > 1 else ""
         raise UnreadableSlide(f"{lost[0]}{more}")
 
 
-def _damage_warnings(damaged: Sequence[TileNumber]) -> list[str]:
-    """Say how many tiles were damaged by their headers. One of level 0 fails the import later."""
+def _damage_warnings(damaged: Sequence[TileNumber], *, more: bool = False) -> list[str]:
+    """Say how many tiles are damaged, in addition to others. One of level 0 fails the import."""
     count = sum(tile.level > 0 for tile in damaged)
-    tiles = f"{count} tiles" if count > 1 else "a tile"
+    tiles = f"{count} {'more ' * more}tiles" if count > 1 else f"{'one more' if more else 'a'} tile"
     return [f"{tiles} of coarser levels cannot be read; finer levels are shown"] if count else []
 
 

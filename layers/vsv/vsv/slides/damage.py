@@ -1,13 +1,24 @@
 """Tiles of a slide that are not as they should be."""
 
 import logging
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from vsv.errors import UnreadableSlide
 
-__all__ = ["Damage", "DamagedTile", "UnsupportedTile", "log_damage"]
+__all__ = ["EMPTY", "Damage", "DamagedTile", "TileNumber", "UnsupportedTile", "log_damage"]
+
+# The reason where there are no data, or none that count: the slide's own directories tell that.
+EMPTY: Final = "is empty"
 
 _log = logging.getLogger(__name__)
+
+
+class TileNumber(NamedTuple):
+    """Which tile of a slide: level, column and row."""
+
+    level: int
+    col: int
+    row: int
 
 
 class Damage(NamedTuple):
@@ -17,6 +28,11 @@ class Damage(NamedTuple):
     col: int
     row: int
     reason: str
+
+    @property
+    def tile(self) -> TileNumber:
+        """Which tile it is."""
+        return TileNumber(self.level, self.col, self.row)
 
     def __str__(self) -> str:
         return f"tile {self.col}_{self.row} of level {self.level} {self.reason}"

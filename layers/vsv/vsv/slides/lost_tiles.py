@@ -10,20 +10,13 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from vsv.slides.damage import TileNumber
 from vsv.slides.level import Level
 
-__all__ = ["LostTiles", "TileNumber", "empty_tiles"]
+__all__ = ["LostTiles", "empty_tiles"]
 
 # Where more of the finest level is empty than this, the scanner left out what has no tissue.
 _MAX_EMPTY_SHARE: Final = 0.1
-
-
-class TileNumber(NamedTuple):
-    """Which tile of a slide: level, column and row."""
-
-    level: int
-    col: int
-    row: int
 
 
 class LostTiles:

@@ -21,12 +21,12 @@ from vsv.errors import NotFound, UnreadableSlide
 from vsv.slides.aperio import Metadata, parse_description
 from vsv.slides.averaging import averaged_region
 from vsv.slides.budget import UNLIMITED, PixelBudget, cost_of_tiles
-from vsv.slides.damage import Damage, DamagedTile, log_damage
+from vsv.slides.damage import EMPTY, Damage, DamagedTile, TileNumber, log_damage
 from vsv.slides.decoding import check_supported, decode
 from vsv.slides.file import FileVersion, SlideFile
 from vsv.slides.index import TiledImage, TileEntry
 from vsv.slides.level import Level
-from vsv.slides.lost_tiles import LostTiles, TileNumber, empty_tiles
+from vsv.slides.lost_tiles import LostTiles, empty_tiles
 from vsv.slides.pages import ASSOCIATED_IMAGES, Pages
 from vsv.slides.tiff import Chunks, TiffFile
 
@@ -360,7 +360,7 @@ class Slide:
             data = data_of(col)
             if data is None:
                 if level > 0:
-                    self._tell(level, col, row, "is empty")
+                    self._tell(level, col, row, EMPTY)
                 return self._stand_in(level, col, row, shrink, budget)
             # A level that ends within a block: what pads the tile behind it must not count.
             cut = width % shrink or height % shrink
@@ -475,7 +475,7 @@ class Slide:
 
     def _tell(self, level: int, col: int, row: int, reason: str) -> None:
         """Report a damaged tile once, and of a level's empty ones the first."""
-        key = (level, reason) if reason == "is empty" else (level, col, row)
+        key = (level, reason) if reason == EMPTY else (level, col, row)
         with self._lock:
             if key in self._told:
                 return
