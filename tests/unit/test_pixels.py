@@ -50,6 +50,21 @@ def rgb(of):
     return np.asarray(of.image, float)
 
 
+@pytest.mark.parametrize("transform", [None, 0, 1])
+@pytest.mark.parametrize("jfif_bytes", [0, 5, 13, 14, 20])
+def test_the_colours_are_those_that_libjpeg_takes_a_tile_for(transform, jfif_bytes):
+    """It takes no segment of less than 14 bytes for JFIF's."""
+    tile = jpeg(subsampling="4:4:4")
+    jfif = b"JFIF\0\1\1\0\0\1\0\1".ljust(jfif_bytes, b"\0")[:jfif_bytes]
+    markers = b"\xff\xe0" + (jfif_bytes + 2).to_bytes(2) + jfif if jfif_bytes else b""
+    if transform is not None:
+        markers += b"\xff\xee\x00\x0eAdobe\0d\0\0\0\0" + bytes([transform])
+    tile = tile[:2] + markers + tile[20:]
+    expected = Image.frombytes("RGB", TILE, tile, "jpeg", "RGB", "", 1, 0).reduce(2)
+    shown = halved([tile], 1, TILE)
+    assert psnr(rgb(shown), expected) > 35
+
+
 @pytest.mark.parametrize("size", [(64, 48), (256, 256), (240, 240), (16, 16), (1024, 32)])
 @pytest.mark.parametrize("quality", [30, 90, 100])
 def test_halved_is_averages_of_two_by_two(coding, size, quality):

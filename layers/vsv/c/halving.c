@@ -248,7 +248,8 @@ static size_t read_header(struct format *format, const uint8_t *data, size_t len
       return read_scan(format, start, end) ? 0 : at;
     }
     case 0xE0:
-      is_jfif |= end - start >= 5 && !memcmp(start, "JFIF", 5);
+      /* libjpeg takes no shorter one for one. */
+      is_jfif |= end - start >= 14 && !memcmp(start, "JFIF", 5);
       break;
     case 0xEE:
       if (end - start >= 12 && !memcmp(start, "Adobe", 5)) {
