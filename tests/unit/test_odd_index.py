@@ -1,4 +1,4 @@
-"""An index that is not a file, or says what no index of a slide does: it counts as damaged."""
+"""What is not a file, or says what no index of a slide does: it counts as damaged or missing."""
 
 import json
 import os
@@ -88,6 +88,25 @@ def test_what_is_not_a_file_counts_as_damaged(root, piece, kind):
     assert shown() == expected
     if kind != "folder with a file":
         assert Storage(root).read_index("204711"), "it is rebuilt"
+
+
+@pytest.mark.parametrize("kind", KINDS.keys() - {"too long"})
+@pytest.mark.parametrize("piece", ["204711_files/8/0_0.jpeg", "204711_files/8", "204711_files"])
+def test_what_is_not_a_tile_is_made_anew(sound, tmp_path, monkeypatch, piece, kind):
+    monkeypatch.setenv("IMAGES_PATH", str(tmp_path))
+    shutil.copytree(sound, tmp_path, symlinks=True, dirs_exist_ok=True)
+    expected = shown()
+    (tmp_path / piece).parent.mkdir(parents=True, exist_ok=True)
+    KINDS[kind](tmp_path / piece)
+    assert shown() == expected
+
+
+@pytest.mark.parametrize("kind", KINDS.keys() - {"too long"})
+def test_what_is_not_a_slide_file_is_told(root, kind):
+    path = next(path for path in (root / FILENAME, root / "204711.svs") if path.exists())
+    path.unlink()
+    KINDS[kind](path)
+    assert {status for status, _ in shown()} <= {200, 404, 409, 422}
 
 
 @pytest.mark.parametrize("kind", KINDS.keys() - {"folder with a file"})
