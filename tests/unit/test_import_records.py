@@ -422,6 +422,44 @@ def test_a_part_of_the_imported_file_goes_if_it_is_one(tmp_path, content, size, 
     assert files.removed == []
 
 
+# ─── Progress ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("new", "before", "told"),
+    [(250, 30, [100, 100, 50]), (200, 0, [100, 100]), (1, 1, [1]), (0, 300, [])],
+)
+def test_progress_is_told_once_for_a_hundred_tiles(monkeypatch, new, before, told):
+    """Of tiles that are new: what a killed worker has rendered was counted by it."""
+    counted = []
+
+    def add_rendered(*progress):
+        counted.append(progress)
+
+    class OpenSlide(SimpleNamespace):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    class Rendering(SimpleNamespace):
+        def render(self, start, stop):
+            for is_new in [True] * new + [False] * before:
+                self.on_tile(is_new)
+
+    whole = SimpleNamespace(check_unchanged=lambda: None)
+    slide = OpenSlide(levels=(), file=whole, lose=lambda tiles: None)
+    monkeypatch.setattr(steps, "_open", lambda *_: slide)
+    monkeypatch.setattr(steps, "slide_levels", lambda _: {})
+    monkeypatch.setattr(steps, "Renderer", lambda *given: Rendering(on_tile=given[-1]))
+    own = SimpleNamespace(version=VERSION, lost=())
+    storage = SimpleNamespace(read_index=lambda _: own, images=lambda _: None)
+    importer = steps.Importer(storage, SimpleNamespace(add_rendered=add_rendered), None, 90)
+    assert importer.render_tiles(JOB, 0, 1) == {"rendered": new}
+    assert counted == [("1", str(VERSION), tiles) for tiles in told]
+
+
 # ─── Damage ──────────────────────────────────────────────────────────────────────────────────────
 
 
