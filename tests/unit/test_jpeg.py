@@ -52,6 +52,22 @@ def test_a_header_tells_size_and_sampling(options, factors, subsampled):
     assert frame.has_subsampled_chroma is subsampled
 
 
+@pytest.mark.parametrize("size", [(1, 1), (255, 256), (300, 257), (1024, 3)])
+def test_sizes_of_two_bytes_are_read_whole(size):
+    file = io.BytesIO()
+    Image.new("RGB", size).save(file, "JPEG")
+    frame = Frame.read(file.getvalue())
+    assert (frame.width, frame.height) == size
+
+
+def test_a_long_comment_stays_where_markers_are_taken_out():
+    """(Its length takes two bytes.)"""
+    comment = b"\xff\xfe\x01\x2e" + b"\xff\xe0" * 150
+    plain = jpeg(subsampling="4:4:4")
+    stream, _ = standalone(b"", begun(plain, comment, JFIF, comment), SIZE, "RGB")
+    assert stream == begun(plain, adobe(0), comment, comment)
+
+
 def test_a_header_that_is_cut_off_anywhere_is_damaged():
     data = jpeg()
     whole = data.index(b"\xff\xda") + 2

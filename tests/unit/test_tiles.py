@@ -310,3 +310,18 @@ def test_a_slide_with_a_wrong_byte_in_its_directories_never_hangs_or_crashes(
         pass
     finally:
         path.unlink()
+
+
+def test_a_tile_of_senseless_length_is_damaged_and_not_read(small, monkeypatch):
+    damages = []
+    with Slide(small, damages.append) as slide:
+        longest = slide.locate(0, 1, 0).length
+        monkeypatch.setattr("vsv.slides.slide._MAX_TILE_BYTES", longest)
+        assert slide.jpeg_tile(0, 1, 0)
+        monkeypatch.setattr("vsv.slides.slide._MAX_TILE_BYTES", longest - 1)
+        assert slide.jpeg_tile(0, 1, 0) is None
+        assert [str(each) for each in damages] == [
+            f"tile 1_0 of level 0 is damaged: it has {longest} bytes"
+        ]
+        assert slide.is_damaged(0, 1, 0)
+        assert not slide.is_damaged(0, 0, 0)
