@@ -465,8 +465,8 @@ def test_progress_is_told_once_for_a_hundred_tiles(monkeypatch, new, before, tol
 
 def test_lost_tissue_fails_the_import_and_coarser_levels_are_a_warning():
     finest, coarser = Damage(0, 3, 4, "is damaged"), Damage(2, 0, 0, "is damaged")
-    steps._check_damages([])
-    steps._check_damages([coarser])
+    steps._check_finest([])
+    steps._check_finest([coarser])
     for damages, told in (
         ([finest], "tile 3_4 of level 0 is damaged"),
         ([coarser, finest, coarser], "tile 3_4 of level 0 is damaged"),
@@ -474,13 +474,16 @@ def test_lost_tissue_fails_the_import_and_coarser_levels_are_a_warning():
         ([finest] * 3, "tile 3_4 of level 0 is damaged, and 2 more are"),
     ):
         with pytest.raises(UnreadableSlide) as raised:
-            steps._check_damages(damages)
+            steps._check_finest(damages)
         assert str(raised.value) == told
     one = "a tile of coarser levels cannot be read; finer levels are shown"
     assert steps._damage_warnings([]) == steps._damage_warnings([TileNumber(0, 1, 1)]) == []
     assert steps._damage_warnings([TileNumber(0, 1, 1), TileNumber(1, 0, 0)]) == [one]
     two = [TileNumber(1, 0, 0), TileNumber(2, 0, 0)]
     assert steps._damage_warnings(two) == [one.replace("a tile", "2 tiles")]
+    assert steps._damage_warnings(two, more=True) == [one.replace("a tile", "2 more tiles")]
+    assert steps._damage_warnings(two[:1], more=True) == [one.replace("a tile", "one more tile")]
+    assert steps._damage_warnings([], more=True) == []
 
 
 def index(version=VERSION, *, filename="x.svs", imported=True, archived=False):
