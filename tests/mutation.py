@@ -57,7 +57,7 @@ TESTS = {
     "render": ["pyramid", "tiles"],
     "slides.aperio": ["aperio"],
     "slides.associated": ["pages", "field_slides", "tiles"],
-    "slides.damage": ["field_slides"],
+    "slides.damage": ["levels", "field_slides"],
     "slides.decoding": ["white_is_zero", "field_slides", "tiles"],
     "slides.fallback": ["fallback", "field_slides", "tiles"],
     "slides.file": ["storage", "odd_index", "tile_index", "tiles"],

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsv.deepzoom import Size
-from vsv.slides.damage import TileNumber
+from vsv.slides.damage import Damage, TileNumber, UnsupportedTile, log_damage
 from vsv.slides.level import Level, whole_downsample
 from vsv.slides.lost_tiles import LostTiles, empty_tiles
 
@@ -132,3 +132,16 @@ def test_tiles_that_a_scanner_left_empty_are_lost_amid_others(finest, coarser, l
         for level, mask in zip(levels, masks, strict=True)
     ]
     assert tuple(found) == lost
+
+
+def test_a_damaged_tile_is_logged_by_its_place_and_why(caplog):
+    """By nothing else: the slide's name may be a patient's."""
+    damage = Damage(2, 3, 4, str(UnsupportedTile("12 bits")))
+    assert damage.tile == TileNumber(2, 3, 4)
+    log_damage(damage)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == (
+        "tile 3_4 of level 2 is damaged: 12 bits: "
+        "another level or the background is shown in its place"
+    )
