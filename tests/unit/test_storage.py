@@ -330,6 +330,19 @@ def test_what_a_killed_writer_left_is_no_tile_and_goes(tmp_path):
     assert store.count_tiles(4) == 0
 
 
+def test_two_may_sweep_up_at_once(tmp_path, monkeypatch):
+    unlink = Path.unlink
+
+    def another_was_faster(path, missing_ok=False):
+        os.unlink(path)
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", another_was_faster)
+    (tmp_path / "1_files" / "3").mkdir(parents=True)
+    (tmp_path / "1_files" / "3" / f".f-1{PARTIAL}").write_bytes(b"x")
+    assert ImageFolder(tmp_path, "1").count_tiles(3) == 0
+
+
 def test_an_image_can_be_read_as_it_was_found_and_its_file_is_closed(tmp_path, monkeypatch):
     closed = []
     close = os.close
