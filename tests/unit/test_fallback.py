@@ -29,7 +29,9 @@ def test_a_region_is_that_of_the_level_of_this_size(reader, small, number, size)
     with Slide(small) as slide:
         assert (slide.levels[number].width, slide.levels[number].height) == size
         expected = pixels(slide.read(number, box))
-    assert psnr(pixels(reader.read(size, box)), expected) > 35
+    assert psnr(pixels(reader.read(size, box)), expected) > 46, (
+        "what lies above it has 41: it is pale"
+    )
 
 
 def test_beyond_the_scan_is_background(reader):
