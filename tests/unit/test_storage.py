@@ -338,9 +338,10 @@ def test_two_may_sweep_up_at_once(tmp_path, monkeypatch):
         unlink(path, missing_ok=missing_ok)
 
     monkeypatch.setattr(Path, "unlink", another_was_faster)
-    (tmp_path / "1_files" / "3").mkdir(parents=True)
+    store = ImageFolder(tmp_path, "1")
+    store.write("3/0_0", b"x")
     (tmp_path / "1_files" / "3" / f".f-1{PARTIAL}").write_bytes(b"x")
-    assert ImageFolder(tmp_path, "1").count_tiles(3) == 0
+    assert store.count_tiles(3) == 1
 
 
 def test_an_image_can_be_read_as_it_was_found_and_its_file_is_closed(tmp_path, monkeypatch):
