@@ -8,21 +8,18 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from threading import RLock
+from types import ModuleType
 
 import boto3
-import botocore.session
 import hypothesis
 import pytest
 import yaml
 from moto import mock_aws
-from moto.core.botocore_stubber import BotocoreStubber
-from moto.core.serialize import JSONSerializer
 from playwright.sync_api import expect, sync_playwright
 
 from local.samples import generated_slide, real_slide
 from local.settings import CACHE
-from tests import binaries
+from tests import binaries, moto_speed
 from vsv import logs
 from vsv.catalogue import Catalogue
 from vsv.storage import Storage
@@ -51,39 +48,17 @@ def fresh_process() -> None:
     logs._metrics.clear_metrics()
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "vsv":
-            for value in list(vars(module).values()):
-                if hasattr(value, "cache_clear") and value.__module__ == name:
-                    value.cache_clear()
+            for cached in _caches(module):
+                cached.cache_clear()
 
 
-# Most of what tests took were two questions that have the same answer each time. For each session,
-# of which moto makes one a test, botocore reads megabytes of services' descriptions. And moto asks
-# for each value of an item under which of twenty names it may stand, although it has the form
-# already in which DynamoDB sends it.
-botocore.session.create_loader = cache(botocore.session.create_loader)
-_structure = JSONSerializer._serialize_type_structure
-
-
-def _as_it_is(self, serialized, value, shape, key) -> None:
-    if shape.name == "AttributeValue" and type(value) is dict:
-        self._default_serialize(serialized, value, shape, key)
-    else:
-        _structure(self, serialized, value, shape, key)
-
-
-JSONSerializer._serialize_type_structure = _as_it_is
-
-# AWS takes requests one after another where it matters. Moto takes all at once, and loses some.
-_one_at_a_time = RLock()
-_process = BotocoreStubber.process_request
-
-
-def _process_alone(self, request):
-    with _one_at_a_time:
-        return _process(self, request)
-
-
-BotocoreStubber.process_request = _process_alone
+@cache
+def _caches(module: ModuleType) -> list:
+    return [
+        value
+        for value in vars(module).values()
+        if hasattr(value, "cache_clear") and value.__module__ == module.__name__
+    ]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -131,6 +106,7 @@ def aws() -> Iterator[None]:
             patch.setenv(name, "testing")
         patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
         with mock_aws():
+            boto3.DEFAULT_SESSION = moto_speed.session()
             yield
 
 
@@ -140,7 +116,7 @@ def dynamodb():
     return boto3.resource("dynamodb")
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Reads CloudFormation's short intrinsic functions as what stands behind them."""
 
 
@@ -172,6 +148,10 @@ def load_template(path: Path) -> dict:
 @pytest.fixture
 def tables(aws) -> dict[str, str]:
     """The tables of templates/db.template.yaml, by logical ID."""
+    return moto_speed.tables(_create_tables)
+
+
+def _create_tables() -> dict[str, str]:
     resources = load_template(ROOT / "templates" / "db.template.yaml")["Resources"]
     names = {}
     for logical_id, resource in resources.items():

@@ -4,7 +4,6 @@ import copy
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import pytest
 from moto.s3 import models
 from moto.s3.exceptions import NoSuchUpload
 
+from tests.aftermath import Aftermath
 from tests.conftest import dynamodb
 from tests.s3 import BUCKET, PYRAMIDS, S3
 from vsv import aws as clients
@@ -181,56 +181,19 @@ class World:
         """
         request, key = self.scan(source, name), (source, name, self.storage._bucket)
         if key in _IMPORTED:
-            _IMPORTED[key].restore(self)
+            answer, aftermath, executions, started = _IMPORTED[key]
+            aftermath.restore(self.storage)
+            self.datasync.executions |= copy.deepcopy(executions)
+            self.workflow.started += started
         else:
             answer = self.bring_in(request)
             assert answer.state is ImportState.IMPORTED
-            _IMPORTED[key] = Aftermath.of(self, answer)
-        return _IMPORTED[key].answer
+            outside = copy.deepcopy(self.datasync.executions), [*self.workflow.started]
+            _IMPORTED[key] = answer, Aftermath.of(self.storage), *outside
+        return answer
 
 
-@dataclass
-class Aftermath:
-    """What an import leaves behind: on EFS, in the bucket of pyramids, in tables, outside."""
-
-    answer: Answer
-    folder: tempfile.TemporaryDirectory
-    objects: dict[str, tuple[bytes, dict]]
-    records: dict[str, list[dict]]
-    executions: dict[str, dict]
-    started: list[str]
-
-    @classmethod
-    def of(cls, world: World, answer: Answer) -> "Aftermath":
-        folder = tempfile.TemporaryDirectory()
-        shutil.copytree(world.storage.root, folder.name, symlinks=True, dirs_exist_ok=True)
-        objects = {key.name: (key.value, dict(key.metadata)) for key in _keys(world)}
-        records = {name: dynamodb().Table(name).scan()["Items"] for name in world.tables.values()}
-        executions, started = copy.deepcopy(world.datasync.executions), [*world.workflow.started]
-        return cls(answer, folder, objects, records, executions, started)
-
-    def restore(self, world: World) -> None:
-        shutil.copytree(self.folder.name, world.storage.root, symlinks=True, dirs_exist_ok=True)
-        for name, (body, metadata) in self.objects.items():
-            _s3().put_object(PYRAMIDS, name, body).set_metadata(metadata)
-        for name, items in self.records.items():
-            with dynamodb().Table(name).batch_writer() as batch:
-                for item in items:
-                    batch.put_item(Item=item)
-        world.datasync.executions |= copy.deepcopy(self.executions)
-        world.workflow.started += self.started
-
-
-def _s3() -> models.S3Backend:
-    """Moto's S3, which takes an object from here in a hundredth of the time."""
-    return models.s3_backends["123456789012"]["aws"]
-
-
-def _keys(world: World) -> list[models.FakeKey]:
-    return list(_s3().get_bucket(PYRAMIDS).keys.values()) if world.storage._bucket else []
-
-
-_IMPORTED: dict[tuple[Path, str, str | None], Aftermath] = {}
+_IMPORTED: dict[tuple[Path, str, str | None], tuple[Answer, Aftermath, dict, list[str]]] = {}
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lint.permissions import roles
+from tests.aftermath import Aftermath
 from tests.conftest import ROOT, load_template
 from tests.handlers import load_handler
 from vsv import aws as clients
@@ -416,8 +417,20 @@ def imported(request, storage, catalogue, generated):
         request.getfixturevalue("s3")
         environment["PYRAMID_BUCKET"] = BUCKET
         storage = Storage(storage.root, BUCKET)
+    if request.param in _IMPORTED:
+        _IMPORTED[request.param].restore(storage)
+    else:
+        run_import(storage, catalogue, generated)
+        _IMPORTED[request.param] = Aftermath.of(storage)
+    return storage, environment
+
+
+_IMPORTED: dict[str, Aftermath] = {}
+
+
+def run_import(storage, catalogue, slide) -> None:
     path = storage.root / "scan.svs"
-    path.write_bytes(generated.read_bytes())
+    path.write_bytes(slide.read_bytes())
     version = FileVersion.of(path)
     job = ImportJob("204711", path.name, version.size, version.mtime_ns)
     importer = Importer(
@@ -432,7 +445,6 @@ def imported(request, storage, catalogue, generated):
     record = catalogue.get("204711")
     assert record["ImportStatus"] == "IMPORTED"
     assert record["TilesRendered"] == record["TilesTotal"]
-    return storage, environment
 
 
 def asked_for_all(images: Images) -> dict[str, bytes]:
