@@ -415,6 +415,7 @@ def test_stop_ends_one_subscription(client, mutate):
     assert nothing_more(client, kept)
 
 
+@pytest.mark.slow
 def test_many_subscribers_and_many_mutations_at_once(url, mutate):
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(connect(url, "technician")) for _ in range(40)]

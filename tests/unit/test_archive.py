@@ -131,7 +131,13 @@ def test_small_files_are_archived_as_well(s3, archive, tmp_path, size):
     fetch(archive, archived, tmp_path / "back" / "small.svs", DATA[:size])
 
 
-@pytest.mark.parametrize("done", [False, True], ids=["before S3 does it", "after S3 did it"])
+@pytest.mark.parametrize(
+    "done",
+    [
+        pytest.param(False, id="before S3 does it", marks=pytest.mark.slow),
+        pytest.param(True, id="after S3 did it"),
+    ],
+)
 def test_killed_at_any_call_the_next_run_goes_on(s3, archive, slide, done):
     for number in range(100):
         image_id = f"slide{number}"
@@ -161,6 +167,7 @@ def test_killed_at_any_call_the_next_run_goes_on(s3, archive, slide, done):
     assert 12 <= number < 30  # it was killed at all of its calls
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kills=st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=5))
 def test_killed_again_and_again_it_is_archived_at_last(s3, archive, slide, kills):
@@ -261,7 +268,9 @@ class Dying:
         return getattr(self._client, name)
 
 
-@pytest.mark.parametrize("dies_at", [2, 5, 7, 11, 100])
+@pytest.mark.parametrize(
+    "dies_at", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5, 7, 11)), 100]
+)
 def test_two_at_once_do_no_harm(s3, archive, slide, dies_at):
     """The other call comes in between any two of the first one's, and may die on its way."""
     other = Archive(BUCKET, "STANDARD_IA")

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import moto_speed
 from tests.handlers import load_handler
 from vsv import wiring
 from vsv.catalogue import SlideFilter, record, table
@@ -109,7 +110,14 @@ def ids(slides):
 
 @pytest.fixture
 def slides(catalogue):
-    fill(catalogue, 40)
+    if _FORTY:
+        moto_speed.put_items(_FORTY[0])
+    else:
+        fill(catalogue, 40)
+        _FORTY.append(moto_speed.items())
+
+
+_FORTY: list[bytes] = []
 
 
 @pytest.mark.usefixtures("slides")
@@ -486,6 +494,7 @@ def test_edits_of_what_is_not_there_or_makes_no_sense(ask):
 
 
 @pytest.mark.usefixtures("slides")
+@pytest.mark.slow
 def test_of_many_edits_at_once_none_is_lost(ask, catalogue, tables, monkeypatch):
     """Each appends a letter to what it finds, so that a lost one would be missing."""
     monkeypatch.setattr(table, "_PATIENCE_S", 3600)  # a busy machine takes its time

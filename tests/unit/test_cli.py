@@ -53,7 +53,10 @@ def test_info_describes_a_slide_for_people_and_for_programs(generated):
     assert [level["downsample"] for level in facts["levels"]] == [1, 4, 16]
 
 
-@pytest.mark.parametrize("options", [(), ("--tile-size", "254", "--overlap", "1")])
+@pytest.mark.parametrize(
+    "options",
+    [(), pytest.param(("--tile-size", "254", "--overlap", "1"), marks=pytest.mark.slow)],
+)
 def test_any_number_of_workers_writes_the_same_bytes(generated, tmp_path, options):
     outputs = []
     for workers in (1, 3):
@@ -67,6 +70,7 @@ def test_any_number_of_workers_writes_the_same_bytes(generated, tmp_path, option
         assert tile.size == (1, 1)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_descriptor_and_the_same_command_goes_on(real, tmp_path):
     slide = generated_slide(tmp_path / "generated.svs", real, size=(4100, 3000))
     undisturbed, outdir = tmp_path / "undisturbed", tmp_path / "out"

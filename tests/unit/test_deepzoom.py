@@ -56,6 +56,7 @@ def test_tiles_cover_each_level_exactly_once_but_for_the_overlap(pyramid):
             assert right - left >= 1
 
 
+@settings(max_examples=40)
 @given(small_pyramids, st.data())
 def test_numbered_tiles_are_all_tiles_once_and_ranges_are_their_pieces(pyramid, data):
     tiles = list(pyramid.tiles())

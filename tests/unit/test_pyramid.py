@@ -102,6 +102,13 @@ def banded(request, real, tmp_path_factory):
         yield slide, index_of(slide, pyramid=pyramid), bands
 
 
+@pytest.fixture(scope="module")
+def whole(banded, tmp_path_factory):
+    """The folder of its pyramid, which no test changes."""
+    slide, index, _ = banded
+    return rendered(slide, index, tmp_path_factory.mktemp("whole"))
+
+
 def test_units_are_all_tiles_once_and_pieces_all_units_once(banded):
     slide, index, bands = banded
     work = Work.of(slide, index.pyramid, index.levels)
@@ -115,24 +122,22 @@ def test_units_are_all_tiles_once_and_pieces_all_units_once(banded):
 
 
 @pytest.mark.slow
-def test_every_tile_has_its_size_and_shows_the_box_filtered_slide(banded, tmp_path):
+def test_every_tile_has_its_size_and_shows_the_box_filtered_slide(banded, whole):
     slide, index, _ = banded
     pyramid = index.pyramid
-    folder = rendered(slide, index, tmp_path)
     full = np.asarray(slide.read(0, (0, 0, slide.width, slide.height)), float)
     for level in pyramid.levels:
         reference = block_means(full, pyramid.downsample(level))
         for address in pyramid.tiles(levels=[level]):
             box = pyramid.tile_box(address)
-            tile = decoded(folder / f"{name(address)}.jpeg")
+            tile = decoded(whole / f"{name(address)}.jpeg")
             assert tile.shape == (box.size.height, box.size.width, 3), address
             part = reference[box.top : box.bottom, box.left : box.right]
             assert psnr(tile, part) > 27, address
 
 
-def test_pieces_in_any_order_and_repeated_write_the_same_bytes(banded, tmp_path):
+def test_pieces_in_any_order_and_repeated_write_the_same_bytes(banded, whole, tmp_path):
     slide, index, _ = banded
-    whole = rendered(slide, index, tmp_path / "whole")
     store = Storage(tmp_path / "pieces").images("s1")
     renderer = Renderer(slide, index, store)
     pieces = list(renderer.work.pieces(5))
@@ -217,16 +222,15 @@ def test_rendered_levels_lose_next_to_nothing_but_to_the_encoder(
             assert psnr(tile[:rows, :cols], expected) > alone - 0.5, downsample
 
 
-def test_a_tile_on_request_is_the_rendered_one(banded, tmp_path):
+def test_a_tile_on_request_is_the_rendered_one(banded, whole):
     """To the byte where it is the slide's own or made of four of those."""
     slide, index, _ = banded
-    folder = rendered(slide, index, tmp_path)
     for address in index.pyramid.tiles():
         live = render_tile(slide, index.pyramid, address, "jpeg", 90)
-        stored = folder / f"{name(address)}.jpeg"
+        stored = whole / f"{name(address)}.jpeg"
         assert live == stored.read_bytes() or psnr(decoded(live), decoded(stored)) > 26
     png = decoded(render_tile(slide, index.pyramid, TileAddress(9, 0, 0), "png"))
-    assert psnr(png, decoded(folder / "9" / "0_0.jpeg")) > 28
+    assert psnr(png, decoded(whole / "9" / "0_0.jpeg")) > 28
 
 
 def test_a_damaged_tile_is_rendered_and_its_neighbours_are_copied(real, tmp_path, generated):
@@ -252,6 +256,7 @@ def test_a_damaged_tile_is_rendered_and_its_neighbours_are_copied(real, tmp_path
         assert psnr(decoded(folder / path), decoded(expected / path)) > 30
 
 
+@pytest.mark.slow
 def test_a_render_killed_at_any_moment_never_shows_half_a_tile_and_resumes(generated, storage):
     """kill -9, again and again, while a viewer polls; in the end the same bytes as undisturbed."""
     with Slide(generated) as slide:

@@ -93,7 +93,7 @@ def test_a_deleted_slide_is_gone_and_its_record_says_so(world, removals, slide, 
     assert (again.detail, removals.waiting) == ("the slide is deleted", [])
 
 
-@pytest.mark.parametrize("with_checksum", [True, False])
+@pytest.mark.parametrize("with_checksum", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_deleted_slides_file_gives_no_permission_and_is_imported_as_a_new_one(
     world, removals, slide, with_checksum
 ):

@@ -488,6 +488,7 @@ def test_a_pyramid_in_a_bucket_is_verified_as_well(in_bucket):
     assert in_bucket.findings == ["the label image is missing", "tile 12/3_2 is missing"]
 
 
+@pytest.mark.slow
 def test_the_pyramid_that_an_archived_slide_keeps_in_a_bucket_is_verified(in_bucket, monkeypatch):
     monkeypatch.setattr(module, "_TILES_PER_PIECE", 50)
     version = Claim.of(in_bucket.record).version
