@@ -338,7 +338,12 @@ def levelled(size, *downsamples, tile=(256, 256), coarser_tile=None, compression
         )
 
     return SimpleNamespace(
-        width=size[0], height=size[1], images=images, levels=levels, source_level=source_level
+        width=size[0],
+        height=size[1],
+        images=images,
+        levels=levels,
+        levels_with_losses=set(),
+        source_level=source_level,
     )
 
 
