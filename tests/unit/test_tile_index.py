@@ -350,6 +350,26 @@ def test_a_tile_taken_out_of_a_block_leaves_all_others_where_they_are():
     assert not without.passes_through(3, 2)
 
 
+@pytest.mark.parametrize(
+    ("compression", "kinds", "color"),
+    [
+        (7, ("is_jpeg",), None),
+        (33003, ("is_jpeg2000",), "YCbCr"),
+        (33005, ("is_jpeg2000",), "RGB"),
+        *[(each, ("is_lossless",), None) for each in (1, 5, 8, 32773, 32946)],
+        (6, (), None),
+    ],
+)
+def test_a_compressions_number_tells_what_decodes_it(compression, kinds, color):
+    """Aperio's two numbers for JPEG 2000 tell its colours."""
+    image = TiledImage(512, 512, 256, 256, compression, 2, b"")
+    every = ("is_jpeg", "is_jpeg2000", "is_lossless")
+    assert tuple(kind for kind in every if getattr(image, kind)) == kinds
+    assert image.is_decoded_here is bool(kinds)
+    if color:
+        assert image.jpeg2000_color == color
+
+
 def test_what_does_not_fit_a_block_is_not_indexed():
     image = TiledImage(100, 100, 256, 256, 7, 2, b"")
     for entry in (TileEntry(2**40, 1), TileEntry(0, 2**24)):
