@@ -325,3 +325,15 @@ def test_a_tile_of_senseless_length_is_damaged_and_not_read(small, monkeypatch):
         ]
         assert slide.is_damaged(0, 1, 0)
         assert not slide.is_damaged(0, 0, 0)
+
+
+def test_neighbours_that_lie_back_to_back_are_read_in_one_call(small, monkeypatch):
+    """On EFS each call takes a millisecond."""
+    with Slide(small) as slide:
+        entries = [slide.locate(0, col, 0) for col in (0, 1)]
+        assert entries[0].offset + entries[0].length == entries[1].offset
+        alone = [slide.jpeg_tile(0, col, 0) for col in (0, 1)]
+        reads, read = [], slide.file.read
+        monkeypatch.setattr(slide.file, "read", lambda *at: reads.append(at) or read(*at))
+        assert slide.jpeg_tiles(0, range(2), 0) == alone
+        assert reads == [(entries[0].offset, entries[0].length + entries[1].length)]
