@@ -358,8 +358,7 @@ def judged(
                 sys.meta_path.insert(0, _Finder(f"vsv.{module}", _path(module), tree))
             plugins = ("randomly", "cacheprovider", "xdist", "anyio")
             without = [part for name in plugins for part in ("-p", f"no:{name}")]
-            options = ["-xq", *without, "-m", "not slow"]
-            code = pytest.main([*options, *files], [plugin])
+            code = pytest.main(["-xq", *without, *files], [plugin])
         finally:
             os._exit(int(code))
     end = time.monotonic() + _PATIENCE * most_cpu_s if most_cpu_s else None

@@ -35,6 +35,9 @@ from tests.scanscope.workstation import (
     status,
 )
 
+# Each of them starts processes.
+pytestmark = pytest.mark.slow
+
 BUSY = status("TRANSFERRING")
 # Fields of an answer that are not what was described.
 Changes = dict[str, Any]

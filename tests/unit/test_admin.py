@@ -243,6 +243,7 @@ def test_an_import_that_hangs_for_want_of_its_execution_is_gone_on_with(
         ({"Filename": "1", "ImportStatus": "FAILED"}, "this cannot be an ImageID"),
     ],
 )
+@pytest.mark.slow
 def test_what_cannot_be_retried_is_refused_and_the_others_are_not(
     admin, world, executions, failed, fields, reason
 ):
@@ -285,6 +286,7 @@ def test_so_many_slides_at_once_and_no_more(admin, world, executions, monkeypatc
     assert waits == [2, 2, 1]
 
 
+@pytest.mark.slow
 def test_without_waiting_imports_are_started_and_no_more(admin, world, tables, failed, tmp_path):
     """By the real Step Functions' classes, on moto."""
     states = boto3.client("stepfunctions")
@@ -721,6 +723,7 @@ def test_interrupted_it_asks_for_no_more_pieces(monkeypatch):
     assert len(asked) <= 2
 
 
+@pytest.mark.slow
 def test_interrupted_it_says_so(admin, world, function, imported, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -751,6 +754,7 @@ def test_the_catalogue_as_a_table_in_fixed_columns(admin, world, imported):
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+@pytest.mark.slow
 def test_nothing_in_the_table_is_a_formula(admin, world, tmp_path, text):
     add(world, "1", SlideID=text)
     assert admin("export", "--output", tmp_path / "x.csv")[0] == 0
@@ -842,6 +846,7 @@ def test_a_slides_history(admin, world):
     assert {"Field": "Status", "From": "NEW", "To": "GOOD"} in last["Changes"]
 
 
+@pytest.mark.slow
 def test_a_long_history_is_told_to_its_end(admin, world):
     add(world, "1")
     (first,), _ = world.catalogue.history("1", 1)
@@ -1024,6 +1029,7 @@ def documented(command):
         ("upgrade",),
     ],
 )
+@pytest.mark.slow
 def test_the_page_for_ops_says_what_each_command_needs_to_be_allowed(
     admin, world, function, failed, arguments, tmp_path, monkeypatch
 ):

@@ -158,6 +158,7 @@ def test_the_slides_own_value_counts_not_its_parents():
 
 
 @given(st.text() | st.text().map(lambda text: "Aperio |Date = " + text + "|MPP = " + text))
+@pytest.mark.slow
 def test_no_description_whatever_crashes(text):
     metadata = parse_description(text, UTC)
     assert metadata.scan_date is None or metadata.scan_date.tzinfo is not None

@@ -138,6 +138,7 @@ def test_small_files_are_archived_as_well(s3, archive, tmp_path, size):
         pytest.param(True, id="after S3 did it"),
     ],
 )
+@pytest.mark.slow
 def test_killed_at_any_call_the_next_run_goes_on(s3, archive, slide, done):
     for number in range(100):
         image_id = f"slide{number}"
@@ -271,6 +272,7 @@ class Dying:
 @pytest.mark.parametrize(
     "dies_at", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5, 7, 11)), 100]
 )
+@pytest.mark.slow
 def test_two_at_once_do_no_harm(s3, archive, slide, dies_at):
     """The other call comes in between any two of the first one's, and may die on its way."""
     other = Archive(BUCKET, "STANDARD_IA")
@@ -440,6 +442,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("image_id", NAMES)
+@pytest.mark.slow
 def test_any_image_id_has_a_place_of_its_own(s3, archive, slide, tmp_path, image_id):
     archived = store(archive, slide, image_id)
     version = FileVersion.of(slide)
@@ -689,6 +692,7 @@ def test_a_bucket_without_versions_will_do(s3, slide, tmp_path):
         fetch(archive, archived, tmp_path / "again" / "scan.svs")
 
 
+@pytest.mark.slow
 def test_of_a_discarded_slide_nothing_is_left(s3, archive, slide):
     other = store(archive, slide, "2047110")
     s3.kill_at(7, done=True)
@@ -711,6 +715,7 @@ def test_of_a_discarded_slide_nothing_is_left(s3, archive, slide):
     ("code", "status", "expected"),
     [("SlowDown", 503, Unavailable), ("AccessDenied", 403, ClientError), (None, 0, Unavailable)],
 )
+@pytest.mark.slow
 def test_what_may_pass_is_unavailable_and_what_may_not_is_not(
     s3, archive, slide, tmp_path, code, status, expected
 ):
@@ -826,6 +831,7 @@ def test_of_an_archived_slide_the_associated_images_and_the_index_stay(
 
 
 @pytest.mark.parametrize("lacking", ["a level", "the descriptor"])
+@pytest.mark.slow
 def test_an_incomplete_pyramid_leaves_the_bucket(s3, storage, imported, lacking):
     index = storage.read_index("204711")
     if lacking == "a level":
@@ -970,6 +976,7 @@ def test_nothing_is_promised_that_is_gone_wherever_it_is_killed(
     assert number > 3
 
 
+@pytest.mark.slow
 def test_images_of_other_bytes_stay(storage, imported):
     _, version = imported
     for wrong in (FileVersion(version.size + 1, version.mtime_ns), FileVersion(1, 1)):
@@ -981,6 +988,7 @@ def test_images_of_other_bytes_stay(storage, imported):
         storage.archive_images("204711", version)
 
 
+@pytest.mark.slow
 def test_an_archived_slide_is_imported_anew_once_it_is_back(world, storage, imported, generated):
     index = storage.read_index("204711")
     expected = shown(storage)

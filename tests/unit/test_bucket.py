@@ -183,6 +183,7 @@ def test_more_objects_than_a_page_holds_are_counted_and_cleared(s3):
 
 
 @pytest.mark.parametrize("failing", [1, 50, 100])
+@pytest.mark.slow
 def test_no_failed_write_is_lost_or_reported(s3, monkeypatch, failing):
     store = ImageBucket(BUCKET, "s1")
     put, reported = store.write, []
@@ -321,6 +322,7 @@ def granted(function: str) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.slow
 def test_each_function_may_do_with_the_bucket_what_it_does_and_nothing_else(
     s3, storage, catalogue, generated
 ):
@@ -389,6 +391,7 @@ def test_each_function_may_do_with_the_bucket_what_it_does_and_nothing_else(
 # Rendering and viewing
 
 
+@pytest.mark.slow
 def test_a_renderer_resumes_and_writes_the_same_bytes_as_into_a_folder(s3, generated, tmp_path):
     with Slide(generated) as slide:
         pyramid = default_pyramid(slide)
@@ -458,6 +461,7 @@ def asked_for_all(images: Images) -> dict[str, bytes]:
     return shown
 
 
+@pytest.mark.slow
 def test_a_slide_that_has_left_efs_stays_viewable(imported):
     storage, _ = imported
     expected = asked_for_all(Images(storage, 90))
@@ -468,6 +472,7 @@ def test_a_slide_that_has_left_efs_stays_viewable(imported):
     assert asked_for_all(known) == expected  # it has the file open still
 
 
+@pytest.mark.slow
 def test_a_file_that_nfs_calls_stale_is_one_that_has_left(imported, monkeypatch):
     """Removed by another machine, it fails where it is open; a local disk would read on."""
     storage, _ = imported
@@ -485,6 +490,7 @@ def stale(*_):
     raise OSError(116, os.strerror(116))
 
 
+@pytest.mark.slow
 def test_with_s3_nothing_of_the_pyramid_lies_on_efs(imported):
     storage, environment = imported
     on_efs = {path.name for path in storage.root.iterdir()}
@@ -492,6 +498,7 @@ def test_with_s3_nothing_of_the_pyramid_lies_on_efs(imported):
     assert images & on_efs == (images if environment["PYRAMID_STORE"] == "efs" else set())
 
 
+@pytest.mark.slow
 def test_the_handler_serves_from_either_store(imported, monkeypatch):
     storage, environment = imported
     (storage.root / "scan.svs").unlink()

@@ -155,6 +155,7 @@ ALL = set(range(40))
         ("listCaseIDs", {}, {n for n in ALL if n % 10 != 7}),
     ],
 )
+@pytest.mark.slow
 def test_pages_hold_every_slide_once(ask, field, arguments, expected, limit):
     found = ids(pages(ask, field, limit, **arguments))
     assert len(found) == len(expected)
@@ -401,6 +402,7 @@ def test_nonsense_is_refused(ask, arguments):
         ({"CaseID": None, "ImageID": {"eq": "i00004", "ne": None}}, {4}),
     ],
 )
+@pytest.mark.slow
 def test_filters_of_existing_clients(ask, wanted, expected):
     found = ids(pages(ask, "listSlides", 9, filter=wanted))
     assert len(found) == len(set(found))
@@ -580,6 +582,7 @@ def test_a_slides_first_version_is_1_whatever_attempt_makes_it(catalogue, pauses
 
 
 @pytest.mark.usefixtures("slides")
+@pytest.mark.slow
 def test_a_change_gives_up_after_twenty_seconds(catalogue, pauses):
     catalogue.change("i00000", "ann", "EDIT", lambda old: {**old, "Note": "first"})
     with pytest.raises(Unavailable, match="too many at once"):

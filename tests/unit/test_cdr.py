@@ -595,6 +595,7 @@ def test_what_has_no_receipt_is_no_delivery(desk, cdr, body):
 
 
 @pytest.mark.parametrize("mode", ["garbage", "page", "empty", "huge", "redirect"])
+@pytest.mark.slow
 def test_who_answers_like_this_is_not_the_cdr(desk, cdr, mode):
     """A proxy, a sign-in page: the slide waits, and is given up as for any other trouble."""
     cdr.play(mode)

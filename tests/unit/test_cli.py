@@ -11,6 +11,9 @@ from PIL import Image
 from local.samples import generated_slide
 from tests import svs
 
+# Each of them starts processes.
+pytestmark = pytest.mark.slow
+
 VSV = [sys.executable, "-m", "vsv.cli"]
 # The command, its pieces small. Once there are 20 tiles, it gets what a terminal sends on Ctrl-C.
 INTERRUPTED_VSV = """
@@ -70,7 +73,6 @@ def test_any_number_of_workers_writes_the_same_bytes(generated, tmp_path, option
         assert tile.size == (1, 1)
 
 
-@pytest.mark.slow
 def test_ctrl_c_leaves_no_descriptor_and_the_same_command_goes_on(real, tmp_path):
     slide = generated_slide(tmp_path / "generated.svs", real, size=(4100, 3000))
     undisturbed, outdir = tmp_path / "undisturbed", tmp_path / "out"

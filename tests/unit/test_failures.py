@@ -50,6 +50,7 @@ def test_each_kind_of_pythons_oserror_passes_or_is_known_not_to(kind):
 
 
 @pytest.mark.parametrize("number", sorted(errno.errorcode))
+@pytest.mark.slow
 def test_what_a_file_system_says_is_named_by_its_number(number):
     failure = named(OSError(number, "…", "/mnt/images/Meier_Anna.svs"))
     if number in (errno.ENOSPC, errno.EDQUOT):

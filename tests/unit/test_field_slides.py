@@ -392,6 +392,7 @@ def test_a_scan_of_the_tissue_only_keeps_its_coarser_levels(real, tmp_path):
     "break_tile",
     [lambda _: b"", lambda tile: bytes(len(tile)), LIES["wider"], lambda tile: tile[:40]],
 )
+@pytest.mark.slow
 def test_an_import_says_so_and_shows_finer_levels(break_tile, real, world):
     full, pages = spoilt(real, break_tile)
     svs.write(world.scanner / "spoilt.svs", pages)

@@ -257,6 +257,7 @@ def check_answer(answer):
 
 
 @pytest.mark.usefixtures("functions")
+@pytest.mark.slow
 def test_whatever_is_sent_to_a_route_the_answer_says_what_is_wrong():
     failures = []
     for function, method, path in ROUTES:
@@ -345,6 +346,7 @@ def resolve(catalogue, tables, monkeypatch):
     return resolve
 
 
+@pytest.mark.slow
 def test_whatever_is_asked_of_a_field_the_answer_says_what_is_wrong(resolve):
     technician = {"claims": {"cognito:username": "ann", "cognito:groups": ["Technicians"]}}
     turn, failures = count(), []

@@ -12,6 +12,9 @@ import pytest
 
 from tests.conftest import ROOT
 
+# Each of them starts processes.
+pytestmark = pytest.mark.slow
+
 TOOLS = [
     *("awk", "bash", "cat", "chmod", "cp", "dirname", "env", "find", "grep", "make", "mkdir", "rm"),
     *("sed", "tee"),

@@ -194,6 +194,7 @@ def test_pages_without_a_description_are_still_label_and_macro(world, slide_like
 
 
 @pytest.mark.parametrize("image_id", ["../../etc/passwd", "a/b", "C:x", ".hidden", "x" * 300])
+@pytest.mark.slow
 def test_an_image_id_that_is_no_name_never_reaches_the_file_system(world, slide_like, image_id):
     answer = world.bring_in(world.scan(slide_like(ImageID=image_id), "x.svs"))
     assert (answer.state, answer.image_id) == (ImportState.IMPORTED, "x")
@@ -310,6 +311,7 @@ def test_an_execution_that_datasync_does_not_know_yet_is_under_way(world, small)
         ("SUCCESS", "DataSync did not find it"),
     ],
 )
+@pytest.mark.slow
 def test_a_transfer_that_brings_nothing_is_tried_less_and_less_often(world, small, status, reason):
     request = world.scan(small, "x.svs")
     (world.scanner / "x.svs").unlink()
@@ -391,6 +393,7 @@ def test_a_rescan_under_the_old_name_is_a_new_import_and_the_old_slide_stays(
     assert not may_go(world.call(first), first), "the name is another slide's now"
 
 
+@pytest.mark.slow
 def test_a_rescan_while_the_first_is_imported_waits(world, real, slide_like):
     world.call(world.scan(real, "x.svs"))
     world.datasync.proceed()
@@ -682,6 +685,7 @@ def pyramid_of(world, image_id):
 
 
 @pytest.mark.parametrize("levels", ["all", "derived", "none"])
+@pytest.mark.slow
 def test_tiles_above_one_that_only_decoding_finds_damaged_are_made_of_finer_levels(
     world, real, tmp_path, levels, monkeypatch
 ):

@@ -196,6 +196,7 @@ def test_a_slide_that_an_earlier_version_named_keeps_its_id(world, slide_like):
 
 # ─── Rescans, and scanners that count alike ──────────────────────────────────────────────────────
 @pytest.mark.parametrize("tag", [None, "1004486"])
+@pytest.mark.slow
 def test_a_rescan_of_the_same_name_is_another_slide(world, slide_like, tag):
     """GT 450: there is no ImageID to tell the two apart. Or both have the same."""
     old = has_imported(world, slide_like(tag), "x.svs")
@@ -455,6 +456,7 @@ def test_a_full_disk_is_told_and_tried_again_once_there_is_room(world, slide_lik
         KeyError("a bug"),
     ],
 )
+@pytest.mark.slow
 def test_what_may_pass_is_tried_again_less_and_less_often(world, slide_like, error):
     request = world.scan(slide_like("7"), "x.svs")
     failing(world, request, error)

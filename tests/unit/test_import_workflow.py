@@ -149,6 +149,7 @@ def test_the_names_of_retried_errors_are_names_that_are_raised(aws):
 
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize("error", passing_errors(), ids=repr)
+@pytest.mark.slow
 def test_what_passes_is_tried_again_by_its_exact_name(name, error):
     """Step Functions knows no subclasses: a retrier for OSError lets each TimeoutError through."""
 
@@ -192,6 +193,7 @@ def test_a_slide_with_nothing_to_render_is_imported(machine):
 
 
 @pytest.mark.parametrize("name", STEPS)
+@pytest.mark.slow
 def test_an_error_that_passes_is_no_failure(machine, name):
     """Each that Retry names, as many in one execution as its retrier puts up with."""
     seen = []
@@ -209,6 +211,7 @@ def test_an_error_that_passes_is_no_failure(machine, name):
 
 
 @pytest.mark.parametrize("name", STEPS)
+@pytest.mark.slow
 def test_an_error_that_does_not_pass_fails_the_import(machine, name):
     """After as many attempts, and as long between them, as its retrier says."""
     for retrier in TASKS[name]["Retry"]:
@@ -229,6 +232,7 @@ def test_an_error_that_does_not_pass_fails_the_import(machine, name):
 
 
 @pytest.mark.parametrize("name", STEPS)
+@pytest.mark.slow
 def test_an_error_of_the_slide_or_of_ours_is_not_tried_again(machine, name):
     for error, message, reason in (
         ("UnreadableSlide", "no TIFF", "no TIFF"),
@@ -243,6 +247,7 @@ def test_an_error_of_the_slide_or_of_ours_is_not_tried_again(machine, name):
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if "ResultSelector" in TASKS[name]])
+@pytest.mark.slow
 def test_an_answer_beside_the_contract_ends_the_execution_without_a_trace(machine, name):
     """Step Functions lets nobody catch it. Who asks for the slide again starts the import again,
     a few times over, and again after some hours.

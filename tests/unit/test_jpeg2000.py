@@ -94,6 +94,7 @@ def slide(name, real, tmp_path_factory):
     return generated_slide(path, real, size=(1025, 769), downsamples=(1,), **SLIDES[name])
 
 
+@pytest.mark.slow
 def test_full_size_is_openslides_pixels(slide, name):
     expected = openslides(slide)
     tiles, (width, height), color = codestreams(slide)
@@ -131,6 +132,7 @@ def test_every_chroma_there_is_becomes_openslides_color(tmp_path, luma):
 # a half 36 to 39, a quarter 43 to 48, an eighth 39 to 43, a sixteenth 37 to 40. Where samples are
 # not moved to the middles of their blocks: 32 to 33, 37, 32 and 31.
 @pytest.mark.parametrize(("reduce", "floor"), [(1, 34), (2, 39), (3, 35), (4, 33)])
+@pytest.mark.slow
 def test_a_reduced_image_is_close_to_means_of_blocks(slide, reduce, floor):
     tiles, (width, height), color = codestreams(slide)
     images = [decode(tile, (width, height), color, reduce) for tile in tiles]
@@ -261,6 +263,7 @@ def test_a_coding_style_that_is_none_is_told(codestream, offset, code, value, me
 
 @settings(max_examples=200)
 @given(data=st.data())
+@pytest.mark.slow
 def test_wrong_bytes_give_an_image_or_an_error(codestream, data):
     tile = bytearray(codestream)
     for _ in range(data.draw(st.integers(1, 4))):

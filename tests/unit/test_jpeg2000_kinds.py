@@ -119,6 +119,7 @@ def test_what_cannot_is_refused_with_the_reason(kind, tmp_path):
 
 @pytest.mark.parametrize("where", [0, 3, 5])
 @pytest.mark.parametrize("kind", REFUSED.keys() - {"two samples in file and data", "16 bits, grey"})
+@pytest.mark.slow
 def test_a_single_odd_tile_is_a_damaged_one(kind, where, tmp_path):
     """Also where it is the first or the last. Not even OpenSlide gets it."""
     odd, reason = REFUSED[kind]

@@ -178,6 +178,7 @@ def missed(monkeypatch):
         pytest.param("0123456789" * 6 + "x", id="long"),
     ],
 )
+@pytest.mark.slow
 def test_what_zxing_misses_libdmtx_finds(text):
     paper = labelled(matrix(text)).rotate(10, fillcolor=(240, 238, 230))
     assert read_barcode(paper, search_s=PATIENT_S).text == text

@@ -228,6 +228,7 @@ def test_a_good_template_passes():
 
 
 @pytest.mark.parametrize(("rule", "good", "bad", "name"), CASES)
+@pytest.mark.slow
 def test_a_bad_one_does_not(rule, good, bad, name):
     assert good in GOOD
     found = findings(rule, transformed(GOOD.replace(good, bad, 1)))

@@ -42,6 +42,7 @@ def look_up(aws, monkeypatch):
     return look_up
 
 
+@pytest.mark.slow
 def test_prefix_lists_of_this_region(look_up):
     answer = look_up("PrefixLists", Services=["s3", "dynamodb"])
     assert answer["Status"] == "SUCCESS"

@@ -80,6 +80,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("piece", ["204711.index", f"204711_index/{BLOCK}", "204711_index"])
+@pytest.mark.slow
 def test_what_is_not_a_file_counts_as_damaged(root, piece, kind):
     expected = shown()
     assert [status for status, _ in expected] == [200] * len(PATHS)
@@ -159,6 +160,7 @@ COARSER = {**FULL, "width": 256, "height": 256}
         *({"lost": [value]} for value in ([1, 0, 0], [0, 2, 0], [0, 0, 2], [0, -1, 0], [-1, 0, 0])),
     ],
 )
+@pytest.mark.slow
 def test_an_index_that_no_slide_has_counts_as_damaged(sound, changes):
     """Its checksum is right: it was written so."""
     good = Storage(sound).read_index("204711")
@@ -176,6 +178,7 @@ def test_an_index_that_no_slide_has_counts_as_damaged(sound, changes):
 
 @pytest.mark.parametrize("field", ["", "-1x-1", "../x.svs"])
 @pytest.mark.parametrize("number", range(8))
+@pytest.mark.slow
 def test_a_block_that_no_slide_has_harms_nobody(root, number, field):
     """Its checksum is right: it was written so."""
     block = root / "204711_index" / BLOCK

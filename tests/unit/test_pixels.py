@@ -67,6 +67,7 @@ def test_the_colours_are_those_that_libjpeg_takes_a_tile_for(transform, jfif_byt
 
 @pytest.mark.parametrize("size", [(64, 48), (256, 256), (240, 240), (16, 16), (1024, 32)])
 @pytest.mark.parametrize("quality", [30, 90, 100])
+@pytest.mark.slow
 def test_halved_is_averages_of_two_by_two(coding, size, quality):
     """However chroma is subsampled: as if decoded at full size, the way libjpeg does, and averaged.
 

@@ -109,6 +109,7 @@ def whole(banded, tmp_path_factory):
     return rendered(slide, index, tmp_path_factory.mktemp("whole"))
 
 
+@pytest.mark.slow
 def test_units_are_all_tiles_once_and_pieces_all_units_once(banded):
     slide, index, bands = banded
     work = Work.of(slide, index.pyramid, index.levels)
@@ -136,6 +137,7 @@ def test_every_tile_has_its_size_and_shows_the_box_filtered_slide(banded, whole)
             assert psnr(tile, part) > 27, address
 
 
+@pytest.mark.slow
 def test_pieces_in_any_order_and_repeated_write_the_same_bytes(banded, whole, tmp_path):
     slide, index, _ = banded
     store = Storage(tmp_path / "pieces").images("s1")
@@ -222,6 +224,7 @@ def test_rendered_levels_lose_next_to_nothing_but_to_the_encoder(
             assert psnr(tile[:rows, :cols], expected) > alone - 0.5, downsample
 
 
+@pytest.mark.slow
 def test_a_tile_on_request_is_the_rendered_one(banded, whole):
     """To the byte where it is the slide's own or made of four of those."""
     slide, index, _ = banded

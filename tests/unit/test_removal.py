@@ -94,6 +94,7 @@ def test_a_deleted_slide_is_gone_and_its_record_says_so(world, removals, slide, 
 
 
 @pytest.mark.parametrize("with_checksum", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.slow
 def test_a_deleted_slides_file_gives_no_permission_and_is_imported_as_a_new_one(
     world, removals, slide, with_checksum
 ):
@@ -197,6 +198,7 @@ def steps_of(removals, operation):
 @pytest.mark.parametrize("operation", ["DELETE", "TRANSFER"])
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("number", range(6))
+@pytest.mark.slow
 def test_killed_at_any_point_it_resumes_and_the_record_is_true(
     world, removals, slide, operation, number, after, monkeypatch
 ):

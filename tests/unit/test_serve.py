@@ -21,6 +21,9 @@ from vsv.images import Images, TileOptions
 from vsv.serve import OpenSeadragon
 from vsv.storage import Storage
 
+# Each of them starts processes.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server(real, generated, tmp_path_factory):

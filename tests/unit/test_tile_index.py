@@ -169,6 +169,7 @@ def test_where_nothing_may_be_written_the_slide_is_shown_all_the_same(
 
 
 @pytest.mark.parametrize("imports", [True, False])
+@pytest.mark.slow
 def test_every_tile_is_the_same_by_index_and_by_walking(
     imports, world, storage, generated, tmp_path
 ):
@@ -237,6 +238,7 @@ def damaged(data: bytes, seed: int) -> list[bytes]:
 
 @pytest.mark.parametrize("by_import", [True, False])
 @pytest.mark.parametrize("as_link", [True, False])
+@pytest.mark.slow
 def test_spoilt_pieces_of_an_index_are_rebuilt_and_no_tile_is_another(
     handler, storage, generated, world, by_import, as_link
 ):

@@ -50,6 +50,7 @@ def slide(request, real, tmp_path_factory):
         yield slide
 
 
+@pytest.mark.slow
 def test_every_tile_of_every_level_has_exactly_deepzooms_size(slide):
     own = default_pyramid(slide)
     for pyramid in (
@@ -295,6 +296,7 @@ def test_a_spoilt_tile_of_the_finest_level_is_background(real, tmp_path, spoil, 
 
 @settings(max_examples=300)
 @given(position=st.integers(0, 1_500), value=st.integers(0, 255), data=st.data())
+@pytest.mark.slow
 def test_a_slide_with_a_wrong_byte_in_its_directories_never_hangs_or_crashes(
     real, tmp_path_factory, position, value, data
 ):

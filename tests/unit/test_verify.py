@@ -96,6 +96,7 @@ def jpeg(image, quality=90, **options):
 
 
 @pytest.mark.parametrize("levels", ["all", "derived", "none"])
+@pytest.mark.slow
 def test_what_was_just_imported_is_sound_and_is_not_touched(world, generated, levels):
     world.importer._settings = StepSettings.read(
         {"PRERENDER_LEVELS": levels, "BARCODE_SEARCH_MS": "0"}
@@ -113,6 +114,7 @@ def test_a_slide_of_one_level_is_sound(world, real):
 
 
 @pytest.mark.parametrize("options", [{"jpeg2000": "YCbCr"}, {"tile": (256, 192)}])
+@pytest.mark.slow
 def test_a_slide_whose_tiles_are_all_rendered_is_sound(world, real, tmp_path, options):
     path = generated_slide(tmp_path / "x.svs", real, size=(1100, 700), label_text=None, **options)
     answer = world.bring_in(world.scan(path, "x.svs"))
@@ -233,6 +235,7 @@ def test_an_index_that_no_import_wrote_is_found(subject):
         ({"sha256": "0" * 64, "tile_width": 512}, "sha256, tile_width"),
     ],
 )
+@pytest.mark.slow
 def test_an_index_that_is_wrong_about_the_file_is_found(subject, fields, wrong):
     subject.change_index(**fields)
     assert subject.findings == [f"the slide index is wrong about {wrong}"]
@@ -269,6 +272,7 @@ def change_entry(subject, level, col, row, **fields):
         ({"offset": 0, "length": 0, "crc32": 0}, "is not where the tile index says"),
     ],
 )
+@pytest.mark.slow
 def test_an_entry_of_the_tile_index_that_is_wrong_is_found(subject, fields, finding):
     change_entry(subject, 10, 1, 1, **fields)
     assert subject.findings == [f"tile 1_1 of level 1 {finding}"]
@@ -330,6 +334,7 @@ def test_a_tile_of_another_size_is_found(subject):
 
 
 @pytest.mark.parametrize("content", [b"", b"text", "half", "png"])
+@pytest.mark.slow
 def test_what_is_no_jpeg_image_is_found(subject, content):
     path = subject.tile("11/1_1")
     if content == "half":
@@ -342,6 +347,7 @@ def test_what_is_no_jpeg_image_is_found(subject, content):
     assert subject.findings == ["tile 11/1_1 cannot be decoded"]
 
 
+@pytest.mark.slow
 def test_a_missing_descriptor_is_found(subject):
     subject.descriptor.unlink()
     assert subject.findings == ["the descriptor is missing"]
@@ -481,6 +487,7 @@ def in_bucket(subject):
     return subject
 
 
+@pytest.mark.slow
 def test_a_pyramid_in_a_bucket_is_verified_as_well(in_bucket):
     assert in_bucket.verify() == ([], 0)
     in_bucket.lose(f"{ID}_files/12/3_2.jpeg")
