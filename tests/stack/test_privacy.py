@@ -69,11 +69,12 @@ def test_canaries_are_nowhere_in_what_is_logged_counted_or_queued(
     wait_for(lambda: look(image_id)["Status"] == "TRANSFERRED")
     remove("RESTORE", image_id)
     wait_for(lambda: look(image_id)["Removal"] is None)
-    (stack.efs / f"{image_id}.index").chmod(0o000)
-    (stack.efs / f"{image_id}.index").unlink()
-    (stack.efs / f"{image_id}.index").mkdir()
-    viewer.get(f"/DeepZoom/{image_id}.dzi")
-    (stack.efs / f"{image_id}.index").rmdir()
+    # Reading it is an input/output error.
+    index = stack.efs / f"{image_id}.index"
+    index.unlink()
+    index.symlink_to("/proc/self/mem")
+    assert viewer.get(f"/DeepZoom/{image_id}.dzi").status_code == 503
+    index.unlink()
     remove("DELETE", image_id)
     wait_for(lambda: look(image_id)["Status"] == "DELETED")
 
