@@ -55,9 +55,7 @@ class Renderer:
         What a decoder finds to be damaged may have been shown by then, in tiles of coarser levels.
         Return the slide's tiles that are lost: these, and those of coarser levels that cover them.
         """
-        tiles = [damage.tile for damage in damages]
-        self._slide.lose(tiles)
-        lost = LostTiles(self._slide.levels, tiles)
+        lost = self._slide.lose(damage.tile for damage in damages)
         again = tiles_over(self._pyramid, self.work.levels, self._slide, lost)
         with self._store.writing(lambda: None) as self._put:
             for band, root in self.work.units():

@@ -295,13 +295,15 @@ class Slide:
             return read_image(name, self.file, page, tiff.chunks)
         return self._fallback().associated_image(name)
 
-    def lose(self, tiles: Iterable[TileNumber]) -> None:
+    def lose(self, tiles: Iterable[TileNumber]) -> LostTiles:
         """Show finer levels in place of these tiles and of those of coarser levels above them.
 
-        On the finest level, nothing can take their place. The slide must not have been opened by
-        its index, which tells as much.
+        Return all of them. On the finest level, nothing can take their place. The slide must not
+        have been opened by its index, which tells as much.
         """
-        self._lose(LostTiles(self.levels, tiles))
+        lost = LostTiles(self.levels, tiles)
+        self._lose(lost)
+        return lost
 
     def _lose(self, lost: LostTiles) -> None:
         for tile in lost:
