@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.peers import PEERS
-from vsv.deepzoom import TileAddress
+from vsv.pyramid.deepzoom import TileAddress
 
 __all__: list[str] = []
 

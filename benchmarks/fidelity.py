@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from benchmarks.places import BENCH
-from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
+from vsv.geometry import Box, Size
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 
 __all__ = ["Pixels", "Reference", "encoder_alone", "psnr_db", "sample"]
 

@@ -22,7 +22,7 @@ from benchmarks.prerender import output_folder
 from benchmarks.processes import Command
 from benchmarks.report import Column, Report, Table
 from benchmarks.slides import SlideSpec, bench_slide
-from vsv.deepzoom import DeepZoom, TileAddress
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 
 __all__ = ["run"]
 

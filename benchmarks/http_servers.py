@@ -24,7 +24,7 @@ from benchmarks.servers import Server, deepzoom_server, iipimage, nginx_files, v
 from benchmarks.slides import SPECS, bench_slide
 from benchmarks.trace import LevelClass, Trace
 from benchmarks.wrk import CONNECTIONS, Load, replay
-from vsv.deepzoom import TileAddress
+from vsv.pyramid.deepzoom import TileAddress
 
 __all__ = ["run"]
 

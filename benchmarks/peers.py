@@ -18,7 +18,8 @@ from typing import Any, ClassVar, Final
 
 from benchmarks.places import pyramid_files
 from local.settings import ROOT
-from vsv.deepzoom import DeepZoom, Size, TileAddress
+from vsv.geometry import Size
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 
 __all__ = ["PEERS", "QUALITY", "Handler", "Peer", "Unserved", "event"]
 

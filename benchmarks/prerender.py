@@ -23,7 +23,8 @@ from benchmarks.prerender_peers import DEEPZOOM_TILE, QUALITY, RUN
 from benchmarks.report import Column, Report, Table, ratio
 from benchmarks.slides import SPECS, SlideSpec, bench_slide
 from local.settings import ROOT
-from vsv.deepzoom import DeepZoom, Size, TileAddress
+from vsv.geometry import Size
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 
 __all__ = ["output_folder", "run"]
 
@@ -96,7 +97,13 @@ def _tools(path: Path, spec: SlideSpec) -> Sequence[_Tool]:
 
     def ours(workers: int) -> _Tool:
         def command(slide: Path, out: Path) -> Sequence[str]:
-            prerender = ("vsv.cli", "prerender", f"{slide}", f"{out}", f"--workers={workers}")
+            prerender = (
+                "vsv.standalone.cli",
+                "prerender",
+                f"{slide}",
+                f"{out}",
+                f"--workers={workers}",
+            )
             return (sys.executable, "-m", *prerender)
 
         name = f"vsv prerender, {workers} worker{'s' if workers > 1 else ''}"

@@ -105,7 +105,14 @@ def make_pyramid(slide: Path, *, anew: bool = False) -> None:
     if not descriptor.exists():
         if not twin.exists():
             os.link(slide, twin)
-        command = [sys.executable, "-m", "vsv.cli", "prerender", str(twin), str(twin.parent)]
+        command = [
+            sys.executable,
+            "-m",
+            "vsv.standalone.cli",
+            "prerender",
+            str(twin),
+            str(twin.parent),
+        ]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
 

@@ -28,7 +28,7 @@ from benchmarks.report import Cell, Column, Report, Table, percentile, ratio
 from benchmarks.slides import SPECS, SlideSpec, bench_slide, make_pyramid, tissue_share
 from benchmarks.trace import SCREEN, LevelClass, TileRequest, Trace
 from local.settings import ROOT
-from vsv.deepzoom import DeepZoom, TileAddress
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 
 __all__ = ["run"]
 

@@ -6,7 +6,7 @@ draws from the coarsest level that has at least the screen's resolution; while i
 asks for the coarser levels too, down to the one that is a single tile. What it has it does not ask
 for again.
 
-Coordinate planes as in ``vsv.deepzoom``: ``l0_`` pixels of the slide at full resolution.
+Coordinate planes as in ``vsv.pyramid.deepzoom``: ``l0_`` pixels of the slide at full resolution.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,8 @@ from enum import StrEnum
 from math import floor, log2
 from typing import Final
 
-from vsv.deepzoom import DeepZoom, Size, TileAddress
+from vsv.geometry import Size
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 
 __all__ = ["SCREEN", "LevelClass", "TileRequest", "Trace", "View"]
 

@@ -14,7 +14,8 @@ from typing import Final
 
 from local import services
 from local.settings import CACHE, ROOT, SCANNER, STATE, StackError
-from vsv.catalogue import IMPORTED, Catalogue
+from vsv.catalogue.record import IMPORTED
+from vsv.catalogue.table import Catalogue
 
 _HEALTH_INTERVAL_S: Final = 5.0
 _IMPORT_TIMEOUT_S: Final = 1800

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from moto.s3 import models
 
 from tests import moto_speed
-from vsv.storage import Storage
+from vsv.storage.layout import Storage
 
 
 @dataclass

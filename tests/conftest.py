@@ -21,8 +21,8 @@ from local.samples import generated_slide, real_slide
 from local.settings import CACHE
 from tests import binaries, moto_speed
 from vsv import logs
-from vsv.catalogue import Catalogue
-from vsv.storage import Storage
+from vsv.catalogue.table import Catalogue
+from vsv.storage.layout import Storage
 
 # Timings are never assertions: the machine may be busy.
 hypothesis.settings.register_profile(

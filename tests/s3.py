@@ -5,7 +5,7 @@ import hashlib
 import re
 import threading
 
-from vsv.archive import Archived
+from vsv.storage.archive_copy import Archived
 
 BUCKET = "archive"
 PYRAMIDS = "pyramids"

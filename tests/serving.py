@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-VSV_SERVE = [sys.executable, "-m", "vsv.cli", "serve"]
+VSV_SERVE = [sys.executable, "-m", "vsv.standalone.cli", "serve"]
 
 
 @dataclass

@@ -46,7 +46,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
 from tests.conftest import ROOT, load_template
-from vsv.imports.steps import fail_import
+from vsv.imports.fail_import import fail_import
 from vsv.imports.workflow import ImportJob, StepFunctions
 
 # As generous as an import is slow on a busy machine; an execution that hangs is found by it.

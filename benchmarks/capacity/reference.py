@@ -12,8 +12,9 @@ import yaml
 
 from benchmarks.trace import LevelClass, Trace
 from local.settings import ROOT
-from vsv.deepzoom import DeepZoom, Size, TileAddress
-from vsv.pyramid import Band, Work
+from vsv.geometry import Size
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
+from vsv.pyramid.plan import Band, Work
 
 __all__ = [
     "CMU1",
@@ -177,7 +178,7 @@ def tile_s() -> float:
 # "Amazon EFS performance specifications".
 EFS_READ_S: Final = 0.001
 EFS_WRITE_S: Final = 0.0027
-# A tile's file is created under another name, written, and renamed (vsv.files).
+# A tile's file is created under another name, written, and renamed (vsv.storage.atomic_files).
 WRITES_PER_TILE: Final = 3
 # README: 5.3 s of one core for 31,106 tiles. To that come the writes, and of five tiles of a unit
 # two questions whether they are there and two reads.

@@ -25,7 +25,7 @@ from benchmarks.capacity.reference import (
 from benchmarks.capacity.sizes import SIZES, Size
 from benchmarks.capacity.viewers import EDGE_SHARE, Seen, viewers
 from benchmarks.report import Column, Table
-from vsv.deepzoom import Size as Pixels
+from vsv.geometry import Size as Pixels
 
 __all__ = ["events", "largest_side", "make", "square"]
 

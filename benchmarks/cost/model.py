@@ -20,7 +20,7 @@ from benchmarks.capacity.reference import (
     tile_s,
 )
 from benchmarks.cost.prices import usd
-from vsv.archive.copy import PART_BYTES
+from vsv.storage.archive_copy import PART_BYTES
 
 __all__ = [
     "ARCHIVES",

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from vsv.imports.files import check_file
+from vsv.identifiers import FileVersion
+from vsv.imports.check_file import check_file
 from vsv.logs import observed
-from vsv.slides import FileVersion
 from vsv.wiring import storage
 
 

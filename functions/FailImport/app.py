@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vsv.imports.steps import fail_import
+from vsv.imports.fail_import import fail_import
 from vsv.imports.workflow import ImportJob
 from vsv.logs import count, logger, observed
 from vsv.wiring import catalogue

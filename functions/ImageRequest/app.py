@@ -2,12 +2,15 @@
 
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
-from vsv.http import Event, Response, image_response, respond
-from vsv.images import Images
+from vsv.api.answers import show
+from vsv.api.gateway import Event, Response, header, require_person, respond, to_response
 from vsv.logs import log_unexpected, observed
 from vsv.settings import ClientSettings, StorageSettings
-from vsv.storage import Storage
+from vsv.storage.layout import Storage
+from vsv.viewing.images import Images
+from vsv.viewing.request import ImageRequest
 
 
 @cache
@@ -18,8 +21,13 @@ def images(settings: StorageSettings) -> Images:
 
 
 def answer(event: Event) -> Response:
-    """Show what the viewer asks for."""
-    return image_response(event, images(StorageSettings.read()), ClientSettings.read().client_id)
+    """Show what the viewer asks for; 304 without reading a pixel where the viewer has it."""
+    require_person(event, ClientSettings.read().client_id)
+    # A function URL's events, which CloudFront calls, name the path rawPath.
+    path = event.get("path") or event.get("rawPath") or ""
+    request = ImageRequest.parse(unquote(path), event.get("queryStringParameters") or {})
+    resource = request.resource(images(StorageSettings.read()))
+    return to_response(show(resource, header(event, "if-none-match")))
 
 
 @observed

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vsv.http import Event, Response, json_body, json_response, require_scanner, respond
+from vsv.api.gateway import Event, Response, json_body, json_response, require_scanner, respond
 from vsv.imports.request import ImportRequest
 from vsv.logs import count, log_unexpected, observed
 from vsv.settings import ClientSettings

@@ -1,10 +1,14 @@
 """DELETE /RemoveImages: note on each slide's record what is asked, and have it done."""
 
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
-from vsv.http import Event, Response, json_body, respond, results_response, technician
+from vsv.api.answers import status_of
+from vsv.api.gateway import Event, Response, json_body, json_response, respond, technician
 from vsv.logs import count, log_unexpected, observed
 from vsv.removal.request import RemovalRequest
+from vsv.removal.service import Result
 from vsv.settings import ClientSettings
 from vsv.wiring import removal_desk
 
@@ -15,6 +19,21 @@ def answer(event: Event) -> Response:
     request = RemovalRequest.parse(json_body(event))
     count(f"RemoveImages{request.operation.title()}")
     return results_response(request, removal_desk().handle(request, name))
+
+
+def results_response(request: RemovalRequest, results: Sequence[Result]) -> Response:
+    """Return 202, with what became of the request for each slide."""
+    images = [
+        {
+            "ImageID": result.image.image_id,
+            "Filename": result.image.filename,
+            "status": status_of(result.error) if result.error else HTTPStatus.ACCEPTED,
+            "detail": result.detail,
+        }
+        for result in results
+    ]
+    body = {"Operation": str(request.operation), "Images": images}
+    return json_response(body, HTTPStatus.ACCEPTED)
 
 
 @observed

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from vsv.identifiers import FileVersion
 from vsv.logs import observed
-from vsv.slides import FileVersion
 from vsv.wiring import storage
 
 

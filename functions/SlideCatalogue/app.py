@@ -5,11 +5,13 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import AppSyncResolver
 
-from vsv import graphql
-from vsv.catalogue import Listings, Record, Search, SlideFilter
+from vsv.api import graphql
+from vsv.catalogue.filters import SlideFilter
+from vsv.catalogue.listings import Listings, Search
+from vsv.catalogue.record import Record
+from vsv.catalogue.review import Edit, IdPatterns
+from vsv.catalogue.same_ids import edit_slide
 from vsv.logs import log_unexpected, observed
-from vsv.review import Edit, IdPatterns
-from vsv.same_ids import edit_slide
 from vsv.settings import ReviewSettings
 from vsv.wiring import catalogue
 

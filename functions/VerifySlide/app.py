@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from vsv.imports.verify import verify
 from vsv.logs import observed
-from vsv.verify import verify
 from vsv.wiring import storage
 
 

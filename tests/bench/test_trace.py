@@ -3,7 +3,8 @@
 import pytest
 
 from benchmarks.trace import SCREEN, LevelClass, Trace
-from vsv.deepzoom import DeepZoom, Size
+from vsv.geometry import Size
+from vsv.pyramid.deepzoom import DeepZoom
 
 SMALL, CMU1 = Size(8111, 6037), Size(46000, 32914)
 NATIVE = (1, 4, 16)

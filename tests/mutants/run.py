@@ -27,8 +27,8 @@ from tests.handlers import load_handler
 from tests.mutants.mutate import Mutator, damage_index
 from vsv import wiring
 from vsv.errors import VsvError
-from vsv.slides import FileVersion
-from vsv.storage import Storage
+from vsv.identifiers import FileVersion
+from vsv.storage.layout import Storage
 
 IMAGE_ID = "slide"
 # One in so many mutants is one of what the library keeps about a slide.
@@ -38,7 +38,12 @@ IMAGE_REQUEST_MB = 512
 STEP_MB = 1769
 _NEEDED_LATE = (
     *("_strptime", "PIL.ImageMath", "PIL.ImageOps", "PIL.ImageSequence", "vsv._tiffcodec"),
-    *("vsv.imports.steps", "vsv.slides.associated", "vsv.slides.fallback", "vsv.slides.jpeg2000"),
+    *(
+        "vsv.imports.steps",
+        "vsv.slides.associated",
+        "vsv.slides.openslide_reader",
+        "vsv.slides.jpeg2000",
+    ),
 )
 # Keeps a mutant that breaks its bound from taking the machine along.
 _MOST_BYTES = 6 * 2**30

@@ -22,8 +22,9 @@ from local import services
 from local.demo import is_imported, write_scanner_config
 from tests.conftest import ROOT
 from tests.stack.conftest import run_stack, wait_for
-from vsv.deepzoom import DeepZoom, Size
-from vsv.slides import Slide
+from vsv.geometry import Size
+from vsv.pyramid.deepzoom import DeepZoom
+from vsv.slides.slide import Slide
 
 pytestmark = pytest.mark.stack
 

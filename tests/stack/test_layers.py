@@ -31,12 +31,12 @@ FUNCTIONS = {
 }
 # What a function imports only once it comes to it.
 LATER = {
-    "ImageRequestFunction": ["openslide", "vsv.bucket"],
-    "VerifySlideFunction": ["openslide", "vsv.bucket"],
+    "ImageRequestFunction": ["openslide", "vsv.storage.image_bucket"],
+    "VerifySlideFunction": ["openslide", "vsv.storage.image_bucket"],
     "ExtractMetadataFunction": ["vsv.imports.steps"],
     "RenderTilesFunction": ["vsv.imports.steps"],
     "FinishImportFunction": ["vsv.imports.steps"],
-    "ImportSlideFunction": ["vsv.imports.decision", "vsv.imports.transfers"],
+    "ImportSlideFunction": ["vsv.imports.service", "vsv.imports.transfers"],
 }
 BUILD = ROOT / ".local" / "sam" / "build"
 # Lambda's limit for a function and its layers together. It says 250 MB; the smaller reading.

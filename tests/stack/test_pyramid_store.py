@@ -8,7 +8,8 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from tests.stack.conftest import run_stack
-from vsv.deepzoom import DeepZoom, Size
+from vsv.geometry import Size
+from vsv.pyramid.deepzoom import DeepZoom
 
 pytestmark = pytest.mark.stack
 

@@ -18,10 +18,12 @@ from tests.conftest import dynamodb
 from tests.s3 import BUCKET, PYRAMIDS, S3
 from vsv import aws as clients
 from vsv.failures import named
-from vsv.imports.decision import ImportDesk
-from vsv.imports.files import FileState, check_file
+from vsv.imports.check_file import check_file
+from vsv.imports.fail_import import fail_import
+from vsv.imports.file_state import FileState
 from vsv.imports.request import Answer, ImportRequest, ImportState
-from vsv.imports.steps import Importer, fail_import
+from vsv.imports.service import ImportDesk
+from vsv.imports.steps import Importer
 from vsv.imports.transfers import Transfers
 from vsv.settings import StepSettings
 

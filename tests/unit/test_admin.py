@@ -23,18 +23,20 @@ from botocore.exceptions import ClientError
 from local.samples import generated_slide
 from tests.conftest import ROOT, dynamodb
 from tests.handlers import load_handler
-from vsv.admin import cli, deployment, intake, main, watch
+from vsv.admin import backfill as intake
+from vsv.admin import cli, deployment, main
+from vsv.admin import executions as watch
 from vsv.admin.deployment import Deployment
+from vsv.admin.executions import Execution, StateMachine
 from vsv.admin.export import COLUMNS
 from vsv.admin.progress import Bars
 from vsv.admin.verification import verified
-from vsv.admin.watch import Execution, StateMachine
-from vsv.catalogue import Listings
+from vsv.catalogue.listings import Listings
 from vsv.errors import InvalidRequest, Unavailable
+from vsv.identifiers import FileVersion
 from vsv.imports import listing
+from vsv.imports.verify import Claim, verify
 from vsv.imports.workflow import ImportJob, StepFunctions
-from vsv.slides import FileVersion
-from vsv.verify import Claim, verify
 
 ID = "204711"
 MACHINE = {

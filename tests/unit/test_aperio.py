@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsv.slides import parse_description
+from vsv.slides.aperio import parse_description
 
 
 def described(**pairs: str) -> str:

@@ -25,11 +25,6 @@ from tests.handlers import load_handler
 from tests.s3 import BUCKET, PYRAMIDS, Killed, b64
 from vsv import aws as clients
 from vsv import errors
-from vsv.archive import Archive, Archived
-from vsv.archive import bucket as archiving
-from vsv.archive import copy as copying
-from vsv.archive.copy import Copy
-from vsv.deepzoom import TileAddress
 from vsv.errors import (
     ArchiveNotReady,
     ChecksumMismatch,
@@ -38,13 +33,19 @@ from vsv.errors import (
     NotFound,
     Unavailable,
 )
-from vsv.files import give_name
-from vsv.images import Images, TileOptions
+from vsv.identifiers import FileVersion
 from vsv.imports.workflow import ImportJob
-from vsv.index import SlideIndex
-from vsv.shelf import Shelf
-from vsv.slides import FileVersion, SlideFile
-from vsv.storage import Storage
+from vsv.pyramid.deepzoom import TileAddress
+from vsv.pyramid.slide_index import SlideIndex
+from vsv.slides.file import SlideFile
+from vsv.storage import archive as archiving
+from vsv.storage import archive_copy as copying
+from vsv.storage.archive import Archive
+from vsv.storage.archive_copy import Archived, Copy
+from vsv.storage.atomic_files import give_name
+from vsv.storage.layout import Storage
+from vsv.viewing.images import Images, TileOptions
+from vsv.viewing.slide_cache import Shelf
 
 PART = 100
 DATA = bytes(range(256)) * 2  # five parts and a bit
@@ -915,7 +916,7 @@ def test_a_tile_that_is_wanted_while_the_slide_leaves_is_archived_too(
     def stale(*_):
         raise OSError(116, os.strerror(116))
 
-    monkeypatch.setattr("vsv.slides.SlideFile.read", stale)
+    monkeypatch.setattr("vsv.slides.file.SlideFile.read", stale)
     if images_in == "s3":
         assert known.load() == expected
     else:

@@ -15,7 +15,7 @@ import pytest
 
 from tests import binaries
 from tests.conftest import ROOT
-from vsv import pixels
+from vsv.pyramid import encoding as pixels
 
 LIBRARIES = {"libturbojpeg.so.0", "libopenjp2.so.7", "libdmtx.so.0", "_halving.abi3.so"}
 LOAD_ALL = """

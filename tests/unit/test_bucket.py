@@ -14,19 +14,22 @@ from tests.aftermath import Aftermath
 from tests.conftest import ROOT, load_template
 from tests.handlers import load_handler
 from vsv import aws as clients
-from vsv.bucket import ImageBucket
-from vsv.deepzoom import TileAddress
 from vsv.errors import FileChanged, IncompletePyramid, Unavailable
-from vsv.images import Images, TileOptions
+from vsv.identifiers import FileVersion
 from vsv.imports.steps import Importer
 from vsv.imports.workflow import ImportJob
-from vsv.index import SlideIndex, default_pyramid
-from vsv.pyramid import check_complete
-from vsv.render import Renderer
+from vsv.pyramid.deepzoom import TileAddress
+from vsv.pyramid.image_store import name
+from vsv.pyramid.plan import check_complete
+from vsv.pyramid.render import Renderer
+from vsv.pyramid.slide_index import SlideIndex, default_pyramid
 from vsv.settings import StepSettings, StorageSettings
-from vsv.slides import Damage, FileVersion, Slide
-from vsv.storage import Storage
-from vsv.stores import ImageFolder, name
+from vsv.slides.damage import Damage
+from vsv.slides.slide import Slide
+from vsv.storage.image_bucket import ImageBucket
+from vsv.storage.image_folder import ImageFolder
+from vsv.storage.layout import Storage
+from vsv.viewing.images import Images, TileOptions
 
 BUCKET = "pyramids"
 
@@ -479,7 +482,7 @@ def test_a_file_that_nfs_calls_stale_is_one_that_has_left(imported, monkeypatch)
     images = Images(storage, 90)
     address = TileAddress(12, 3, 2)
     expected = images.tile("204711", address, TileOptions()).load()
-    monkeypatch.setattr("vsv.slides.SlideFile.read", stale)
+    monkeypatch.setattr("vsv.slides.file.SlideFile.read", stale)
     assert images.tile("204711", address, TileOptions()).load() == expected
     storage.images("204711").clear()
     with pytest.raises(FileChanged, match="removed"):

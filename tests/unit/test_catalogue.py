@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from tests import moto_speed
 from tests.handlers import load_handler
 from vsv import wiring
-from vsv.catalogue import SlideFilter, record, table
+from vsv.catalogue import record, table
+from vsv.catalogue.filters import SlideFilter
 from vsv.errors import Unavailable
 from vsv.settings import CatalogueSettings
 

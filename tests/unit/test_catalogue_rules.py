@@ -5,7 +5,9 @@ import json
 
 import pytest
 
-from vsv.catalogue import Search, SlideFilter, listings
+from vsv.catalogue import listings
+from vsv.catalogue.filters import SlideFilter
+from vsv.catalogue.listings import Search
 from vsv.errors import InvalidRequest
 
 SCAN = {

@@ -16,8 +16,9 @@ from tests.conftest import ROOT, load_template
 from tests.handlers import load_handler
 from tests.serving import wait_for
 from vsv.cdr import client as cdr_client
-from vsv.cdr import delivery, edited_after_sending, idempotency_key, payload
+from vsv.cdr import delivery
 from vsv.cdr.client import CdrClient, Credentials
+from vsv.cdr.content import edited_after_sending, idempotency_key, payload
 from vsv.cdr.delivery import Sender
 from vsv.errors import Unavailable
 from vsv.logs import logger

@@ -14,7 +14,7 @@ from tests import svs
 # Each of them starts processes.
 pytestmark = pytest.mark.slow
 
-VSV = [sys.executable, "-m", "vsv.cli"]
+VSV = [sys.executable, "-m", "vsv.standalone.cli"]
 # The command, its pieces small. Once there are 20 tiles, it gets what a terminal sends on Ctrl-C.
 INTERRUPTED_VSV = """
 import os, signal, sys

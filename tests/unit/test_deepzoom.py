@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openslide.deepzoom import DeepZoomGenerator
 
-from vsv.deepzoom import DeepZoom, Size, TileAddress
 from vsv.errors import InvalidRequest, NotFound
+from vsv.geometry import Size
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 
 lengths = st.integers(1, 400_000)
 sizes = st.builds(Size, lengths, lengths)

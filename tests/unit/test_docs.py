@@ -18,8 +18,8 @@ from lint.commands import (
 from lint.markdown import Document, documents
 from scanscope import import_slides
 from tests.conftest import ROOT, load_template
-from vsv import cli
 from vsv.admin import cli as admin
+from vsv.standalone import cli
 
 MAIN = load_template(ROOT / "main.template.yaml")
 MAKEFILE = (ROOT / "Makefile").read_text()

@@ -6,8 +6,8 @@ import pytest
 
 from tests.pixels import psnr
 from vsv.errors import NotFound, UnreadableSlide
-from vsv.slides import Slide
-from vsv.slides.fallback import OpenSlideReader
+from vsv.slides.openslide_reader import OpenSlideReader
+from vsv.slides.slide import Slide
 
 BACKGROUND = (240, 230, 220)
 

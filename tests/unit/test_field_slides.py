@@ -13,18 +13,21 @@ from PIL import Image
 from tests import svs
 from tests.pixels import psnr
 from tests.svs import APERIO, Page
-from vsv import pyramid
-from vsv.deepzoom import Box, TileAddress
 from vsv.errors import NotFound, NotRendered, UnreadableSlide
-from vsv.images import Images, TileOptions
-from vsv.index import default_pyramid, slide_levels, source_pixels
-from vsv.slides import Slide, averaging
+from vsv.geometry import Box
+from vsv.pyramid import plan as pyramid
+from vsv.pyramid.deepzoom import TileAddress
+from vsv.pyramid.slide_index import default_pyramid, source_pixels
+from vsv.pyramid.tile import read_region, render_tile
+from vsv.pyramid.tile_blocks import slide_levels
+from vsv.slides import averaging
 from vsv.slides.damage import DamagedTile
 from vsv.slides.decoding import decode
-from vsv.slides.index import TiledImage
 from vsv.slides.jpeg import standalone
-from vsv.storage import Storage
-from vsv.tiles import read_region, render_tile
+from vsv.slides.slide import Slide
+from vsv.slides.tile_index import TiledImage
+from vsv.storage.layout import Storage
+from vsv.viewing.images import Images, TileOptions
 
 JFIF = b"\xff\xe0\x00\x10JFIF\0\1\1\0\0\1\0\1\0\0"
 LABEL = np.full((120, 100, 3), 240, np.uint8)

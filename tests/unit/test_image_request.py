@@ -11,12 +11,12 @@ from PIL import Image
 
 from tests.handlers import load_handler
 from tests.pixels import decoded, psnr
-from vsv.deepzoom import TileAddress
 from vsv.errors import NotRendered
-from vsv.images import Images, TileOptions
 from vsv.imports.workflow import ImportJob
-from vsv.index import default_pyramid, source_pixels
-from vsv.slides import Slide
+from vsv.pyramid.deepzoom import TileAddress
+from vsv.pyramid.slide_index import default_pyramid, source_pixels
+from vsv.slides.slide import Slide
+from vsv.viewing.images import Images, TileOptions
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_cloudfront_asks_by_the_functions_own_url(get):
 
 
 def test_what_nobody_foresaw_tells_nothing(get, storage, monkeypatch):
-    monkeypatch.setattr("vsv.images.Images.descriptor", lambda *_: 1 / 0)
+    monkeypatch.setattr("vsv.viewing.images.Images.descriptor", lambda *_: 1 / 0)
     assert problem(get("/DeepZoom/x.dzi"), 500) == "the request failed here"
 
 
@@ -213,7 +213,7 @@ def imported(world, real):
 @pytest.mark.usefixtures("imported")
 def test_an_imported_slide_is_served_from_its_pyramid_without_the_slide(get, storage, monkeypatch):
     expected = (storage.root / "1004486_files/9/0_0.jpeg").read_bytes()
-    monkeypatch.setattr("vsv.shelf.Slide", None)
+    monkeypatch.setattr("vsv.viewing.slide_cache.Slide", None)
     assert body(get("/DeepZoom/1004486_files/9/0_0.jpeg")) == expected
     assert b"2220" in body(get("/DeepZoom/1004486.dzi"))
     assert image(get("/DeepZoom/1004486_files/label.jpeg")).size == (387, 463)

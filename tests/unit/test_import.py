@@ -17,16 +17,17 @@ import pytest
 from local.samples import generated_slide
 from tests import svs
 from tests.pixels import decoded, psnr
-from vsv import pyramid
-from vsv.deepzoom import TileAddress
 from vsv.errors import UnreadableSlide
-from vsv.images import Images, TileOptions
-from vsv.imports import files
+from vsv.identifiers import FileVersion
+from vsv.imports import check_file as files
 from vsv.imports.request import ImportRequest, ImportState
+from vsv.imports.verify import Claim, verify
 from vsv.imports.workflow import ImportJob
+from vsv.pyramid import plan as pyramid
+from vsv.pyramid.deepzoom import TileAddress
 from vsv.settings import StepSettings
-from vsv.slides import FileVersion, Slide
-from vsv.verify import Claim, verify
+from vsv.slides.slide import Slide
+from vsv.viewing.images import Images, TileOptions
 
 
 def states(world, request, calls):

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 
 from local.samples import generated_slide
 from tests.unit.test_import import may_go
-from vsv.catalogue import FAILED, IMPORTED
+from vsv.catalogue.record import FAILED, IMPORTED
 from vsv.errors import FileChanged
-from vsv.imports import failures
-from vsv.imports.files import check_file
+from vsv.identifiers import FileVersion, parse_filename, parse_image_id
+from vsv.imports import failure as failures
+from vsv.imports.check_file import check_file
+from vsv.imports.fail_import import fail_import
 from vsv.imports.naming import image_id_for, is_url_safe, unique_image_id
 from vsv.imports.request import ImportRequest, ImportState
-from vsv.imports.steps import fail_import
 from vsv.imports.workflow import ImportJob
-from vsv.slides import FileVersion, Slide
-from vsv.storage import parse_filename, parse_image_id
+from vsv.slides.slide import Slide
 
 VERSION = FileVersion(1234, 5678)
 

@@ -5,21 +5,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from vsv.errors import (
-    Conflict,
-    DuplicateSlide,
-    FileChanged,
-    ImageIdConflict,
-    UnreadableSlide,
-)
+from vsv.errors import Conflict, DuplicateSlide, FileChanged, ImageIdConflict, UnreadableSlide
+from vsv.identifiers import FileVersion
 from vsv.imports import records, steps
-from vsv.imports.arrivals import Arrivals
-from vsv.imports.failures import Failure
-from vsv.imports.files import FileState
+from vsv.imports.failure import Failure
+from vsv.imports.file_state import FileState
+from vsv.imports.jobs import Arrivals
 from vsv.imports.naming import unique_image_id
 from vsv.imports.others import OtherSlides
 from vsv.imports.workflow import ImportJob
-from vsv.slides import Damage, FileVersion, TileNumber
+from vsv.slides.damage import Damage, TileNumber
 
 VERSION = FileVersion(7, 1000)
 LATER, EARLIER = FileVersion(7, 1001), FileVersion(9, 999)

@@ -9,19 +9,19 @@ from types import SimpleNamespace
 import pytest
 
 from vsv.errors import InvalidRequest, Unavailable
-from vsv.imports import files as files_module
-from vsv.imports.decision import _in_words
-from vsv.imports.failures import Failure, is_retry_due, seconds_to_retry
-from vsv.imports.files import FileState, RemoteFiles, quiet_s
+from vsv.identifiers import FileVersion, is_image_id, parse_filename, parse_image_id
+from vsv.imports import check_file as files_module
+from vsv.imports.failure import Failure, is_retry_due, seconds_to_retry
+from vsv.imports.file_state import FileState, quiet_s
 from vsv.imports.listing import list_slides
 from vsv.imports.naming import image_id_for, is_url_safe
 from vsv.imports.others import _begins_with
+from vsv.imports.remote_files import RemoteFiles
 from vsv.imports.request import ImportRequest
+from vsv.imports.service import _in_words
 from vsv.imports.transfers import Transfers, TransferState, TransferStatus
 from vsv.imports.workflow import ImportJob, StepFunctions
 from vsv.removal.request import RemovalRequest
-from vsv.slides import FileVersion
-from vsv.storage import is_image_id, parse_filename, parse_image_id
 
 HOUR_S = 3600
 SVS = len(".svs")

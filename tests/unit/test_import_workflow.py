@@ -14,10 +14,10 @@ from botocore.retries.standard import ThrottledRetryableChecker
 from tests.conftest import ROOT, load_template
 from tests.statemachine import client, definition, deploy, fault, states
 from vsv import errors
-from vsv.catalogue import FAILED
+from vsv.catalogue.record import FAILED
+from vsv.identifiers import FileVersion
 from vsv.imports.workflow import ImportJob, StepFunctions
 from vsv.logs import observed
-from vsv.slides import FileVersion
 
 FUNCTIONS = load_template(ROOT / "func.template.yaml")["Resources"]
 TASKS = {name: state for name, state in states() if state["Type"] == "Task"}

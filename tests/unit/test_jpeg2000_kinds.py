@@ -10,11 +10,11 @@ from PIL import Image
 from tests import svs
 from tests.pixels import psnr
 from tests.svs import APERIO, Page
-from vsv.deepzoom import TileAddress
 from vsv.errors import UnreadableSlide
-from vsv.images import Images, TileOptions
-from vsv.slides import Slide
-from vsv.storage import Storage
+from vsv.pyramid.deepzoom import TileAddress
+from vsv.slides.slide import Slide
+from vsv.storage.layout import Storage
+from vsv.viewing.images import Images, TileOptions
 
 RGB, YCBCR = 33005, 33003
 X = np.arange(256)

@@ -8,9 +8,9 @@ import pytest
 import zxingcpp
 from PIL import Image, ImageFilter
 
-from vsv import label
-from vsv.label import read_barcode as read_with_settings
 from vsv.settings import StepSettings
+from vsv.slides import barcode as label
+from vsv.slides.barcode import read_barcode as read_with_settings
 
 # On a busy machine a process may need seconds to start: no test depends on how long it takes.
 PATIENT_S = 60
@@ -273,7 +273,7 @@ def test_a_search_that_overruns_its_time_is_ended(monkeypatch):
     (command, options), *more = calls
     assert not more
     assert options["timeout"] <= 0.2
-    assert command[1:3] == ["-m", "vsv.libdmtx"]
+    assert command[1:3] == ["-m", "vsv.slides.libdmtx"]
 
 
 def test_libdmtx_is_asked_only_where_nothing_else_was_found(monkeypatch):

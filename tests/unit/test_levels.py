@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsv.deepzoom import Size
+from vsv.geometry import Size
 from vsv.slides.damage import Damage, TileNumber, UnsupportedTile, log_damage
 from vsv.slides.level import Level, whole_downsample
 from vsv.slides.lost_tiles import LostTiles, empty_tiles

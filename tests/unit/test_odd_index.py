@@ -12,10 +12,12 @@ import pytest
 
 from tests import svs
 from tests.handlers import load_handler
-from vsv.files import read_note, remove, remove_all, write_note, write_whole
-from vsv.index import BlockAddress, Fingerprint, SlideIndex, blocks, default_pyramid
-from vsv.slides import Slide
-from vsv.storage import Storage
+from vsv.pyramid.slide_index import SlideIndex, default_pyramid
+from vsv.pyramid.tile_blocks import BlockAddress, blocks
+from vsv.slides.fingerprint import Fingerprint
+from vsv.slides.slide import Slide
+from vsv.storage.atomic_files import read_note, remove, remove_all, write_note, write_whole
+from vsv.storage.layout import Storage
 
 # Rather than to wait at a FIFO for ever.
 pytestmark = pytest.mark.timeout(60)

@@ -16,11 +16,11 @@ from graphql import (
 from local.appsync import load_schema
 from tests.conftest import ROOT
 from tests.handlers import load_handler
-from vsv import graphql
-from vsv.aws import to_json
-from vsv.catalogue import IdSource, id_source, instant, record
+from vsv.api import graphql
+from vsv.catalogue import record
+from vsv.catalogue.record import IdSource, id_source, instant, to_json
+from vsv.catalogue.review import Edit, IdPatterns
 from vsv.errors import Conflict
-from vsv.review import Edit, IdPatterns
 
 SCHEMA = load_schema(ROOT / "graphql" / "schema.graphql")
 FIELDS = SCHEMA.type_map["Slide"].fields

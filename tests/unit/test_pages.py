@@ -6,9 +6,9 @@ import pytest
 
 from vsv.errors import UnreadableSlide
 from vsv.slides import associated
-from vsv.slides.index import TiledImage
 from vsv.slides.pages import Pages, why_pixels_unsupported
 from vsv.slides.tiff import Directory
+from vsv.slides.tile_index import TiledImage
 
 SIDE = 2**20
 

@@ -12,10 +12,10 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from tests.pixels import block_means, decoded, psnr
-from vsv import pixels
 from vsv._halving import halve
-from vsv.deepzoom import Size
-from vsv.pixels import Pixels, averaged, halved
+from vsv.geometry import Size
+from vsv.pyramid import encoding as pixels
+from vsv.pyramid.encoding import Pixels, averaged, halved
 from vsv.slides.jpeg import Frame
 
 TILE = Size(64, 48)

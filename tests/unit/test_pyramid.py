@@ -19,25 +19,29 @@ from PIL import Image
 
 from local.samples import generated_slide
 from tests.pixels import block_means, decoded, psnr
-from vsv import pixels, render
-from vsv.deepzoom import DeepZoom, Size, TileAddress
 from vsv.errors import IncompletePyramid
-from vsv.index import SlideIndex, default_pyramid
-from vsv.pixels import Pixels
-from vsv.pyramid import Work, check_complete, levels_to_render
-from vsv.render import Renderer
-from vsv.slides import Level, Slide, TiledImage
-from vsv.storage import Storage
-from vsv.stores import name
-from vsv.tiles import render_tile
+from vsv.geometry import Size
+from vsv.pyramid import encoding as pixels
+from vsv.pyramid import render
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
+from vsv.pyramid.encoding import Pixels
+from vsv.pyramid.image_store import name
+from vsv.pyramid.plan import Work, check_complete, levels_to_render
+from vsv.pyramid.render import Renderer
+from vsv.pyramid.slide_index import SlideIndex, default_pyramid
+from vsv.pyramid.tile import render_tile
+from vsv.slides.level import Level
+from vsv.slides.slide import Slide
+from vsv.slides.tile_index import TiledImage
+from vsv.storage.layout import Storage
 
 # Renders into a folder, and kills itself at the 20th tile: half written, not yet shown, or shown.
 RENDER = """
 import os, signal, sys
 from itertools import count
 from pathlib import Path
-from vsv.index import SlideIndex, default_pyramid
-from vsv.render import Renderer
+from vsv.pyramid.slide_index import SlideIndex, default_pyramid
+from vsv.pyramid.render import Renderer
 from vsv.slides import Level, Slide, TiledImage
 from vsv.storage import Storage
 

@@ -10,16 +10,16 @@ from botocore.exceptions import ClientError
 from local.samples import generated_slide
 from tests.handlers import load_handler
 from tests.s3 import BUCKET, Killed
-from vsv.archive import Archive
-from vsv.catalogue import Listings
-from vsv.deepzoom import TileAddress
+from vsv.catalogue.listings import Listings
 from vsv.errors import Archived, Conflict, NotFound, Unavailable
-from vsv.images import Images, TileOptions
 from vsv.imports.request import ImportRequest, ImportState
-from vsv.removal import desk as desk_module
-from vsv.removal.desk import RemovalDesk
+from vsv.pyramid.deepzoom import TileAddress
+from vsv.removal import service as desk_module
 from vsv.removal.request import NamedImage, Operation, RemovalRequest
+from vsv.removal.service import RemovalDesk
 from vsv.removal.steps import Remover
+from vsv.storage.archive import Archive
+from vsv.viewing.images import Images, TileOptions
 
 
 class Removals:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vsv.catalogue.identity import IdSource, id_source
+from vsv.catalogue.review import STATUSES, Edit, IdPatterns
 from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion
-from vsv.identity import IdSource, id_source
-from vsv.review import STATUSES, Edit, IdPatterns
 
 AT = "2026-11-25T12:00:00.000+00:00"
 LEGAL = {

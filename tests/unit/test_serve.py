@@ -16,10 +16,10 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from tests.serving import VSV_SERVE, accepts, served, wait_for
-from vsv.deepzoom import TileAddress
-from vsv.images import Images, TileOptions
-from vsv.serve import OpenSeadragon
-from vsv.storage import Storage
+from vsv.pyramid.deepzoom import TileAddress
+from vsv.standalone.server import OpenSeadragon
+from vsv.storage.layout import Storage
+from vsv.viewing.images import Images, TileOptions
 
 # Each of them starts processes.
 pytestmark = pytest.mark.slow
@@ -254,7 +254,9 @@ def test_without_a_checkout_openseadragon_is_the_published_release(monkeypatch):
     """The page names exactly the bytes that the web pages' package has."""
     mine = OpenSeadragon.find()
     assert mine.file
-    monkeypatch.setattr("vsv.serve.__file__", "/usr/lib/python3/site-packages/vsv/serve.py")
+    monkeypatch.setattr(
+        "vsv.standalone.server.__file__", "/usr/lib/python3/site-packages/vsv/serve.py"
+    )
     published = OpenSeadragon.find()
     version = json.loads((ROOT / "web" / "package.json").read_text())["dependencies"]
     assert f"openseadragon@{version['openseadragon']}/" in published.url

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from local.cookies import CookieVerifier
 from tests.handlers import load_handler
-from vsv.session import ENDED, SESSION_S, Sessions
+from vsv.viewing.image_cookies import ENDED, SESSION_S, Sessions
 
 NOW = 1_800_000_000
 TILE = "https://d111.cloudfront.net/DeepZoom/1_files/3/0_0.jpeg?tilesize=256"

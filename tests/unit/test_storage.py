@@ -6,11 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from vsv import files as files_module
 from vsv.errors import FileChanged, InvalidRequest, NotFound, UnreadableSlide
-from vsv.files import PARTIAL, give_name, read_note, read_whole, write_note, write_whole
-from vsv.slides import FileVersion, SlideFile
-from vsv.stores import ImageFolder, as_levels, remove_folder
+from vsv.identifiers import FileVersion
+from vsv.slides.file import SlideFile
+from vsv.storage import atomic_files as files_module
+from vsv.storage.atomic_files import (
+    PARTIAL,
+    give_name,
+    read_note,
+    read_whole,
+    write_note,
+    write_whole,
+)
+from vsv.storage.image_folder import ImageFolder, as_levels, remove_folder
 
 # ─── Whole files, and notes ──────────────────────────────────────────────────────────────────────
 

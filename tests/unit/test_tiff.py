@@ -6,8 +6,8 @@ import struct
 import pytest
 
 from vsv.errors import UnreadableSlide
-from vsv.slides import Slide
 from vsv.slides import tiff as tiff_module
+from vsv.slides.slide import Slide
 from vsv.slides.tiff import TiffFile
 
 SHORT, LONG, ASCII, UNDEFINED = 3, 4, 2, 7

@@ -21,15 +21,20 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from tests.handlers import load_handler
-from vsv.deepzoom import TileAddress
 from vsv.errors import NotFound
-from vsv.files import read_note, write_note
-from vsv.images import Images, TileOptions
-from vsv.index import Fingerprint, blocks, default_pyramid
+from vsv.identifiers import FileVersion
+from vsv.pyramid.deepzoom import TileAddress
+from vsv.pyramid.slide_index import default_pyramid
+from vsv.pyramid.tile_blocks import blocks
 from vsv.settings import StepSettings
-from vsv.shelf import OpenedSlide, Shelf
-from vsv.slides import BLOCK_TILES, FileVersion, Slide, SlideFile, TileBlock, TiledImage, TileEntry
-from vsv.storage import Storage
+from vsv.slides.file import SlideFile
+from vsv.slides.fingerprint import Fingerprint
+from vsv.slides.slide import Slide
+from vsv.slides.tile_index import BLOCK_TILES, TileBlock, TiledImage, TileEntry
+from vsv.storage.atomic_files import read_note, write_note
+from vsv.storage.layout import Storage
+from vsv.viewing.images import Images, TileOptions
+from vsv.viewing.slide_cache import OpenedSlide, Shelf
 
 # What asks the file server. (The attributes of a file that was just opened came with the opening.)
 ROUND_TRIPS = ("open", "read", "pread", "readlink", "stat", "lstat", "scandir", "listdir")
@@ -57,7 +62,7 @@ def handler(storage, monkeypatch):
     """The handler, each time it is asked for in a new execution environment."""
     monkeypatch.setenv("IMAGES_PATH", str(storage.root))
     # Otherwise a slow machine looks at slides more than once in a test.
-    monkeypatch.setattr("vsv.shelf._TRUST_S", math.inf)
+    monkeypatch.setattr("vsv.viewing.slide_cache._TRUST_S", math.inf)
     return lambda: load_handler("ImageRequest")
 
 
@@ -114,8 +119,8 @@ TWO_TILES = """
 import math, sys
 sys.path.insert(0, sys.argv[1])
 import app
-import vsv.shelf
-vsv.shelf._TRUST_S = math.inf  # however slow the machine
+import vsv.viewing.slide_cache
+vsv.viewing.slide_cache._TRUST_S = math.inf  # however slow the machine
 for address in ("12/3_2", "12/4_2"):
     path = f"/DeepZoom/204711_files/{address}.jpeg"
     assert app.lambda_handler({"path": path, "headers": {}}, None)["statusCode"] == 200
@@ -162,7 +167,7 @@ def test_where_nothing_may_be_written_the_slide_is_shown_all_the_same(
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(os, "symlink", read_only)
-    monkeypatch.setattr("vsv.files._write", read_only)
+    monkeypatch.setattr("vsv.storage.atomic_files._write", read_only)
     assert get(handler(), "seen_files/12/3_2.jpeg")
     assert get(handler(), "seen_files/11/1_1.jpeg")
     assert {path.name for path in storage.root.iterdir()} == {"seen.svs"}

@@ -14,11 +14,14 @@ from PIL import Image
 
 from local.samples import generated_slide
 from tests.pixels import block_means, psnr
-from vsv.deepzoom import Box, DeepZoom, Size, TileAddress
 from vsv.errors import UnreadableSlide
-from vsv.index import default_pyramid
-from vsv.slides import Damage, Slide, averaging
-from vsv.tiles import NativeAddress, native_address, read_region, render_tile
+from vsv.geometry import Box, Size
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
+from vsv.pyramid.slide_index import default_pyramid
+from vsv.pyramid.tile import NativeAddress, native_address, read_region, render_tile
+from vsv.slides import averaging
+from vsv.slides.damage import Damage
+from vsv.slides.slide import Slide
 
 
 def decoded(data: bytes) -> Image.Image:

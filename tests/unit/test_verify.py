@@ -15,13 +15,13 @@ from tests.conftest import ROOT, load_template
 from tests.handlers import load_handler
 from tests.unit.test_import import spoil
 from vsv import aws as clients
-from vsv import verify as module
-from vsv.files import read_note, write_note
-from vsv.index import BlockAddress
+from vsv.imports import verify as module
+from vsv.imports.verify import Claim, verify
+from vsv.pyramid.tile_blocks import BlockAddress
 from vsv.settings import StepSettings
-from vsv.slides import Slide
-from vsv.storage import Storage
-from vsv.verify import Claim, verify
+from vsv.slides.slide import Slide
+from vsv.storage.atomic_files import read_note, write_note
+from vsv.storage.layout import Storage
 
 ID = "204711"
 LABEL = "the label image"

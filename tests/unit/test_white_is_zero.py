@@ -10,13 +10,15 @@ from PIL import Image
 from tests import svs
 from tests.svs import APERIO, Page
 from tests.unit.test_field_slides import ENCODINGS
-from vsv.deepzoom import TileAddress
-from vsv.images import Images, TileOptions
-from vsv.index import Fingerprint, SlideIndex, blocks, default_pyramid
-from vsv.pyramid import levels_to_render
-from vsv.render import Renderer
-from vsv.slides import Slide
-from vsv.storage import Storage
+from vsv.pyramid.deepzoom import TileAddress
+from vsv.pyramid.plan import levels_to_render
+from vsv.pyramid.render import Renderer
+from vsv.pyramid.slide_index import SlideIndex, default_pyramid
+from vsv.pyramid.tile_blocks import blocks
+from vsv.slides.fingerprint import Fingerprint
+from vsv.slides.slide import Slide
+from vsv.storage.layout import Storage
+from vsv.viewing.images import Images, TileOptions
 
 WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1
 # From black to white, and half of it paper.

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from vsv.catalogue.identity import IdSource, id_source
+from vsv.catalogue.review import UNSENT, Edit, IdPatterns
+from vsv.catalogue.same_ids import edit_slide
 from vsv.errors import Conflict, NotFound, VsvError
-from vsv.identity import IdSource, id_source
-from vsv.review import UNSENT, Edit, IdPatterns
-from vsv.same_ids import edit_slide
 
 Record = dict[str, Any]
 

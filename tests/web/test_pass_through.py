@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from local.samples import generated_slide
-from vsv.deepzoom import TileAddress
-from vsv.images import Images, TileOptions
-from vsv.slides import Slide
-from vsv.storage import Storage
+from vsv.pyramid.deepzoom import TileAddress
+from vsv.slides.slide import Slide
+from vsv.storage.layout import Storage
+from vsv.viewing.images import Images, TileOptions
 
 SLIDES = {
     "YCbCr 4:4:4": {},

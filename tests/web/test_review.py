@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.web.backend import Backend, sign_in
+from vsv.catalogue.review import STATUSES, check_status
 from vsv.errors import Conflict
-from vsv.review import STATUSES, check_status
 
 WEB = Path(__file__).parents[2] / "web"
 HOSTILE = '<img src=x onerror="document.title=1">&amp;'

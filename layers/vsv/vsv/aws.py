@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +14,15 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource
     from mypy_boto3_s3.client import S3Client
 
-__all__ = ["answering", "client", "dynamodb", "s3", "s3_archive", "to_json"]
+__all__ = ["answering", "client", "dynamodb", "s3", "s3_archive"]
 
 # API Gateway gives up after 29 s: a call must have failed, and been tried again, well before.
 _CONFIG = Config(
     connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}
 )
 # S3 answers for a tile within some 20 ms; to ask again beats waiting for an answer that takes
-# seconds. Writers and those who look before they write have 16 threads each (vsv.bucket).
+# seconds. Writers and those who look before they write have 16 threads each: see
+# vsv.storage.image_bucket.
 _S3_CONFIG = Config(
     connect_timeout=2,
     read_timeout=5,
@@ -73,14 +73,3 @@ def answering(service: str) -> Iterator[None]:
         if failure is None or failure is error:
             raise
         raise failure from error
-
-
-def to_json(value: Any) -> Any:
-    """The value with DynamoDB's decimals as JSON's numbers."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {key: to_json(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [to_json(inner) for inner in value]
-    return value

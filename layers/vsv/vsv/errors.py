@@ -1,4 +1,4 @@
-"""What can go wrong, named. ``vsv.http`` alone turns these into statuses.
+"""What can go wrong, named. ``vsv.api.gateway`` alone turns these into statuses.
 
 A message carries the values that matter ("level 19 of 0..17"). It is shown to the caller, so it
 never holds a path of the server's, nor a stack trace.

@@ -156,7 +156,7 @@ class StepSettings:
     ``scanner_zone``: the scanner's time zone, for slides that name none.
     ``tiles_per_piece``: tiles that one call of RenderTiles renders. At 10 to 100 ms a tile, 1,000
     stay far below Lambda's 15 minutes even on slow storage, and are enough to outweigh the call.
-    ``prerender_levels``: ``all``, ``derived`` or ``none``, see ``vsv.pyramid.levels_to_render``.
+    ``prerender_levels``: ``all``, ``derived`` or ``none``, see ``vsv.pyramid.plan``.
     """
 
     slide_id_pattern: str

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from vsv import aws
-from vsv.catalogue import Catalogue
+from vsv.catalogue.table import Catalogue
 from vsv.settings import (
     ArchiveSettings,
     CatalogueSettings,
@@ -21,13 +21,13 @@ from vsv.settings import (
 )
 
 if TYPE_CHECKING:
-    from vsv.archive import Archive
-    from vsv.imports.decision import ImportDesk
+    from vsv.imports.service import ImportDesk
     from vsv.imports.steps import Importer
-    from vsv.removal.desk import RemovalDesk
+    from vsv.removal.service import RemovalDesk
     from vsv.removal.steps import Remover
-    from vsv.session import Sessions
-    from vsv.storage import Storage
+    from vsv.storage.archive import Archive
+    from vsv.storage.layout import Storage
+    from vsv.viewing.image_cookies import Sessions
 
 __all__ = ["catalogue", "desk", "importer", "removal_desk", "remover", "sessions", "storage"]
 
@@ -35,7 +35,7 @@ __all__ = ["catalogue", "desk", "importer", "removal_desk", "remover", "sessions
 @cache
 def storage() -> "Storage":
     """The images path, for functions that see EFS, and the bucket of pyramids if there is one."""
-    from vsv.storage import Storage
+    from vsv.storage.layout import Storage
 
     settings = StorageSettings.read()
     return Storage(settings.images_path, settings.pyramid_bucket)
@@ -59,8 +59,8 @@ def importer() -> "Importer":
 @cache
 def desk() -> "ImportDesk":
     """What ImportSlide asks and starts."""
-    from vsv.imports.decision import ImportDesk
-    from vsv.imports.files import RemoteFiles
+    from vsv.imports.remote_files import RemoteFiles
+    from vsv.imports.service import ImportDesk
     from vsv.imports.transfers import Transfers
     from vsv.imports.workflow import StepFunctions
 
@@ -83,8 +83,8 @@ def desk() -> "ImportDesk":
 def removal_desk() -> "RemovalDesk":
     """What RemoveImages asks and starts."""
     from vsv.imports.workflow import StepFunctions
-    from vsv.removal.desk import RemovalDesk
     from vsv.removal.request import Operation
+    from vsv.removal.service import RemovalDesk
 
     settings = RemovalSettings.read()
     functions = {
@@ -113,7 +113,7 @@ def remover() -> "Remover":
 
 @cache
 def _archive() -> "Archive":
-    from vsv.archive import Archive
+    from vsv.storage.archive import Archive
 
     settings = ArchiveSettings.read()
     return Archive(settings.bucket, settings.storage_class)
@@ -122,7 +122,7 @@ def _archive() -> "Archive":
 @cache
 def sessions() -> "Sessions":
     """What opens viewers' sessions."""
-    from vsv.session import Sessions, kms_signature
+    from vsv.viewing.image_cookies import Sessions, kms_signature
 
     settings = SessionSettings.read()
     sign = kms_signature(aws.client("kms"), settings.cookie_key_arn)

@@ -14,25 +14,26 @@ from typing import Any, Final, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from vsv import aws
+from vsv.admin.arguments import ENVIRONMENT, Run, parser_for
+from vsv.admin.backfill import CheckFile, Fate, Intake, State
 from vsv.admin.deployment import Deployment, Verify
+from vsv.admin.executions import Outcome, StateMachine, Watch
 from vsv.admin.export import all_records, whole_file, write_csv, write_json_lines
-from vsv.admin.intake import CheckFile, Fate, Intake, State
 from vsv.admin.progress import Bars, bars
 from vsv.admin.reimport import Again, Reimports
 from vsv.admin.reimport import check as check_again
 from vsv.admin.upgrade import upgraded
-from vsv.admin.usage import ENVIRONMENT, Run, parser_for
 from vsv.admin.verification import Verdict, verified
 from vsv.admin.verification import check as check_verifiable
-from vsv.admin.watch import Outcome, StateMachine, Watch
-from vsv.aws import to_json
-from vsv.catalogue import Catalogue, Listings, Page, Record, is_deleted
+from vsv.catalogue.listings import Listings, Page
+from vsv.catalogue.record import Record, is_deleted, to_json
+from vsv.catalogue.table import Catalogue
 from vsv.errors import NotFound, VsvError
-from vsv.imports.files import check_file
+from vsv.imports.check_file import check_file
 from vsv.imports.listing import ListSlides, all_slides, list_slides
+from vsv.imports.verify import verify
 from vsv.imports.workflow import ImportJob, StepFunctions
-from vsv.storage import Storage
-from vsv.verify import verify
+from vsv.storage.layout import Storage
 
 __all__ = ["main"]
 

@@ -12,12 +12,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from vsv import aws
-from vsv.catalogue import Catalogue
+from vsv.catalogue.table import Catalogue
 from vsv.errors import InvalidRequest, NotFound, Unavailable
 
 __all__ = ["Deployment", "Verify"]
 
-# Looks at a slide, or at a piece of one: what vsv.verify.verify does, wherever it is done.
+# Looks at a slide, or at a piece of one: what vsv.imports.verify.verify does, wherever it is done.
 Verify = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 # What the local stack's file calls the outputs of the templates.

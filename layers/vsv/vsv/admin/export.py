@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from vsv.aws import to_json
-from vsv.catalogue import Catalogue, Record
+from vsv.catalogue.record import Record, to_json
+from vsv.catalogue.table import Catalogue
 from vsv.errors import InvalidRequest
 
 __all__ = ["COLUMNS", "all_records", "whole_file", "write_csv", "write_json_lines"]

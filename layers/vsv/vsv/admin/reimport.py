@@ -3,11 +3,12 @@
 from dataclasses import replace
 from enum import Enum, auto
 
+from vsv.admin.executions import Executions, generation_of
 from vsv.admin.standing import standing
-from vsv.admin.watch import Executions, generation_of
-from vsv.catalogue import FAILED, IMPORTED, IMPORTING, Catalogue, Record
+from vsv.catalogue.record import FAILED, IMPORTED, IMPORTING, Record
+from vsv.catalogue.table import Catalogue
 from vsv.errors import Conflict, Unavailable
-from vsv.imports.failures import has_image_id
+from vsv.imports.failure import has_image_id
 from vsv.imports.workflow import ImportJob, Workflow
 
 __all__ = ["Again", "Reimports", "check"]

@@ -1,6 +1,6 @@
 """Which slides ops can do anything with."""
 
-from vsv.catalogue import Record, is_deleted, removal_of
+from vsv.catalogue.record import Record, is_deleted, removal_of
 from vsv.errors import Conflict, NotFound
 
 __all__ = ["standing"]

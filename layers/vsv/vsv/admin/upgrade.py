@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from vsv.catalogue import Catalogue, Record, id_source, is_deleted
+from vsv.catalogue.record import Record, id_source, is_deleted
+from vsv.catalogue.table import Catalogue
 
 __all__ = ["upgraded"]
 

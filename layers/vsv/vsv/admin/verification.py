@@ -9,9 +9,9 @@ from typing import Any
 from vsv.admin.deployment import Verify
 from vsv.admin.progress import Bars
 from vsv.admin.standing import standing
-from vsv.catalogue import FAILED, IMPORTING, Record
+from vsv.catalogue.record import FAILED, IMPORTING, Record
 from vsv.errors import Conflict, VsvError
-from vsv.verify import Claim
+from vsv.imports.verify import Claim
 
 __all__ = ["Verdict", "check", "verified"]
 

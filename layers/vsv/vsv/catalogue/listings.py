@@ -26,9 +26,9 @@ from vsv.catalogue.record import (
     instant,
     is_deleted,
 )
+from vsv.catalogue.review import STATUSES, UNSENT
 from vsv.catalogue.table import Catalogue
 from vsv.errors import InvalidRequest, quoted
-from vsv.review import STATUSES, UNSENT
 
 __all__ = ["Listings", "Page", "Search"]
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
-from vsv.identity import IdSource, id_source
+from vsv.catalogue.identity import IdSource, id_source
 
 __all__ = [
     "FAILED",
@@ -21,6 +22,7 @@ __all__ = [
     "is_deleted",
     "now",
     "removal_of",
+    "to_json",
     "warned",
 ]
 
@@ -113,3 +115,14 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, An
             {"Field": name, **{end: value for end, value in ends.items() if value is not None}}
         )
     return found
+
+
+def to_json(value: Any) -> Any:
+    """The value with DynamoDB's decimals as JSON's numbers."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {key: to_json(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [to_json(inner) for inner in value]
+    return value

@@ -3,7 +3,3 @@
 ``content`` is what the CDR gets, ``client`` how, ``delivery`` what comes of it. Who only wants to
 know of the content pays for nothing else.
 """
-
-from vsv.cdr.content import edited_after_sending, idempotency_key, payload
-
-__all__ = ["edited_after_sending", "idempotency_key", "payload"]

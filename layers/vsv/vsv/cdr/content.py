@@ -5,8 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from vsv.aws import to_json
-from vsv.catalogue import id_source
+from vsv.catalogue.record import id_source, to_json
 
 __all__ = ["REQUIRED", "digest", "edited_after_sending", "idempotency_key", "payload", "version_of"]
 

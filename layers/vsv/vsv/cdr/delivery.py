@@ -14,13 +14,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from vsv import aws
-from vsv.catalogue import Catalogue, IdSource, Record, id_source
-from vsv.catalogue.record import instant
+from vsv.catalogue.record import IdSource, Record, id_source, instant
+from vsv.catalogue.review import UNIDENTIFIED
+from vsv.catalogue.table import Catalogue
 from vsv.cdr.client import CdrClient, Credentials, Refused
 from vsv.cdr.content import REQUIRED, digest, idempotency_key, payload, version_of
 from vsv.errors import Unavailable
 from vsv.logs import count, log_unexpected, logger
-from vsv.review import UNIDENTIFIED
 from vsv.settings import CdrSettings
 
 __all__ = ["Sender", "sender"]

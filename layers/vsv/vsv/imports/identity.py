@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from vsv.catalogue import IdSource, Record
-from vsv.label import Barcode, is_slide_id
+from vsv.catalogue.record import IdSource, Record
+from vsv.slides.barcode import Barcode, is_slide_id
 
 __all__ = ["Identity", "identify"]
 

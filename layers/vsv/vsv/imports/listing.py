@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any, Final
 
-from vsv.imports.files import quiet_s
-from vsv.slides import FileVersion
-from vsv.storage import Storage
+from vsv.identifiers import FileVersion
+from vsv.imports.file_state import quiet_s
+from vsv.storage.layout import Storage
 
 __all__ = ["ListSlides", "ListedFile", "all_slides", "list_slides"]
 

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import Final
 
-from vsv.slides import FileVersion
+from vsv.identifiers import FileVersion
 
 __all__ = ["image_id_for", "is_url_safe", "unique_image_id"]
 

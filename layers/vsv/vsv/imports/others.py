@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from vsv.catalogue import FAILED, IMPORTED, Catalogue, Record, is_deleted, removal_of
+from vsv.catalogue.record import FAILED, IMPORTED, Record, is_deleted, removal_of
+from vsv.catalogue.table import Catalogue
 from vsv.errors import DuplicateSlide, FileChanged, quoted
+from vsv.identifiers import FileVersion
 from vsv.imports import records
 from vsv.imports.naming import is_url_safe
 from vsv.imports.workflow import ImportJob
-from vsv.slides import FileVersion
-from vsv.storage import Storage
+from vsv.storage.layout import Storage
 
 __all__ = ["OtherSlides", "is_original", "same_bytes"]
 

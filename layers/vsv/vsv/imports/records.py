@@ -8,11 +8,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from vsv.catalogue import (
+from vsv.catalogue.record import (
     FAILED,
     IMPORTED,
     IMPORTING,
-    Catalogue,
     IdSource,
     Record,
     id_source,
@@ -21,10 +20,11 @@ from vsv.catalogue import (
     removal_of,
     warned,
 )
+from vsv.catalogue.table import Catalogue
 from vsv.errors import ChecksumMismatch, Conflict, FileChanged, ImageIdConflict
-from vsv.imports.failures import Failure, retry_time
+from vsv.identifiers import FileVersion
+from vsv.imports.failure import Failure, retry_time
 from vsv.imports.naming import unique_image_id
-from vsv.slides import FileVersion
 
 __all__ = [
     "begin",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from vsv.errors import InvalidRequest
-from vsv.storage import parse_filename
+from vsv.identifiers import parse_filename
 
 __all__ = ["Answer", "ImportRequest", "ImportState"]
 

@@ -1,50 +1,33 @@
 """The import workflow's steps. Each may be repeated, killed half-way and repeated again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from PIL import Image
 
-from vsv.catalogue import Catalogue
-from vsv.errors import (
-    ChecksumMismatch,
-    DuplicateSlide,
-    FileChanged,
-    ImageIdConflict,
-    NotFound,
-    UnreadableSlide,
-)
+from vsv.catalogue.same_ids import warn_of_same_slide_id
+from vsv.catalogue.table import Catalogue
+from vsv.errors import ChecksumMismatch, FileChanged, ImageIdConflict, NotFound, UnreadableSlide
 from vsv.imports import records
-from vsv.imports.failures import Failure
 from vsv.imports.identity import identify
 from vsv.imports.others import OtherSlides
 from vsv.imports.workflow import ImportJob
-from vsv.index import (
-    BlockAddress,
-    Fingerprint,
-    SlideIndex,
-    blocks,
-    default_pyramid,
-    slide_levels,
-)
-from vsv.label import Barcode, read_barcode
-from vsv.pixels import encode
-from vsv.pyramid import Work, check_complete, levels_to_render
-from vsv.render import Renderer
-from vsv.same_ids import warn_of_same_slide_id
+from vsv.pyramid.encoding import encode
+from vsv.pyramid.plan import Work, check_complete, levels_to_render
+from vsv.pyramid.render import Renderer
+from vsv.pyramid.slide_index import SlideIndex, default_pyramid
+from vsv.pyramid.tile_blocks import BlockAddress, blocks, slide_levels
 from vsv.settings import StepSettings
-from vsv.slides import (
-    ASSOCIATED_IMAGES,
-    Damage,
-    Slide,
-    TileNumber,
-    log_damage,
-    parse_description,
-)
-from vsv.storage import Storage
+from vsv.slides.aperio import parse_description
+from vsv.slides.barcode import Barcode, read_barcode
+from vsv.slides.damage import Damage, TileNumber, log_damage
+from vsv.slides.fingerprint import Fingerprint
+from vsv.slides.pages import ASSOCIATED_IMAGES
+from vsv.slides.slide import Slide
+from vsv.storage.layout import Storage
 
-__all__ = ["Importer", "fail_import"]
+__all__ = ["Importer"]
 
 # Progress is written to the record once for so many tiles: about once a second.
 _TILES_PER_REPORT: Final = 100
@@ -107,7 +90,7 @@ class Importer:
             records.begin(
                 self._catalogue,
                 {
-                    **_job_fields(job),
+                    **job.record_fields(),
                     "Sha256": sha256,
                     **identity.fields,
                     "Status": "NEW",
@@ -229,20 +212,6 @@ class Importer:
         self._storage.write_index(job.image_id, replace(index, lost=lost))
 
 
-def fail_import(
-    job: ImportJob, error: Mapping[str, str], catalogue: Catalogue
-) -> dict[str, str | None]:
-    """FailImport: leave on the record why. ``error`` has Step Functions' ``Error``, ``Cause``.
-
-    Nothing is left of a copy of another slide's bytes that the workstation may delete.
-    """
-    why = Failure.of(error)
-    if why.error == DuplicateSlide.__name__ and job.sha256:
-        return {"ImageID": None, "reason": why.reason}
-    image_id = records.fail(catalogue, {**_job_fields(job), "Sha256": job.sha256}, why)
-    return {"ImageID": image_id, "reason": why.reason}
-
-
 def _open(
     job: ImportJob, storage: Storage, on_damage: Callable[[Damage], None] = log_damage
 ) -> Slide:
@@ -303,13 +272,3 @@ def _associated_images(slide: Slide) -> tuple[dict[str, Image.Image], list[str]]
         except (NotFound, UnreadableSlide) as error:
             warnings.append(str(error))
     return images, warnings
-
-
-def _job_fields(job: ImportJob) -> dict[str, Any]:
-    return {
-        "ImageID": job.image_id,
-        "Filename": job.filename,
-        "FileSize": job.size,
-        "FileVersion": str(job.version),
-        "Generation": job.generation or None,
-    }

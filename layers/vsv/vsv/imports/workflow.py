@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from vsv.slides import FileVersion
+from vsv.identifiers import FileVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -51,6 +51,16 @@ class ImportJob:
         if self.generation:
             subject += f" {self.generation}"
         return hashlib.sha256(subject.encode()).hexdigest()[:40]
+
+    def record_fields(self) -> dict[str, Any]:
+        """Return what the slide's record says of these bytes."""
+        return {
+            "ImageID": self.image_id,
+            "Filename": self.filename,
+            "FileSize": self.size,
+            "FileVersion": str(self.version),
+            "Generation": self.generation or None,
+        }
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:

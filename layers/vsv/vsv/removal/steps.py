@@ -7,14 +7,16 @@ asks for the operation has had it: nothing is done then.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from vsv.archive import Archive, Archived
-from vsv.catalogue import Catalogue, Record, now, removal_of
+from vsv.catalogue.record import Record, now, removal_of
+from vsv.catalogue.table import Catalogue
 from vsv.errors import Conflict, FileChanged, InvalidRequest
 from vsv.failures import named
+from vsv.identifiers import FileVersion, parse_image_id
 from vsv.imports.workflow import ImportJob
-from vsv.removal.desk import fail
-from vsv.slides import FileVersion
-from vsv.storage import Storage, parse_image_id
+from vsv.removal.service import fail
+from vsv.storage.archive import Archive
+from vsv.storage.archive_copy import Archived
+from vsv.storage.layout import Storage
 
 __all__ = ["Remover"]
 

@@ -9,10 +9,10 @@ from vsv.errors import UnreadableSlide
 from vsv.slides.damage import DamagedTile
 from vsv.slides.decoding import decode
 from vsv.slides.file import SlideFile
-from vsv.slides.index import TiledImage
 from vsv.slides.jpeg import Frame
 from vsv.slides.pages import MAX_TILE_PIXELS, why_pixels_unsupported
 from vsv.slides.tiff import Chunks, Directory
+from vsv.slides.tile_index import TiledImage
 
 __all__ = ["check_size", "read_image"]
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
-from vsv.deepzoom import Box
+from vsv.geometry import Box
 from vsv.slides.budget import PixelBudget
 from vsv.slides.level import Level
 

@@ -13,9 +13,9 @@ from PIL import Image, ImageChops
 from vsv.errors import UnreadableSlide
 from vsv.slides.damage import DamagedTile, UnsupportedTile
 from vsv.slides.file import SlideFile
-from vsv.slides.index import TiledImage
 from vsv.slides.jpeg import check_scans, standalone
 from vsv.slides.tiff import Chunks
+from vsv.slides.tile_index import TiledImage
 
 __all__ = ["check_supported", "decode"]
 

@@ -4,51 +4,16 @@ import errno
 import os
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from vsv.errors import FileChanged, UnreadableSlide
+from vsv.identifiers import FileVersion, missing_or_same
 
-__all__ = ["FileVersion", "SlideFile"]
+__all__ = ["SlideFile"]
 
 _NOT_A_FILE: Final = "a folder, a device or a FIFO, not a slide file"
-# A part of the path is a file, a link leads in a circle, the name is longer than a file's can be.
-_NOWHERE: Final = frozenset({errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
-
-
-@dataclass(frozen=True)
-class FileVersion:
-    """Which bytes a file holds, as far as its directory entry tells.
-
-    ``size`` is in bytes, ``mtime_ns`` in nanoseconds since 1970. A rescan under the same name has
-    another modification time; a copy that keeps the time (as DataSync's does) is the same version.
-    """
-
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, file: int | Path) -> Self:
-        """The version of an open file or a path. Raises OSError as ``os.stat`` does.
-
-        A path that leads nowhere raises FileNotFoundError.
-        """
-        try:
-            status = os.stat(file)
-        except OSError as error:
-            raise _missing_or_same(error) from error
-        return cls(status.st_size, status.st_mtime_ns)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The version that ``str`` gave the text of. Raises ValueError for any other text."""
-        size, mtime_ns = text.split("-")
-        return cls(int(size, 16), int(mtime_ns, 16))
-
-    def __str__(self) -> str:
-        return f"{self.size:x}-{self.mtime_ns:x}"
 
 
 class SlideFile:
@@ -68,7 +33,7 @@ class SlideFile:
         except OSError as error:
             if error.errno == errno.ENXIO:
                 raise UnreadableSlide(_NOT_A_FILE) from error
-            raise _missing_or_same(error) from error
+            raise missing_or_same(error) from error
         # A slide that is dropped from a cache while another thread reads it closes with its last
         # reader.
         self.close = weakref.finalize(self, os.close, self.descriptor)
@@ -105,10 +70,3 @@ class SlideFile:
         except FileNotFoundError:
             pass
         raise FileChanged("the slide file was replaced or removed while it was read")
-
-
-def _missing_or_same(error: OSError) -> OSError:
-    """Return FileNotFoundError where the path leads nowhere, else the error itself."""
-    if error.errno in _NOWHERE:
-        return FileNotFoundError(errno.ENOENT, os.strerror(error.errno))
-    return error

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from vsv.slides.index import TiledImage
+from vsv.slides.tile_index import TiledImage
 
 __all__ = ["Level", "whole_downsample"]
 

@@ -16,22 +16,23 @@ from typing import TYPE_CHECKING, Final, Self
 
 from PIL import Image
 
-from vsv.deepzoom import Box
 from vsv.errors import NotFound, UnreadableSlide
+from vsv.geometry import Box
+from vsv.identifiers import FileVersion
 from vsv.slides.aperio import Metadata, parse_description
 from vsv.slides.averaging import averaged_region
 from vsv.slides.budget import UNLIMITED, PixelBudget, cost_of_tiles
 from vsv.slides.damage import EMPTY, Damage, DamagedTile, TileNumber, log_damage
 from vsv.slides.decoding import check_supported, decode
-from vsv.slides.file import FileVersion, SlideFile
-from vsv.slides.index import TiledImage, TileEntry
+from vsv.slides.file import SlideFile
 from vsv.slides.level import Level
 from vsv.slides.lost_tiles import LostTiles, empty_tiles
 from vsv.slides.pages import ASSOCIATED_IMAGES, Pages
 from vsv.slides.tiff import Chunks, TiffFile
+from vsv.slides.tile_index import TiledImage, TileEntry
 
 if TYPE_CHECKING:
-    from vsv.slides.fallback import OpenSlideReader
+    from vsv.slides.openslide_reader import OpenSlideReader
 
 __all__ = ["Slide"]
 
@@ -487,7 +488,7 @@ class Slide:
     def _fallback(self) -> "OpenSlideReader":
         with self._lock:
             if self._openslide is None:
-                from vsv.slides.fallback import OpenSlideReader
+                from vsv.slides.openslide_reader import OpenSlideReader
 
                 self._openslide = OpenSlideReader(self.path, _BACKGROUND)
                 # The path was opened a second time: make sure that it was the same file.

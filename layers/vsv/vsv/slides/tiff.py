@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from vsv.errors import UnreadableSlide
-from vsv.slides.index import TiledImage
+from vsv.slides.tile_index import TiledImage
 
 __all__ = ["Chunks", "Directory", "TiffFile"]
 

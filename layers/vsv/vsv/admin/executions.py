@@ -1,0 +1,143 @@
+"""Imports that ops have started, and what becomes of them."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from vsv.admin.progress import Bars
+from vsv.catalogue.record import FAILED, IMPORTED, Record
+from vsv.catalogue.table import Catalogue
+from vsv.errors import VsvError
+from vsv.imports.workflow import ImportJob
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+__all__ = ["Execution", "Executions", "Outcome", "StateMachine", "Watch", "generation_of"]
+
+# An import takes minutes.
+_POLL_S: Final = 2.0
+_RUNNING: Final = ("RUNNING", "PENDING_REDRIVE")
+
+
+class Execution(NamedTuple):
+    """An execution's status, by Step Functions' name, and what it says of its failure."""
+
+    status: str
+    cause: str | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.status in _RUNNING
+
+
+class Executions(Protocol):
+    """Tells of imports."""
+
+    def last(self, job: ImportJob) -> Execution | None:
+        """The job's last execution; None where there is none."""
+
+
+class StateMachine:
+    """The executions of the Step Functions state machine."""
+
+    def __init__(self, client: "SFNClient", state_machine_arn: str) -> None:
+        self._client = client
+        self._arn = state_machine_arn.replace(":stateMachine:", ":execution:")
+
+    def last(self, job: ImportJob) -> Execution | None:
+        """See Executions."""
+        last = None
+        for attempt in count(1):
+            try:
+                found = self._client.describe_execution(
+                    executionArn=f"{self._arn}:{job.name}-{attempt}"
+                )
+            except self._client.exceptions.ExecutionDoesNotExist:
+                break
+            last = Execution(found["status"], found.get("cause"))
+        return last
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How far an import has come; ``error`` says why it failed. ``tiles`` are all of them."""
+
+    image_id: str
+    is_over: bool
+    rendered: int = 0
+    tiles: int | None = None
+    error: str | None = None
+
+
+class Watch:
+    """Waits for the ends of imports."""
+
+    def __init__(self, catalogue: Catalogue, executions: Executions) -> None:
+        self._catalogue = catalogue
+        self._executions = executions
+
+    def look(self, job: ImportJob) -> Outcome:
+        """How far the job's import has come."""
+        execution = self._executions.last(job)
+        record = self._catalogue.get(job.image_id) or {}
+        begun = _is_of(record, job)
+        tiles = int(record["TilesTotal"]) if begun and "TilesTotal" in record else None
+        # A piece of work that ran twice at once has counted twice.
+        rendered = min(int(record.get("TilesRendered", 0)), tiles or 0)
+        # Step Functions may take a moment to tell of what it has just started.
+        if execution is None or execution.is_running:
+            return Outcome(job.image_id, False, rendered, tiles)
+        if begun and record.get("ImportStatus") == IMPORTED:
+            return Outcome(job.image_id, True, rendered, tiles)
+        failed = begun and record.get("ImportStatus") == FAILED
+        reason = str(record.get("ImportError")) if failed else execution.cause
+        error = reason or "the import was stopped from outside"
+        return Outcome(job.image_id, True, rendered, tiles, error)
+
+    def run(
+        self,
+        subjects: Iterable[str],
+        start: Callable[[str], ImportJob],
+        at_once: int,
+        bars: Bars,
+    ) -> Iterator[tuple[str, Outcome | VsvError]]:
+        """Import so many at once; yield what became of each, or why it was refused.
+
+        ``start`` starts the import of a subject, by which it is called from then on.
+        """
+        waiting = iter(subjects)
+        running: dict[str, ImportJob] = {}
+        while True:
+            while len(running) < at_once and (subject := next(waiting, None)) is not None:
+                try:
+                    running[subject] = start(subject)
+                except VsvError as error:
+                    yield subject, error
+            if not running:
+                return
+            time.sleep(_POLL_S)
+            for subject, job in list(running.items()):
+                outcome = self.look(job)
+                bars.show(subject, outcome.rendered, outcome.tiles)
+                if outcome.is_over:
+                    del running[subject]
+                    bars.remove(subject)
+                    yield subject, outcome
+
+
+def generation_of(record: Record) -> int:
+    """Which of the imports of its bytes the record is of."""
+    return int(record.get("Generation", 0))
+
+
+def _is_of(record: Record, job: ImportJob) -> bool:
+    """Whether the job's import has written this record."""
+    return (
+        record.get("Filename") == job.filename
+        and record.get("FileVersion") == str(job.version)
+        and generation_of(record) == job.generation
+    )

@@ -1,0 +1,1 @@
+"""The application over HTTP and GraphQL: callers, requests, answers."""

@@ -1,0 +1,185 @@
+"""The technicians' review: which status follows which, and what an edit may say."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from vsv.catalogue.identity import IdSource, case_of, id_source
+from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion, quoted
+
+__all__ = ["STATUSES", "UNIDENTIFIED", "UNSENT", "Edit", "IdPatterns", "check_status"]
+
+# Status: how far the review has come, in the order of a slide's life.
+STATUSES: Final = ("NEW", "GOOD", "BAD", "SEND", "SENT", "SEND_FAILED", "TRANSFERRED", "DELETED")
+# What technicians have yet to do something about.
+UNSENT: Final = ("NEW", "GOOD", "BAD", "SEND_FAILED", "SEND")
+
+# What an edit may make of each status. All others come about by what was done: SENT and SEND_FAILED
+# by the delivery to the CDR, TRANSFERRED and DELETED by /RemoveImages.
+_NEXT: Final[Mapping[str, tuple[str, ...]]] = {
+    "NEW": ("GOOD", "BAD"),
+    "GOOD": ("BAD", "SEND"),
+    "BAD": ("GOOD",),
+    "SEND": (),
+    "SENT": ("SEND",),
+    "SEND_FAILED": ("SEND",),
+    "TRANSFERRED": (),
+    "DELETED": (),
+}
+_SET_BY: Final[Mapping[str, str]] = {
+    "SENT": "the delivery to the CDR",
+    "SEND_FAILED": "the delivery to the CDR",
+    "TRANSFERRED": "TRANSFER of /RemoveImages",
+    "DELETED": "DELETE of /RemoveImages",
+}
+_MAX_ID_CHARS: Final = 64
+# Unicode's categories of characters that nobody sees, or that change how others are seen.
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+# Blanks of other categories: fillers, joiners, variation selectors, Braille without a dot.
+_BLANK: Final = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+) | {chr(code) for code in range(0xFE00, 0xFE10)}
+_IDS: Final = ("SlideID", "CaseID")
+# Why a slide whose IdSource is NONE cannot be sent, and what to do.
+UNIDENTIFIED: Final = "nobody has read or typed the slide's IDs; type or confirm the slide ID first"
+
+
+@dataclass(frozen=True)
+class IdPatterns:
+    """Regular expressions that the laboratory's IDs match as a whole; None: any ID will do."""
+
+    slide_id: str | None = None
+    case_id: str | None = None
+
+    def parse(self, name: str, text: object) -> str:
+        """The ID without the blanks around it. Raises InvalidRequest saying what is wrong."""
+        if not isinstance(text, str):
+            raise InvalidRequest(f"{name} must be a text")
+        value = unicodedata.normalize("NFC", text).strip()
+        if not 1 <= len(value) <= _MAX_ID_CHARS:
+            raise InvalidRequest(
+                f"{name} has {len(value)} characters, not 1 to {_MAX_ID_CHARS}; null removes it"
+            )
+        if any(char in _BLANK or unicodedata.category(char) in _UNSEEN for char in value):
+            raise InvalidRequest(f"{name} holds a character that cannot be seen")
+        pattern = self.slide_id if name == "SlideID" else self.case_id
+        if pattern and not re.fullmatch(pattern, value):
+            raise InvalidRequest(f"{name} {quoted(value)} does not match the laboratory's pattern")
+        return value
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What a technician wants a record to say.
+
+    ``fields`` has SlideID, CaseID and Status, as far as they are given; None removes an ID. An ID
+    that is the record's already is confirmed by being given. ``version`` is the record's that was
+    seen; None where the client does not tell.
+    """
+
+    image_id: str
+    fields: Mapping[str, str | None]
+    version: int | None = None
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any], patterns: IdPatterns) -> Self:
+        """The input of ``updateSlide``. Raises InvalidRequest."""
+        fields: dict[str, str | None] = {}
+        for name in _IDS:
+            if name in given:
+                text = given[name]
+                fields[name] = None if text is None else patterns.parse(name, text)
+        if "Status" in given:
+            status = given["Status"]
+            if status not in STATUSES:
+                shown = "null" if status is None else quoted(str(status))
+                raise InvalidRequest(f"Status is {shown}, not one of {', '.join(STATUSES)}")
+            fields["Status"] = status
+        version = given.get("Version")
+        return cls(str(given["ImageID"]), fields, None if version is None else int(version))
+
+    def apply(self, old: Mapping[str, Any] | None, at: str) -> dict[str, Any]:
+        """The record with the edit. ``at``: the time, ISO 8601.
+
+        Raises NotFound, StaleVersion where the version seen is not the record's, or Conflict for
+        what cannot be done with the slide as it is.
+        """
+        if old is None:
+            raise NotFound("there is no slide with this ImageID")
+        if self.version is not None and self.version != int(old.get("Version", 0)):
+            raise StaleVersion(
+                f"the slide was changed: its version is {old.get('Version', 0)} now, "
+                f"not {self.version}",
+                dict(old),
+            )
+        new = dict(old) | {name: text for name, text in self.fields.items() if text is not None}
+        for name in (name for name, text in self.fields.items() if text is None):
+            new.pop(name, None)
+        self._identify(old, new)
+        if new == old:
+            return new
+        status = new.get("Status")
+        if status is not None and status != old.get("Status"):
+            check_status(old, status)
+            if status == "SEND":
+                _check_sendable(new)
+                new.pop("SendError", None)
+                new["SendRequestedAt"] = at
+        _check_editable(old)
+        return new
+
+    def _identify(self, old: Mapping[str, Any], new: dict[str, Any]) -> None:
+        """Set IdSource, as far as the edit gives IDs.
+
+        ``TYPED`` needs both IDs, and a SlideID that a person gave, be it the one that was there.
+        Until then the source is ``NONE``. A SlideID that stays as it was read keeps its source. A
+        CaseID that is the ImageID for want of a better one follows the SlideID, as at the import.
+        """
+        if not any(name in self.fields for name in _IDS):
+            return
+        image_id, source = old["ImageID"], id_source(old)
+        follows = "CaseID" not in self.fields and new.get("CaseID") == image_id
+        if source is IdSource.NONE and self.fields.get("SlideID") and follows:
+            new["CaseID"] = case_of(new["SlideID"])
+        if not all(new.get(name) for name in _IDS):
+            source = IdSource.NONE
+        elif source is IdSource.NONE:
+            if "SlideID" in self.fields or new["SlideID"] != image_id:
+                source = IdSource.TYPED
+        elif new["SlideID"] != old["SlideID"]:
+            source = IdSource.TYPED
+        if source is not id_source(old):
+            new["IdSource"] = source.value
+
+
+def check_status(record: Mapping[str, Any], wanted: str) -> None:
+    """Raise Conflict where an edit may not make this of the record's Status; name what it may."""
+    status = record.get("Status", "NEW")
+    legal = _NEXT.get(status, ())  # another version's leads nowhere that this one knows
+    if wanted in legal:
+        return
+    message = f"Status {status} cannot become {wanted}"
+    if wanted in _SET_BY:
+        message += f", which {_SET_BY[wanted]} sets"
+    raise Conflict(f"{message}; it can become {' or '.join(legal) or 'nothing else'}")
+
+
+def _check_editable(record: Mapping[str, Any]) -> None:
+    if record.get("Status") == "DELETED":
+        raise Conflict("the slide is deleted")
+    removal = record.get("Removal") or {}
+    if removal.get("State") == "REQUESTED":
+        raise Conflict(f"{removal.get('Operation')} of the slide is under way")
+
+
+def _check_sendable(record: Mapping[str, Any]) -> None:
+    """Raise Conflict for a slide that the CDR could make nothing of."""
+    if record.get("ImportStatus") != "IMPORTED":
+        raise Conflict("the slide's import is not complete; it cannot be sent")
+    missing = [name for name in _IDS if not record.get(name)]
+    if missing:
+        raise Conflict(f"the slide has no {' and no '.join(missing)}; it cannot be sent")
+    if id_source(record) is IdSource.NONE:
+        raise Conflict(UNIDENTIFIED)

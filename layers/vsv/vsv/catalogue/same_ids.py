@@ -1,0 +1,73 @@
+"""Slides with one SlideID: each says so among its warnings, wherever the ID came from.
+
+A warning tells what was so at an import or an edit: it stays true if one of the slides gets another
+SlideID, or is deleted. Nothing is said twice. The index of SlideIDs follows the table, so that two
+slides that get theirs within a second may miss one another.
+"""
+
+from typing import Final
+
+from vsv.catalogue.record import Record, is_deleted, now, warned
+from vsv.catalogue.review import Edit
+from vsv.catalogue.table import Catalogue
+
+__all__ = ["edit_slide", "warn_of_same_slide_id"]
+
+# So many slides with one SlideID are named: a control slide's code may be on hundreds.
+_MAX_SAME_SLIDE_ID: Final = 5
+
+
+def warn_of_same_slide_id(catalogue: Catalogue, image_id: str) -> None:
+    """Have an imported slide, and the others that have its SlideID, say so.
+
+    To be called long enough after the record was written that the index has the slides which are
+    imported at the same time.
+    """
+    record = catalogue.get(image_id)
+    if record is None or "SlideID" not in record:
+        return
+    for other in _others(catalogue, image_id, record["SlideID"]):
+        _warn(catalogue, image_id, _at_import(other), "import", "IMPORT")
+        _warn(catalogue, other, _at_import(image_id), "import", "IMPORT")
+
+
+def edit_slide(catalogue: Catalogue, edit: Edit, by: str) -> Record | None:
+    """Make a technician's edit and return the record with it.
+
+    The record, and the others that have the SlideID which it gives, say so. May be repeated.
+    Raises what ``Edit.apply`` raises, or Unavailable.
+    """
+    slide_id = edit.fields.get("SlideID")
+    others = _others(catalogue, edit.image_id, slide_id) if slide_id else []
+
+    def decide(old: Record | None) -> Record:
+        new = edit.apply(old, now())
+        for other in [] if is_deleted(new) else others:
+            new = warned(new, _at_edit(other))
+        return new
+
+    edited = catalogue.change(edit.image_id, by, "EDIT", decide)
+    for other in others:
+        _warn(catalogue, other, _at_edit(edit.image_id), by, "EDIT")
+    return edited
+
+
+def _others(catalogue: Catalogue, image_id: str, slide_id: str) -> list[str]:
+    """Return the ImageIDs of the other slides that have the SlideID: the first few of them."""
+    found = catalogue.by_slide_id(slide_id, _MAX_SAME_SLIDE_ID)
+    return [str(record["ImageID"]) for record in found if record["ImageID"] != image_id]
+
+
+def _warn(catalogue: Catalogue, image_id: str, text: str, by: str, action: str) -> None:
+    def decide(old: Record | None) -> Record | None:
+        return old if old is None or is_deleted(old) else warned(old, text)
+
+    catalogue.change(image_id, by, action, decide)
+
+
+def _at_import(other: str) -> str:
+    return f"slide {other} had the same slide ID at an import"
+
+
+def _at_edit(other: str) -> str:
+    return f"slide {other} had the same slide ID at an edit"

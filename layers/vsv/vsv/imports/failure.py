@@ -1,0 +1,131 @@
+"""Why an import failed, in a sentence, and when it is tried again by itself.
+
+The next call of ``/ImportSlide`` for the file, or the next backfill, tries again what may succeed:
+unless the slide itself is at fault, and no sooner than the record says.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from vsv.catalogue.record import FAILED, Record
+from vsv.errors import (
+    ArchiveNotReady,
+    ChecksumMismatch,
+    DuplicateSlide,
+    FileChanged,
+    ImageIdConflict,
+    IncompletePyramid,
+    InvalidRequest,
+    NotFound,
+    StorageFull,
+    Unavailable,
+    UnreadableSlide,
+)
+from vsv.identifiers import is_image_id
+
+__all__ = [
+    "Failure",
+    "has_image_id",
+    "is_retry_due",
+    "retry_time",
+    "seconds_to_retry",
+]
+
+# Error types whose message was written for people; others are the library's or Lambda's inside.
+_EXPLAINED: Final = frozenset(
+    kind.__name__
+    for kind in (
+        ArchiveNotReady,
+        ChecksumMismatch,
+        DuplicateSlide,
+        FileChanged,
+        ImageIdConflict,
+        IncompletePyramid,
+        InvalidRequest,
+        NotFound,
+        StorageFull,
+        Unavailable,
+        UnreadableSlide,
+    )
+)
+# The slide's own faults: the same bytes fail again.
+_FINAL: Final = frozenset(kind.__name__ for kind in (InvalidRequest, NotFound, UnreadableSlide))
+_TIMEOUTS: Final = frozenset({"States.Timeout", "Sandbox.Timedout"})
+_MAX_REASON_CHARS: Final = 500
+
+# The first wait before an import is tried again, in seconds; it doubles each time.
+_FIRST_WAIT_S: Final = 60
+# Someone may delete the other slide.
+_FIRST_WAITS_S: Final = {DuplicateSlide.__name__: 3600}
+# Under an ImageID of its own, or with another copy, it succeeds.
+_AT_ONCE: Final = (ImageIdConflict.__name__, ChecksumMismatch.__name__)
+_LONGEST_WAIT_S: Final = 6 * 3600
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failed import: ``error`` names the kind, ``reason`` is a sentence for technicians."""
+
+    error: str
+    reason: str
+
+    @classmethod
+    def of(cls, error: Mapping[str, str]) -> "Failure":
+        """The failure in Step Functions' ``Error`` and ``Cause``, without trace or server path."""
+        kind = error.get("Error", "")
+        try:
+            message = str(json.loads(error.get("Cause", ""))["errorMessage"])
+        except (ValueError, KeyError, TypeError):
+            message = ""
+        return cls(kind, _reason(kind, message))
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the same bytes would fail again."""
+        return self.error in _FINAL
+
+    def wait_s(self, retries: int) -> float:
+        """For how many seconds to leave the file, after so many retries."""
+        if self.error in _AT_ONCE and retries == 0:
+            return 0.0
+        first_s = _FIRST_WAITS_S.get(self.error, _FIRST_WAIT_S)
+        return float(min(first_s << min(retries, 16), _LONGEST_WAIT_S))
+
+
+def _reason(kind: str, message: str) -> str:
+    if kind in _EXPLAINED and message:
+        return message[:_MAX_REASON_CHARS]
+    if kind in _TIMEOUTS or "Task timed out" in message:
+        return "a step of the import took too long"
+    return f"an internal error stopped the import ({kind or 'unknown'})"
+
+
+def retry_time(now_s: float, wait_s: float) -> str:
+    """The time of the next attempt, as records have it."""
+    return datetime.fromtimestamp(now_s + wait_s, UTC).isoformat(timespec="milliseconds")
+
+
+def is_retry_due(record: Record, now_s: float) -> bool:
+    """Whether a failed import is to be tried again now.
+
+    So are those that version 0.1 noted under what cannot be an ImageID: they get another one.
+    """
+    if record["ImportStatus"] != FAILED:
+        return False
+    return not has_image_id(record) or seconds_to_retry(record, now_s) == 0
+
+
+def seconds_to_retry(record: Record, now_s: float) -> float | None:
+    """Return for how many seconds to leave a failed import; None if the slide is at fault."""
+    text: Any = record.get("RetryAt")
+    if text is None:
+        return None
+    return max(datetime.fromisoformat(text).timestamp() - now_s, 0.0)
+
+
+def has_image_id(record: Record) -> bool:
+    """Whether the record is under an ImageID, not under a file's name for want of one."""
+    return record["ImageID"] != record["Filename"] and is_image_id(str(record["ImageID"]))

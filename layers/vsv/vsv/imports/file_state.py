@@ -1,0 +1,43 @@
+"""The state of a file on EFS."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from vsv.identifiers import FileVersion
+
+__all__ = ["FileState", "quiet_s"]
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A file on EFS: ``size`` in bytes, ``mtime_ns`` since 1970, ``quiet_s`` since it changed.
+
+    ``image_id`` is what the slide should be known by: see ``image_id_for``.
+    """
+
+    size: int
+    mtime_ns: int
+    quiet_s: float
+    image_id: str
+
+    @property
+    def version(self) -> FileVersion:
+        """Which bytes the file holds."""
+        return FileVersion(self.size, self.mtime_ns)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any] | None) -> Self | None:
+        """The state from CheckFile's answer."""
+        return cls(**fields) if fields else None
+
+
+def quiet_s(status: os.stat_result) -> float:
+    """For how long, in seconds, a file has not changed.
+
+    Not by its modification time: DataSync sets that to the original's. What the clocks of client
+    and file system disagree by must not make a file look older than it is.
+    """
+    return max(time.time() - status.st_ctime, 0.0)

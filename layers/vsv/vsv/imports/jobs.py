@@ -1,0 +1,117 @@
+"""Files that have arrived on EFS: the record of their bytes, and their one import."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from vsv.catalogue.record import FAILED, IMPORTED, Record, is_deleted
+from vsv.catalogue.table import Catalogue
+from vsv.identifiers import FileVersion
+from vsv.imports.failure import has_image_id, is_retry_due
+from vsv.imports.file_state import FileState
+from vsv.imports.naming import unique_image_id
+from vsv.imports.records import is_free_for, is_of
+from vsv.imports.workflow import ImportJob, Workflow
+
+__all__ = ["Arrivals"]
+
+
+class _Bytes(Protocol):
+    """The bytes of a file, and the ImageID that they should have: a FileState, or an ImportJob."""
+
+    @property
+    def image_id(self) -> str: ...
+
+    @property
+    def version(self) -> FileVersion: ...
+
+
+class Arrivals:
+    """Knows a file's record by its bytes, and sees to it that these are imported once.
+
+    ``now`` tells the time in seconds since 1970.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, workflow: Workflow, now: Callable[[], float] = time.time
+    ) -> None:
+        self._catalogue = catalogue
+        self._workflow = workflow
+        self._now = now
+
+    def record_of(self, filename: str, file: _Bytes) -> Record | None:
+        """The record of these bytes under this name.
+
+        It is under the ImageID that they should have, or under their own where that is taken.
+        Others were made by version 0.1, and are found by the file's name.
+        """
+        fields = {"Filename": filename, "FileVersion": str(file.version)}
+        for records in (
+            self._catalogue.get_many(_image_ids(filename, file)),
+            self._catalogue.by_filename(filename),
+        ):
+            found = [record for record in records if record and is_of(record, fields)]
+            if found:
+                # Of a slide and a failure, the slide.
+                return min(found, key=lambda record: record["ImportStatus"] == FAILED)
+        return None
+
+    def settled(self, filename: str, job: ImportJob) -> Record | None:
+        """The record of the job's bytes, if this import of them has come to an end."""
+        record = self.record_of(filename, job)
+        if record is None or record["ImportStatus"] not in (IMPORTED, FAILED):
+            return None
+        return record if int(record.get("Generation", 0)) == job.generation else None
+
+    def is_retry_due(self, record: Record) -> bool:
+        """Whether the record's import has failed, and is to be tried again now."""
+        return is_retry_due(record, self._now())
+
+    def job(
+        self,
+        filename: str,
+        file: FileState,
+        sha256: str | None = None,
+        *,
+        has_news: bool = False,
+    ) -> ImportJob:
+        """The job of importing this file.
+
+        It is another one once a slide of these bytes was deleted, or once their import has failed
+        and is to be tried again: in time, or because more is known of the file.
+        """
+        record = self.record_of(filename, file)
+        generation = 0
+        if record is not None:
+            generation = int(record.get("Generation", 0))
+            if has_news or self.is_retry_due(record):
+                generation = int(record["Version"])
+        if record is not None and has_image_id(record):
+            image_id = str(record["ImageID"])
+        else:
+            image_id, before = self._free_image_id(filename, file)
+            if before and is_deleted(before):
+                generation = int(before["Version"])
+        return ImportJob(
+            image_id, filename, file.size, file.mtime_ns, sha256, generation=generation
+        )
+
+    def ensure(self, job: ImportJob) -> bool:
+        """Start the job's import unless it has begun; return whether it is running.
+
+        If not it is settled, or was stopped from outside, again and again.
+        """
+        return self._workflow.ensure(job, lambda: self.settled(job.filename, job) is not None)
+
+    def _free_image_id(self, filename: str, file: FileState) -> tuple[str, Record | None]:
+        """The file's ImageID, or its own where another slide has that; and its old record."""
+        image_ids = _image_ids(filename, file)
+        found = self._catalogue.get_many(image_ids)
+        for image_id, record in zip(image_ids, found, strict=True):
+            if is_free_for(record, filename):
+                return image_id, record
+        return image_ids[-1], None
+
+
+def _image_ids(filename: str, file: _Bytes) -> tuple[str, str]:
+    return file.image_id, unique_image_id(file.image_id, filename, file.version)

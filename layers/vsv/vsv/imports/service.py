@@ -1,0 +1,242 @@
+"""What ``/ImportSlide`` decides: where the file is on its way, and the one thing to do about it.
+
+The workstation calls until it is told that its copy may go. Calls are repeated, late and many at
+once; each looks at what is true now and nudges it one step on.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from vsv.catalogue.record import FAILED, IMPORTED, IMPORTING, Record, removal_of
+from vsv.catalogue.table import Catalogue
+from vsv.identifiers import FileVersion
+from vsv.imports.failure import seconds_to_retry
+from vsv.imports.file_state import FileState
+from vsv.imports.jobs import Arrivals
+from vsv.imports.others import is_original, same_bytes
+from vsv.imports.remote_files import Files
+from vsv.imports.request import Answer, ImportRequest, ImportState
+from vsv.imports.transfers import Transfers, TransferState, TransferStatus
+from vsv.imports.workflow import Workflow
+from vsv.logs import count
+
+__all__ = ["ImportDesk"]
+
+_BEING_DELETED: Final = "an earlier slide of this file is being deleted"
+
+_STOPPED: Final = (
+    "the import was stopped from outside, again and again; the next attempt is in some hours"
+)
+
+# A file that did not change for so long has arrived, where no transfer tells.
+_QUIET_S: Final = 15.0
+
+
+class ImportDesk:
+    """Decides about one file after another."""
+
+    def __init__(
+        self,
+        files: Files,
+        catalogue: Catalogue,
+        transfers: Transfers,
+        workflow: Workflow,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._files = files
+        self._catalogue = catalogue
+        self._transfers = transfers
+        self._now = now
+        self._arrivals = Arrivals(catalogue, workflow, now)
+
+    def handle(self, request: ImportRequest) -> Answer:
+        """Look at the file, do what is next, and say how it stands."""
+        return self._look(request, self._files.check(request.filename))
+
+    def _look(self, request: ImportRequest, file: FileState | None) -> Answer:
+        if file is None:
+            return self._fetch(request, None, None)
+        return self._answer(request, file, self._arrivals.record_of(request.filename, file))
+
+    def _answer(self, request: ImportRequest, file: FileState, record: Record | None) -> Answer:
+        if not _is_described(request, file, record) or self._is_bad_copy(request, record):
+            return self._fetch(request, file, record)
+        if record and removal_of(record) == "DELETE":
+            return Answer(ImportState.ARRIVING, _BEING_DELETED)
+        if record and record["ImportStatus"] == IMPORTED:
+            return _imported(record)
+        if record and record["ImportStatus"] == FAILED:
+            is_due = self._arrivals.is_retry_due(record) or _has_news(request, record)
+            if not is_due:
+                return _failed(self._why_failed(record), record)
+        return self._import(request, file, record)
+
+    def _is_bad_copy(self, request: ImportRequest, record: Record | None) -> bool:
+        """Whether the file on EFS is not what the workstation has, and no other came since."""
+        if record is None or not record.get("CopyAgain"):
+            return False
+        transfer = self._transfers.status(request.filename)
+        found_at = datetime.fromisoformat(str(record["CopyAgain"])).timestamp()
+        return transfer.state is not TransferState.DONE or transfer.started_at < found_at
+
+    def _why_failed(self, record: Record) -> str:
+        wait_s = seconds_to_retry(record, self._now())
+        again = f"; the next attempt is in {_in_words(wait_s)}" if wait_s else ""
+        return f"{record.get('ImportError')}{again}"
+
+    def _import(self, request: ImportRequest, file: FileState, record: Record | None) -> Answer:
+        """The file is on EFS: see that it has arrived, and that it is imported once."""
+        if record is None:
+            transfer = self._transfers.status(request.filename)
+            if transfer.state is TransferState.UNDER_WAY:
+                return Answer(ImportState.TRANSFERRING, "the file is being transferred")
+            told_whole = transfer.state is TransferState.DONE and transfer.size == file.size
+            if not told_whole and file.quiet_s < _QUIET_S:
+                return Answer(ImportState.ARRIVING, "the file changed a moment ago")
+            if told_whole:
+                self._transfers.forget_attempts(request.filename, transfer)
+        has_news = record is not None and _has_news(request, record)
+        job = self._arrivals.job(request.filename, file, request.sha256, has_news=has_news)
+        if self._arrivals.ensure(job):
+            return _importing("the slide is being imported", record)
+        settled = self._arrivals.settled(request.filename, job)
+        if settled is None:
+            return self._same_bytes(request) or _failed(_STOPPED, {})
+        # It ended since we looked; the bytes are held against the record as always.
+        return self._answer(request, file, settled)
+
+    def _fetch(
+        self, request: ImportRequest, file: FileState | None, record: Record | None
+    ) -> Answer:
+        """What is on EFS is not the file described: have it brought, and lose nothing for it."""
+        transfer = self._transfers.status(request.filename)
+        if transfer.state is TransferState.UNDER_WAY:
+            return Answer(ImportState.TRANSFERRING, "the file is being transferred")
+        if transfer.state is TransferState.DONE:
+            # It may have ended since we looked at the file: a second transfer would bring nothing.
+            now = self._files.check(request.filename)
+            if now and (file is None or now.version != file.version):
+                return self._look(request, now)
+        if file and record is None and file.quiet_s < _QUIET_S:
+            return Answer(ImportState.ARRIVING, f"{file.size} of {request.size} bytes have arrived")
+        if file and record and record["ImportStatus"] == IMPORTING:
+            job = self._arrivals.job(request.filename, file)
+            if self._arrivals.ensure(job):
+                return _importing("an earlier file of this name is being imported", record)
+        others = self._catalogue.by_filename(request.filename)
+        for other in others:
+            if self._is_kept(request, file, other):
+                return _imported(other)
+            if removal_of(other) == "DELETE" and other["FileSize"] == request.size:
+                return Answer(ImportState.ARRIVING, _BEING_DELETED)
+        if same := self._same_bytes(request):
+            return same
+        for other in filter(None, (record, *others)):
+            if file and other["FileVersion"] == str(file.version):
+                # A slide was made of the file that is in the way.
+                self._files.set_aside(request.filename, file.version)
+        return self._transfer(request, transfer)
+
+    def _transfer(self, request: ImportRequest, last: TransferStatus) -> Answer:
+        """Start the transfer, unless the last ones brought nothing and it is too early for one."""
+        reason = _why_again(last, request.size)
+        wait_s = self._transfers.wait_s(request.size, last)
+        if wait_s:
+            reason = reason or "earlier transfers brought nothing"
+            detail = f"{reason}; the next attempt is in {_in_words(wait_s)}"
+        elif not self._transfers.start(request.filename, request.size, last):
+            detail = "the transfer was just started"
+        elif reason:
+            count("TransferFailed")
+            detail = f"{reason}; it was started again"
+        else:
+            detail = "the transfer to EFS was started"
+        return Answer(ImportState.TRANSFERRING, detail)
+
+    def _same_bytes(self, request: ImportRequest) -> Answer | None:
+        """The answer where the very bytes were imported under another name, and are kept."""
+        if request.sha256 is None:
+            return None
+        for other in self._catalogue.by_sha256(request.sha256):
+            if other["FileSize"] == request.size and is_original(other) and self._holds(other):
+                return _imported(other, same_bytes(other))
+        return None
+
+    def _holds(self, record: Record) -> bool:
+        """Whether the slide's file is in the archive, or on EFS under whatever name."""
+        version = FileVersion.parse(record["FileVersion"])
+        return "Archive" in record or self._files.holds(str(record["Filename"]), version)
+
+    def _is_kept(self, request: ImportRequest, file: FileState | None, other: Record) -> bool:
+        """Whether the file described was imported, and is in the archive or under another name.
+
+        Where another file has the name now, a size alone does not tell the two apart.
+        """
+        same = other["FileSize"] == request.size and (
+            other.get("Sha256") == request.sha256 if request.sha256 else file is None
+        )
+        return same and is_original(other) and self._holds(other)
+
+
+def _is_described(request: ImportRequest, file: FileState, record: Record | None) -> bool:
+    """Whether the file on EFS is the one that the caller described, as far as is known yet."""
+    if file.size != request.size:
+        return False
+    known = record.get("Sha256") if record else None
+    return not (request.sha256 and known) or request.sha256 == known
+
+
+def _has_news(request: ImportRequest, record: Record) -> bool:
+    """Whether the SHA-256 of a file whose import failed is known now, and may change that."""
+    failed = record["ImportStatus"] == FAILED and "RetryAt" in record
+    return failed and request.sha256 is not None and "Sha256" not in record
+
+
+def _imported(record: Record, detail: str = "imported") -> Answer:
+    rendered, total = _progress(record)
+    return Answer(
+        ImportState.IMPORTED,
+        detail,
+        str(record["ImageID"]),
+        rendered,
+        total,
+        record.get("Sha256"),
+    )
+
+
+def _importing(detail: str, record: Record | None) -> Answer:
+    image_id = str(record["ImageID"]) if record else None
+    return Answer(ImportState.IMPORTING, detail, image_id, *_progress(record))
+
+
+def _failed(reason: str, record: Record) -> Answer:
+    image_id = record.get("ImageID")
+    return Answer(ImportState.FAILED, reason, str(image_id) if image_id else None)
+
+
+def _progress(record: Record | None) -> tuple[int | None, int | None]:
+    if not record or "TilesTotal" not in record:
+        return None, None
+    total = int(record["TilesTotal"])
+    # A piece of work that ran twice at once has counted twice.
+    return min(int(record.get("TilesRendered", 0)), total), total
+
+
+def _why_again(last: TransferStatus, size: int) -> str | None:
+    """Say what was wrong with the last transfer; None where there was none of such a file."""
+    if last.state is TransferState.FAILED:
+        return f"the transfer failed ({last.error})"
+    if last.state is TransferState.DONE and last.attempts(size):
+        return "the last transfer did not bring this file: DataSync did not find it in its folder"
+    return None
+
+
+def _in_words(seconds: float) -> str:
+    """A time to wait, rounded up."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds > size:
+            return f"{math.ceil(seconds / size)} {unit}"
+    return f"{math.ceil(seconds)} s"

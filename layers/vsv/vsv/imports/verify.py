@@ -1,0 +1,432 @@
+"""Whether what was made of a slide is what its file says: index, tiles, associated images.
+
+The slide file is held against the checksum of its import, and all else against the slide file, by
+making it once more as the import did. Nothing is written: a file system that is mounted for reading
+will do. The work is cut into pieces, each of which takes no longer than a step of the import does,
+so that they fit into a Lambda function, and many may be done at once.
+"""
+
+import io
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Final, Self, cast
+
+from PIL import Image, ImageChops
+
+from vsv.errors import FileChanged, InvalidRequest, NotFound, UnreadableSlide
+from vsv.identifiers import FileVersion
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
+from vsv.pyramid.encoding import encode
+from vsv.pyramid.image_store import ImageStore, Write
+from vsv.pyramid.image_store import name as tile_name
+from vsv.pyramid.plan import Work, levels_to_render
+from vsv.pyramid.render import Renderer
+from vsv.pyramid.slide_index import SlideIndex, default_pyramid
+from vsv.pyramid.tile import DEFAULT_QUALITY, native_address
+from vsv.pyramid.tile_blocks import BlockAddress, blocks, slide_levels
+from vsv.slides.damage import Damage, TileNumber
+from vsv.slides.fingerprint import Fingerprint
+from vsv.slides.lost_tiles import LostTiles
+from vsv.slides.pages import ASSOCIATED_IMAGES
+from vsv.slides.slide import Slide
+from vsv.slides.tile_index import BLOCK_TILES, TileBlock
+from vsv.storage.layout import Storage
+
+__all__ = ["Claim", "verify"]
+
+# As many as a call of RenderTiles renders: a few seconds' work, or a minute's with JPEG 2000.
+_TILES_PER_PIECE: Final = 1000
+# What is wrong with a piece is mostly wrong all over it: the first findings tell.
+_MAX_FINDINGS: Final = 20
+_PRERENDER_LEVELS: Final = ("all", "derived", "none")
+
+# Another version of this library, or of libjpeg, codes the same pixels in other bytes. So an image
+# that has other bytes than it would have now is decoded, and the mean difference of each block of
+# pixels looked at: by blocks, since a mean over the tile would miss a small part that is damaged,
+# and a single pixel's says nothing. Measured, of 255: two ways of making the same tile differ by up
+# to 4 at quality 95, 7 at 90, 10 at 20 and 18 at 5; tiles of different tissue by 80 and more.
+_BLOCK_PIXELS: Final = 16
+_TOLERANCE: Final = 12
+_TOLERANCE_BY_QUALITY: Final = 100
+
+_UNDECODABLE: Final = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a slide's record says, as far as files can be held against it.
+
+    ``version`` is the slide file's; ``imported`` whether the import is complete; ``archived``
+    whether the file has left the file system; ``images`` are the associated images that it has.
+    """
+
+    image_id: str
+    filename: str
+    version: FileVersion
+    sha256: str | None
+    imported: bool
+    archived: bool
+    images: tuple[str, ...]
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """The claim of a slide that is not deleted."""
+        # The import warns of each image that is not there or cannot be read.
+        warnings = [str(text) for text in record.get("ImportWarnings") or ()]
+        return cls(
+            str(record["ImageID"]),
+            str(record["Filename"]),
+            FileVersion.parse(str(record["FileVersion"])),
+            record.get("Sha256"),
+            record.get("ImportStatus") == "IMPORTED",
+            record.get("Status") == "TRANSFERRED",
+            tuple(
+                image
+                for image in ASSOCIATED_IMAGES
+                if not any(f"{image} image" in text for text in warnings)
+            ),
+        )
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Self:
+        """The claim that ``to_dict`` gave."""
+        version, images = FileVersion.parse(given["version"]), tuple(given["images"])
+        return cls(**{**given, "version": version, "images": images})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The claim as JSON has it."""
+        return {**asdict(self), "version": str(self.version), "images": list(self.images)}
+
+
+def verify(storage: Storage, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Look at a piece of a slide; without one, at what there is one of, and plan the pieces.
+
+    ``request`` has a ``claim``, and as ``piece`` one of the plan's. The answer has ``findings``,
+    a sentence for each thing that is wrong; ``recoded``, how many images look as they should but
+    have other bytes than they would have now; and ``pieces``, which are to be looked at next.
+    Raises Unavailable where the store of images does not answer.
+    """
+    verifier = _Verifier(storage, Claim.from_dict(request["claim"]))
+    pieces: list[dict[str, Any]] = []
+    try:
+        if "piece" in request:
+            verifier.check(**request["piece"])
+        else:
+            pieces = verifier.plan()
+    except (FileChanged, UnreadableSlide) as error:
+        verifier.tell(str(error))
+    return {"findings": verifier.findings, "recoded": verifier.recoded, "pieces": pieces}
+
+
+class _Flaw(Exception):
+    """What is wrong with an image, as the end of a sentence."""
+
+
+class _Verifier:
+    """Looks at one slide, and takes down what it finds."""
+
+    def __init__(self, storage: Storage, claim: Claim) -> None:
+        self._storage = storage
+        self._claim = claim
+        self._told: list[str] = []
+        self.recoded = 0
+
+    def tell(self, finding: str) -> None:
+        """Take down what is wrong."""
+        self._told.append(finding)
+
+    @property
+    def findings(self) -> list[str]:
+        """What is wrong, in sentences."""
+        more = len(self._told) - _MAX_FINDINGS
+        return self._told[:_MAX_FINDINGS] + ([f"… and {more} more of these"] if more > 0 else [])
+
+    def plan(self) -> list[dict[str, Any]]:
+        """Look at what there is one of; return the pieces of the rest."""
+        if self._claim.archived:
+            return self._plan_of_archived()
+        announced = self._is_announced()
+        if announced != self._claim.imported:
+            self.tell(
+                "there is a descriptor, although the import is not complete"
+                if announced
+                else "the descriptor is missing"
+            )
+        with self._open() as slide:
+            if not self._claim.imported:
+                return [{"part": "file"}]
+            index = self._index()
+            self._check_images(slide, index.quality if index else DEFAULT_QUALITY)
+            work = self._work(slide, index) if index else None
+            pieces = work.pieces(_TILES_PER_PIECE) if work else ()
+            return [{"part": "file"}, *_parts("tiles", pieces)]
+
+    def check(self, part: str, start: int = 0, stop: int = 0) -> None:
+        """Look at a piece."""
+        if part == "file":
+            self._check_file()
+        elif part == "tiles":
+            self._check_tiles(start, stop)
+        else:
+            self._check_kept(start, stop)
+
+    def _open(self, on_damage: Callable[[Damage], None] = lambda _: None) -> Slide:
+        """The slide, by what its file says rather than its index. Raises FileChanged."""
+        return Slide(self._storage.open(self._claim.filename, self._claim.version), on_damage)
+
+    @property
+    def _images(self) -> ImageStore:
+        return self._storage.images(self._claim.image_id)
+
+    def _is_announced(self) -> bool:
+        try:
+            return self._images.has_descriptor()
+        except InvalidRequest:
+            return False  # a failure's record, under its file's name: nothing was made of that
+
+    def _index(self) -> SlideIndex | None:
+        """The slide's index, if it is there and this file's."""
+        index = self._storage.read_index(self._claim.image_id)
+        if index is None:
+            self.tell("the slide index is missing or damaged")
+        elif (index.filename, index.version) != (self._claim.filename, self._claim.version):
+            self.tell("the slide index is another file's")
+        elif not index.imported:
+            self.tell("the slide index is not the import's, but was made by looking at the slide")
+        else:
+            return index
+        return None
+
+    def _work(self, slide: Slide, index: SlideIndex) -> Work | None:
+        """Hold the slide index against the file; return the work that made the tiles.
+
+        None where the index does not say which tiles there should be.
+        """
+        pyramid = default_pyramid(slide)
+        expected = SlideIndex.of(
+            slide,
+            self._claim.filename,
+            pyramid,
+            quality=index.quality,
+            levels=index.levels,
+            sha256=self._claim.sha256 or index.sha256,
+            lost=index.lost,
+        )
+        wrong = [
+            field.name
+            for field in fields(SlideIndex)
+            if getattr(index, field.name) != getattr(expected, field.name)
+        ]
+        # Whatever the deployment's PrerenderLevels were at the time.
+        found = [levels_to_render(slide, each) for each in _PRERENDER_LEVELS]
+        # Nor whether the import knew by then that tiles are lost, which may take more levels.
+        slide.lose(index.lost)
+        found += [levels_to_render(slide, each) for each in _PRERENDER_LEVELS]
+        if index.levels not in found:
+            wrong.append("levels")
+        if wrong:
+            self.tell(f"the slide index is wrong about {', '.join(wrong)}")
+        if index.pyramid != pyramid or "levels" in wrong:
+            return None
+        return Work.of(slide, pyramid, index.levels)
+
+    # What there is one of
+
+    def _check_images(self, slide: Slide, quality: int) -> None:
+        """Hold label, thumbnail and macro against the slide's own."""
+        for name in ASSOCIATED_IMAGES:
+            try:
+                image = slide.associated_image(name)
+            except (NotFound, UnreadableSlide):
+                if self._find(name) is not None:
+                    self.tell(f"there is a {name} image, but the slide has none")
+            else:
+                wanted = encode(image, "jpeg", quality)
+                self._hold(f"the {name} image", self._find(name), wanted, image.size, quality)
+
+    def _plan_of_archived(self) -> list[dict[str, Any]]:
+        """The same of a slide whose file is in the archive.
+
+        What stays are the associated images; in a bucket, a complete pyramid stays as well.
+        """
+        index = self._index()
+        if index and not index.archived:
+            self.tell("the slide index does not say that the slide is archived")
+        for name in self._claim.images:
+            self._see(f"the {name} image", self._find(name), None)
+        levels = index.levels if index and index.archived else ()
+        if self._is_announced() != bool(levels):
+            self.tell(
+                "the descriptor is missing"
+                if levels
+                else "there is a descriptor, although the slide is archived"
+            )
+        with suppress(FileChanged):
+            self._storage.locate(self._claim.filename, self._claim.version)
+            self.tell("the slide file is still on the file system")
+        count = index.pyramid.count(levels) if index else 0
+        starts = range(0, count, _TILES_PER_PIECE)
+        pieces = ((start, min(start + _TILES_PER_PIECE, count)) for start in starts)
+        return list(_parts("kept", pieces))
+
+    # What there are many of
+
+    def _check_file(self) -> None:
+        """Read the file, once: hold it against its checksum, and the tile index against it."""
+        index = self._storage.read_index(self._claim.image_id) if self._claim.imported else None
+        with self._open() as slide:
+            slide.lose(index.lost if index else ())
+            fingerprint = Fingerprint.of(slide)
+            slide.file.check_unchanged()
+            wanted = self._claim.sha256
+            if wanted and fingerprint.sha256 != wanted:
+                self.tell(f"the slide file has SHA-256 {fingerprint.sha256}, not {wanted}")
+            if self._claim.imported:
+                for address, block in blocks(slide, self._claim.filename, fingerprint):
+                    self._check_block(slide, address, block)
+
+    def _check_block(self, slide: Slide, address: BlockAddress, wanted: TileBlock) -> None:
+        """Hold a block of the tile index against what it should be."""
+        what = "block {}_{}_{} of the tile index".format(*address)
+        found = self._storage.read_block(self._claim.image_id, address)
+        if found is None:
+            self.tell(f"{what} is missing or damaged")
+        elif (found.filename, found.version) != (wanted.filename, wanted.version):
+            self.tell(f"{what} is another file's")
+        elif replace(found, entries=wanted.entries) != wanted:
+            self.tell(f"{what} is wrong about the level's tiles")
+        elif found != wanted:
+            numbers = {number: level for level, number in slide_levels(slide).items()}
+            level, (_, left, top) = numbers[address.level], address
+            for number in range(BLOCK_TILES**2):
+                row, col = divmod(number, BLOCK_TILES)
+                row, col = top * BLOCK_TILES + row, left * BLOCK_TILES + col
+                one, other = found.entry(col, row), wanted.entry(col, row)
+                # Version 0.1 told of a damaged tile in the block alone.
+                if one != other and (one.length or not _is_lost(slide, level, col, row)):
+                    lies_there = one[:2] == other[:2]
+                    self.tell(
+                        f"tile {col}_{row} of level {level} "
+                        f"{'is not what' if lies_there else 'is not where'} the tile index says"
+                    )
+
+    def _check_tiles(self, start: int, stop: int) -> None:
+        """Render units of the pyramid once more, and hold what is there against them."""
+        index = self._index()
+        if index is None:
+            return
+        damages: list[Damage] = []
+        with self._open(damages.append) as slide:
+            slide.lose(index.lost)
+
+            def hold(name: str, wanted: bytes) -> None:
+                tile = TileAddress.parse(name)
+                found = self._find(name)
+                if found not in (None, wanted) and _is_own(slide, index.pyramid, tile, wanted):
+                    self.tell(f"tile {name} is not the slide's own")
+                    return
+                size = index.pyramid.tile_box(tile).size
+                self._hold(f"tile {name}", found, wanted, size, index.quality)
+
+            # A renderer asks its store what is missing, and writes that.
+            store = cast("ImageStore", _Mirror(hold))
+            Renderer(slide, index, store).render(start, stop)
+            slide.file.check_unchanged()
+        for damage in damages:
+            if damage.level == 0:
+                self.tell(str(damage))
+
+    def _check_kept(self, start: int, stop: int) -> None:
+        """See that the tiles which an archived slide is shown by are images of their size."""
+        index = self._index()
+        if index:
+            for tile in index.pyramid.tiles(start, stop, index.levels):
+                found, box = self._find(tile_name(tile)), index.pyramid.tile_box(tile)
+                self._see(f"tile {tile_name(tile)}", found, box.size)
+
+    # Images
+
+    def _find(self, name: str) -> bytes | None:
+        found = self._images.find(name)
+        return found.read() if found else None
+
+    def _hold(
+        self, what: str, found: bytes | None, wanted: bytes, size: tuple[int, int], quality: int
+    ) -> None:
+        """Hold an image that is there, or not, against what it would be now."""
+        image = self._see(what, found, size) if found != wanted else None
+        if image is None:
+            return
+        difference = ImageChops.difference(image, _pixels(wanted, size)).reduce(_BLOCK_PIXELS)
+        if max(difference.tobytes()) <= _TOLERANCE + _TOLERANCE_BY_QUALITY // quality:
+            self.recoded += 1
+        else:
+            self.tell(f"{what} does not show what the slide does")
+
+    def _see(
+        self, what: str, found: bytes | None, size: tuple[int, int] | None
+    ) -> Image.Image | None:
+        """The image; None, which is told, where there is none, or not of that size."""
+        try:
+            if found is None:
+                raise _Flaw("is missing")
+            return _pixels(found, size)
+        except _Flaw as flaw:
+            self.tell(f"{what} {flaw}")
+            return None
+
+
+class _Mirror:
+    """A store that keeps nothing, but shows what would be written."""
+
+    def __init__(self, show: Write) -> None:
+        self._show = show
+
+    def missing(self, names: Collection[str]) -> set[str]:
+        return set(names)
+
+    @contextmanager
+    def writing(self, on_written: Callable[[], None]) -> Iterator[Write]:
+        yield self._show
+
+
+def _parts(part: str, ranges: Iterable[tuple[int, int]]) -> Iterator[dict[str, Any]]:
+    for start, stop in ranges:
+        yield {"part": part, "start": start, "stop": stop}
+
+
+def _pixels(data: bytes, size: tuple[int, int] | None) -> Image.Image:
+    """The pixels of a JPEG file. Raises _Flaw, also where it is not of this size."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            if size and image.size != size:
+                raise _Flaw("measures {} × {} pixels, not {} × {}".format(*image.size, *size))
+            return image.convert("RGB")
+    except _UNDECODABLE as error:
+        raise _Flaw("cannot be decoded") from error
+
+
+def _is_own(slide: Slide, pyramid: DeepZoom, tile: TileAddress, data: bytes) -> bool:
+    """Whether the pyramid's tile is one of the slide's own, with this data."""
+    own = native_address(slide, pyramid, tile)
+    return own is not None and slide.jpeg_tile(*own) == data
+
+
+def _is_lost(slide: Slide, level: int, col: int, row: int) -> bool:
+    """Whether the slide's tile, or one of a finer level beneath it, cannot be decoded."""
+    tile = TileNumber(level, col, row)
+    for finer in slide.levels[1 : level + 1]:
+        for number in range(finer.cols * finer.rows):
+            part = TileNumber(finer.index, number % finer.cols, number // finer.cols)
+            if tile in LostTiles(slide.levels, [part]) and _is_damaged(slide, part):
+                return True
+    return False
+
+
+def _is_damaged(slide: Slide, tile: TileNumber) -> bool:
+    image = slide.images[tile.level]
+    left, top = tile.col * image.tile_width, tile.row * image.tile_height
+    right = min(left + image.tile_width, image.width)
+    slide.read(tile.level, (left, top, right, min(top + image.tile_height, image.height)))
+    return slide.is_damaged(*tile)

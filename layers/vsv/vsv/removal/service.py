@@ -1,0 +1,168 @@
+"""What ``/RemoveImages`` decides: to note on a slide's record what is asked, and to start it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vsv.catalogue.record import FAILED, IMPORTED, IMPORTING, Record, is_deleted, now, removal_of
+from vsv.catalogue.table import Catalogue
+from vsv.errors import Conflict, NotFound, Unavailable, VsvError
+from vsv.failures import named
+from vsv.imports.workflow import ImportJob, Workflow
+from vsv.logs import log_unexpected
+from vsv.removal.request import NamedImage, Operation, RemovalRequest
+
+__all__ = ["RemovalDesk", "Result"]
+
+REQUESTED: Final = "REQUESTED"
+
+_DOING: Final = {
+    Operation.DELETE: "the slide is being deleted",
+    Operation.TRANSFER: "the slide is being archived",
+    Operation.RESTORE: "the slide is being brought back",
+}
+# How long slides are begun beside a service that fails, of the 29 s that API Gateway waits.
+_PATIENCE_S: Final = 8.0
+_NOT_BEGUN: Final = Unavailable(
+    "a service that is needed fails; nothing was begun, try again later"
+)
+_DONE: Final = {
+    Operation.DELETE: "the slide is deleted",
+    Operation.TRANSFER: "the slide is archived",
+    Operation.RESTORE: "the slide is not archived",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of the request for one slide; ``error`` is None where it was taken."""
+
+    image: NamedImage
+    detail: str
+    error: VsvError | None = None
+
+
+def _is_unavailable(result: Result) -> bool:
+    return isinstance(result.error, Unavailable)
+
+
+class RemovalDesk:
+    """Takes requests. ``invoke`` starts a function for an ImageID and does not wait for it."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        workflow: Workflow,
+        invoke: Callable[[Operation, str], None],
+    ) -> None:
+        self._catalogue = catalogue
+        self._workflow = workflow
+        self._invoke = invoke
+
+    def handle(self, request: RemovalRequest, by: str) -> list[Result]:
+        """Take the request of the person of this name, slide by slide.
+
+        Each slide gets its result. Once a service has failed, no slide is begun that the caller
+        would not wait for: boto3 tries each call for seconds.
+        """
+        end = time.monotonic() + _PATIENCE_S
+        results: list[Result] = []
+        for image in request.images:
+            if time.monotonic() > end and any(_is_unavailable(each) for each in results):
+                results.append(Result(image, str(_NOT_BEGUN), _NOT_BEGUN))
+            else:
+                results.append(self._take(request.operation, image, by))
+        return results
+
+    def _take(self, operation: Operation, image: NamedImage, by: str) -> Result:
+        def decide(old: Record | None) -> Record:
+            return _noted(old, operation, image, by)
+
+        try:
+            record = self._catalogue.change(image.image_id, by, operation, decide)
+            if record is None or removal_of(record) != operation:
+                return Result(image, _DONE[operation])
+            self._start(operation, record)
+        except Exception as error:
+            failure = named(error)
+            if failure is None:
+                raise
+            if failure is not error:
+                log_unexpected(error)
+            return Result(image, str(failure), failure)
+        return Result(image, _DOING[operation])
+
+    def _start(self, operation: Operation, record: Record) -> None:
+        """Start the work, once more where it was started before. Raises Unavailable."""
+        image_id = str(record["ImageID"])
+        try:
+            if operation is Operation.RESTORE:
+                job = ImportJob.again(record, restore=True)
+                self._workflow.ensure(job, lambda: self._is_settled(image_id))
+            else:
+                self._invoke(operation, image_id)
+        except Exception as error:
+            fail(self._catalogue, image_id, operation, "it could not be started")
+            raise Unavailable("it could not be started just now; try again later") from error
+
+    def _is_settled(self, image_id: str) -> bool:
+        record = self._catalogue.get(image_id) or {}
+        return (record.get("Removal") or {}).get("State") != REQUESTED
+
+
+def fail(catalogue: Catalogue, image_id: str, operation: str, reason: str) -> None:
+    """Note on the record that what was asked for failed, and why. It may be asked for again."""
+
+    def decide(old: Record | None) -> Record | None:
+        if old is None or removal_of(old) != operation:
+            return old
+        return {**old, "Removal": {**old["Removal"], "State": FAILED, "Error": reason}}
+
+    catalogue.change(image_id, "removal", operation, decide)
+
+
+def _noted(old: Record | None, operation: Operation, image: NamedImage, by: str) -> Record:
+    """The record with the request on it; as it is where that is done or under way.
+
+    Raises NotFound or Conflict.
+    """
+    if old is None:
+        raise NotFound("there is no slide with this ImageID")
+    if image.filename is not None and image.filename != old.get("Filename"):
+        raise Conflict("the slide's file has another name")
+    if _is_done(old, operation):
+        return old
+    under_way: dict[str, Any] = old.get("Removal") or {}
+    if under_way.get("Operation") == operation and under_way["State"] == REQUESTED:
+        return old
+    _check(old, operation, under_way)
+    return {
+        **old,
+        "Removal": {"Operation": str(operation), "State": REQUESTED, "By": by, "At": now()},
+    }
+
+
+def _is_done(record: Record, operation: Operation) -> bool:
+    if operation is Operation.DELETE:
+        return is_deleted(record)
+    archived = record.get("Status") == "TRANSFERRED"
+    if operation is Operation.TRANSFER:
+        return archived and removal_of(record) is None
+    return False
+
+
+def _check(record: Record, operation: Operation, under_way: dict[str, Any]) -> None:
+    """Raise Conflict where the operation makes no sense for the slide as it is."""
+    if is_deleted(record):
+        raise Conflict("the slide is deleted")
+    if record.get("ImportStatus") == IMPORTING and removal_of(record) != operation:
+        raise Conflict("the slide is being imported")
+    if under_way and under_way["Operation"] != operation:
+        # What failed half-way may be followed by its being deleted, and by nothing else.
+        if under_way["State"] == REQUESTED or operation is not Operation.DELETE:
+            raise Conflict(f"{under_way['Operation']} of the slide is not done")
+    elif operation is Operation.TRANSFER and record.get("ImportStatus") != IMPORTED:
+        raise Conflict("the slide's import is not complete; it cannot be archived")
+    elif operation is Operation.RESTORE and record.get("Status") != "TRANSFERRED":
+        raise Conflict("the slide is not archived")

@@ -1,0 +1,1 @@
+"""The library without AWS: ``vsv info``, ``vsv prerender``, ``vsv serve``."""

@@ -1,0 +1,235 @@
+"""What a viewer may ask for: descriptor, tiles, associated images of one slide by its ImageID.
+
+Answers come from the finished pyramid where there is one, else from the slide itself. Each is named
+by a tag before any pixel is read, so that a viewer that has it already costs nothing.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from PIL import Image
+
+from vsv import __version__
+from vsv.errors import Archived, FileChanged, NotFound, NotRendered, quoted
+from vsv.geometry import Size
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
+from vsv.pyramid.encoding import encode
+from vsv.pyramid.image_store import name as tile_name
+from vsv.pyramid.slide_index import (
+    MAX_PIXELS_ON_REQUEST,
+    SlideIndex,
+    default_pyramid,
+    source_pixels,
+)
+from vsv.pyramid.tile import render_tile
+from vsv.slides.budget import PixelBudget
+from vsv.slides.pages import ASSOCIATED_IMAGES
+from vsv.slides.slide import Slide
+from vsv.storage.layout import Storage
+from vsv.viewing.slide_cache import OpenedSlide, Shelf
+
+__all__ = ["Images", "Resource", "TileOptions"]
+
+_JPEG_NAMES: Final = ("jpeg", "jpg")
+
+
+@dataclass(frozen=True)
+class TileOptions:
+    """How the viewer wants the slide cut up; None leaves it to the slide.
+
+    ``tile_size`` and ``overlap`` are in pixels, ``image_format`` is ``jpeg``, ``jpg`` or ``png``.
+    """
+
+    tile_size: int | None = None
+    overlap: int | None = None
+    image_format: str = "jpeg"
+
+
+_DEFAULT_OPTIONS: Final = tuple(TileOptions(image_format=name) for name in _JPEG_NAMES)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Something to be shown. Equal tags stand for equal bytes; ``load`` reads or renders them."""
+
+    tag: str
+    media_type: str
+    load: Callable[[], bytes]
+
+
+class Images:
+    """The slides beneath one images path, as a viewer sees them.
+
+    ``quality`` is the JPEG quality (1..95) of what is rendered. With ``keeps_index`` an index that
+    was missing is written, where the file system lets it be. Tiles for which more than
+    ``max_pixels`` of the slide would have to be read are left to the import.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        quality: int,
+        *,
+        keeps_index: bool = False,
+        max_pixels: float = MAX_PIXELS_ON_REQUEST,
+    ) -> None:
+        self._storage = storage
+        self._quality = quality
+        self._max_pixels = max_pixels
+        self._shelf = Shelf(storage, keeps_index=keeps_index)
+
+    def descriptor(self, image_id: str, options: TileOptions) -> Resource:
+        """The ``.dzi`` document. Raises NotFound for an unknown slide.
+
+        Raises Archived where the slide has left EFS, unless the pyramid that is wanted has not.
+        """
+        index = self._storage.read_index(image_id)
+        imported = index if index and index.imported else None
+        if index and index.archived and not (index.levels and _fits(index, options)):
+            raise Archived
+        native = imported.pyramid if imported else default_pyramid(self._slide(image_id))
+        document = _with(native, options).descriptor(options.image_format).encode()
+        return Resource(_digest(document.decode()), "application/xml", lambda: document)
+
+    def tile(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
+        """One tile. Raises NotFound for an unknown slide, level, column or row.
+
+        Raises Archived where the tile would have to be made of a slide that has left EFS.
+        """
+        if options not in _DEFAULT_OPTIONS:
+            return self._rendered_as_asked(image_id, address, options)
+        opened = self._shelf.look(image_id, address)
+        levels = opened.rendered_levels if opened else None
+        # A level that is known not to be rendered is not looked for.
+        may_be_rendered = levels is None or address.level in levels
+        native = self._native(opened, address) if opened else None
+        return (
+            native
+            or (self._stored(image_id, tile_name(address)) if may_be_rendered else None)
+            or self._native(self._shelf.open(image_id), address)
+            or self._from_slide(image_id, address, options)
+        )
+
+    def associated(self, image_id: str, name: str, image_format: str) -> Resource:
+        """The label, thumbnail or macro. Raises NotFound where the slide has none."""
+        if name not in ASSOCIATED_IMAGES:
+            raise NotFound(f"{quoted(name)} is not one of {', '.join(ASSOCIATED_IMAGES)}")
+        if image_format in _JPEG_NAMES:
+            extracted = self._stored(image_id, name)
+            if extracted:
+                return extracted
+        try:
+            slide = self._slide(image_id)
+        except Archived:
+            return self._converted(image_id, name, image_format)
+        image = slide.associated_image(name, self._budget())
+        return self._made_of(
+            slide, name, image_format, lambda: encode(image, image_format, self._quality)
+        )
+
+    def _slide(self, image_id: str) -> Slide:
+        return self._shelf.open(image_id).slide
+
+    def _native(self, opened: OpenedSlide, address: TileAddress) -> Resource | None:
+        """The slide's own tile, if it is one: read in one call, and passed through."""
+        block = opened.native_block(address)
+        if block is None:
+            return None
+
+        def load() -> bytes:
+            try:
+                tile = opened.native_tile(block, address)
+            except FileNotFoundError:
+                stored = self._stored(opened.image_id, tile_name(address))
+                if stored is None:
+                    index = self._storage.read_index(opened.image_id)
+                    if index and index.archived:
+                        raise Archived from None
+                    raise FileChanged("the slide file was removed since it was imported") from None
+                return stored.load()
+            return tile or self._from_slide(opened.image_id, address, TileOptions()).load()
+
+        tag = f"{block.version}-{address.level}-{address.col}-{address.row}"
+        return Resource(tag, "image/jpeg", load)
+
+    def _stored(self, image_id: str, name: str) -> Resource | None:
+        """The tile of the finished pyramid, or the associated image, if it is there."""
+        found = self._storage.images(image_id).find(name)
+        return Resource(found.tag, "image/jpeg", found.read) if found else None
+
+    def _converted(self, image_id: str, name: str, image_format: str) -> Resource:
+        """The associated image of an archived slide, in another format than the one it is kept in.
+
+        All that the slide has were kept when it was imported.
+        """
+        kept = self._stored(image_id, name)
+        if kept is None:
+            raise NotFound(f"the slide has no {name} image")
+
+        def load() -> bytes:
+            with Image.open(io.BytesIO(kept.load())) as image:
+                return encode(image, image_format, self._quality)
+
+        return Resource(f"{kept.tag}-{image_format}", f"image/{image_format}", load)
+
+    def _rendered_as_asked(
+        self, image_id: str, address: TileAddress, options: TileOptions
+    ) -> Resource:
+        """The tile by the viewer's own tile size, overlap or format: the pyramid's, if it fits."""
+        if options.image_format in _JPEG_NAMES:
+            index = self._storage.read_index(image_id)
+            if index and _fits(index, options):
+                return self.tile(image_id, address, TileOptions(image_format=options.image_format))
+        return self._from_slide(image_id, address, options)
+
+    def _from_slide(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
+        """The tile, made of the slide's pixels."""
+        slide = self._slide(image_id)
+        pyramid = _with(default_pyramid(slide), options)
+        pyramid.tile_box(address)
+        pixels = source_pixels(slide, pyramid, address.level)
+        if pixels > self._max_pixels:
+            raise NotRendered(
+                f"a tile of level {address.level} shows {pixels:,} pixels, too many to "
+                "be read on request; it is shown once the slide is imported"
+            )
+        return self._made_of(
+            slide,
+            f"{pyramid} {address}",
+            options.image_format,
+            lambda: render_tile(
+                slide, pyramid, address, options.image_format, self._quality, self._budget()
+            ),
+        )
+
+    def _budget(self) -> PixelBudget:
+        """What may be read for one answer, damaged tiles included that are found meanwhile.
+
+        The estimate leaves out what a border, or another grid than the slide's, takes beyond.
+        """
+        return PixelBudget(2 * self._max_pixels)
+
+    def _made_of(
+        self, slide: Slide, what: str, image_format: str, load: Callable[[], bytes]
+    ) -> Resource:
+        tag = _digest(f"{slide.version} {what} {image_format} {self._quality} {__version__}")
+        return Resource(tag, f"image/{'png' if image_format == 'png' else 'jpeg'}", load)
+
+
+def _fits(index: SlideIndex, options: TileOptions) -> bool:
+    """Whether the slide's pyramid is what the viewer wants."""
+    return options.image_format in _JPEG_NAMES and _with(index.pyramid, options) == index.pyramid
+
+
+def _with(native: DeepZoom, options: TileOptions) -> DeepZoom:
+    if options in _DEFAULT_OPTIONS:
+        return native
+    tile = Size(options.tile_size, options.tile_size) if options.tile_size else native.tile
+    return DeepZoom(native.size, tile, options.overlap or 0)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
