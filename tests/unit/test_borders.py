@@ -1,11 +1,14 @@
 """The library's borders: imports point one way, and cold starts carry what they need only."""
 
 import ast
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
 
-from tests.conftest import ROOT
+import pytest
+
+from tests.conftest import ROOT, load_template
 
 LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 
@@ -43,6 +46,100 @@ def test_imports_point_one_way():
             continue
         for other in imported(path) - {module}:
             assert rank[other] < rank[module], f"{module} imports {other}"
+
+
+# What each function must start without. A layer that does not load stops those only that need it:
+# FailImport has to report just that.
+PIXELS = ("PIL", "openslide", "zxingcpp", "vsv._halving", "vsv._tiffcodec")
+NO_AWS = ("boto3", "botocore.session", "aws_xray_sdk", "numpy", "tifffile")
+STARTS_WITHOUT = {
+    "AssignGroups": (*PIXELS, "boto3"),
+    "CheckFile": PIXELS,
+    "DeleteImage": PIXELS,
+    "ExtractMetadata": ("openslide", "numpy", "tifffile"),
+    "FailImport": PIXELS,
+    "FinishImport": ("openslide", "numpy", "tifffile"),
+    "ImageRequest": ("openslide", "zxingcpp", *NO_AWS),
+    "ImportSlide": PIXELS,
+    "ListSlides": PIXELS,
+    "LookUp": PIXELS,
+    "RemoveImages": PIXELS,
+    "RenderTiles": ("openslide", "numpy", "tifffile"),
+    "RestoreImage": PIXELS,
+    "SendToCdr": PIXELS,
+    "Session": PIXELS,
+    "SetAside": PIXELS,
+    "SlideCatalogue": PIXELS,
+    "TransferImage": PIXELS,
+    "VerifySlide": ("openslide", "zxingcpp", "numpy", "tifffile"),
+}
+START = """
+import os, sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name in sys.argv[2].split():
+            raise ImportError(f"{name} is blocked")
+
+sys.meta_path.insert(0, Blocked())
+sys.path.insert(0, sys.argv[1])
+import app
+from vsv import wiring
+
+for make in sys.argv[3].split():
+    getattr(wiring, make)()
+"""
+# What a function makes when it is first called.
+MAKES = {
+    "CheckFile": "storage",
+    "DeleteImage": "remover",
+    "ExtractMetadata": "importer",
+    "FailImport": "catalogue",
+    "FinishImport": "importer",
+    "ImportSlide": "desk",
+    "ListSlides": "storage",
+    "RemoveImages": "removal_desk",
+    "RenderTiles": "importer",
+    "RestoreImage": "remover",
+    "Session": "sessions",
+    "SetAside": "storage",
+    "SlideCatalogue": "catalogue",
+    "TransferImage": "remover",
+    "VerifySlide": "storage",
+}
+
+
+def environment_of(function: str) -> dict[str, str]:
+    """The function's settings, with the parameters' defaults."""
+    template = load_template(ROOT / "func.template.yaml")
+    found = template["Resources"][f"{function}Function"]["Properties"].get("Environment", {})
+    settings = {
+        **template["Globals"]["Function"]["Environment"]["Variables"],
+        **found.get("Variables", {}),
+    }
+
+    def value(given: object) -> str:
+        if isinstance(given, dict) and "Ref" in given:
+            given = template["Parameters"].get(given["Ref"], {}).get("Default") or "unset"
+        return "unset" if isinstance(given, dict) else str(given)
+
+    made = {name: value(given) for name, given in settings.items()}
+    return {**os.environ, **made, "AWS_DEFAULT_REGION": "us-east-1", "IMAGES_PATH": os.devnull}
+
+
+def test_every_function_is_in_the_table():
+    functions = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
+    assert functions == set(STARTS_WITHOUT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", STARTS_WITHOUT)
+def test_a_function_starts_without_what_it_does_not_use(function):
+    folder = ROOT / "functions" / function
+    blocked = " ".join(STARTS_WITHOUT[function])
+    command = [sys.executable, "-c", START, folder, blocked, MAKES.get(function, "")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment_of(function))
+    assert done.returncode == 0, done.stderr[-800:]
 
 
 def test_the_tile_path_brings_in_nothing_heavy():

@@ -10,11 +10,20 @@ from typing import Final, Self
 
 from vsv.errors import InvalidRequest, quoted
 
-__all__ = ["FileVersion", "is_image_id", "missing_or_same", "parse_filename", "parse_image_id"]
+__all__ = [
+    "MAX_NAME_BYTES",
+    "SLIDE_SUFFIX",
+    "FileVersion",
+    "is_image_id",
+    "missing_or_same",
+    "parse_filename",
+    "parse_image_id",
+    "why_no_name",
+]
 
-_SLIDE_SUFFIX: Final = ".svs"
+SLIDE_SUFFIX: Final = ".svs"
 # Bytes that a name may have on EFS and on every file system that it may be copied to.
-_MAX_NAME_BYTES: Final = 255
+MAX_NAME_BYTES: Final = 255
 # An ImageID gets suffixes ("_files", ".index", a temporary name's) and must fit a DynamoDB key.
 _MAX_IMAGE_ID_BYTES: Final = 200
 _MAX_FILENAME_BYTES: Final = 1024
@@ -36,18 +45,18 @@ def parse_filename(text: object) -> str:
     if len(text.encode("utf-8", "surrogatepass")) > _MAX_FILENAME_BYTES:
         raise InvalidRequest(f"filename {shown} is longer than {_MAX_FILENAME_BYTES} bytes")
     for part in text.split("/"):
-        reason = _wrong_name(part)
+        reason = why_no_name(part)
         if reason:
             raise InvalidRequest(f"filename {shown} {reason}")
-    if not text.lower().endswith(_SLIDE_SUFFIX):
-        raise InvalidRequest(f"filename {shown} does not end with {_SLIDE_SUFFIX}")
+    if not text.lower().endswith(SLIDE_SUFFIX):
+        raise InvalidRequest(f"filename {shown} does not end with {SLIDE_SUFFIX}")
     return text
 
 
 @lru_cache(maxsize=4096)
 def parse_image_id(text: str) -> str:
     """Return the ImageID, or raise InvalidRequest where it cannot name a file."""
-    reason = _wrong_name(text)
+    reason = why_no_name(text)
     if reason is None and ("/" in text or "%" in text):
         reason = "holds a character that ImageIDs may not have"
     if reason is None and len(text.encode()) > _MAX_IMAGE_ID_BYTES:
@@ -66,16 +75,16 @@ def is_image_id(text: str) -> bool:
     return True
 
 
-def _wrong_name(name: str) -> str | None:
-    """Why ``name`` cannot be the name of one file or folder, or None."""
+def why_no_name(name: str) -> str | None:
+    """Say why the text cannot be the name of one file or folder; None if it can."""
     if not name.strip():
         return "has an empty part"
     try:
         encoded = name.encode()
     except UnicodeEncodeError:
         return "is not valid Unicode"
-    if len(encoded) > _MAX_NAME_BYTES:
-        return f"has a part of more than {_MAX_NAME_BYTES} bytes"
+    if len(encoded) > MAX_NAME_BYTES:
+        return f"has a part of more than {MAX_NAME_BYTES} bytes"
     if name.startswith(".") or name.endswith((".", " ")):
         return "has a part that starts with a dot, or ends with a dot or a space"
     if any(char in _FORBIDDEN or unicodedata.category(char) in ("Cc", "Cs") for char in name):

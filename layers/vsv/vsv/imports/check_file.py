@@ -5,13 +5,17 @@ outside it and invokes them through ``RemoteFiles``.
 """
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from vsv.errors import FileChanged, UnreadableSlide
 from vsv.identifiers import FileVersion
 from vsv.imports.file_state import FileState, quiet_s
 from vsv.imports.naming import image_id_for
-from vsv.slides.slide import Slide
+from vsv.slides.aperio import parse_description
+from vsv.slides.file import SlideFile
+from vsv.slides.pages import Pages
+from vsv.slides.tiff import TiffFile
 from vsv.storage.layout import Storage
 
 __all__ = ["check_file"]
@@ -29,10 +33,23 @@ def check_file(
         status = path.stat()
     except (FileChanged, FileNotFoundError, NotADirectoryError):
         return None
-    try:
-        with Slide(path) as slide:
-            tag = slide.metadata().image_id
-    except (UnreadableSlide, FileNotFoundError):
-        tag = None
-    image_id = image_id_for(tag, filename)
+    image_id = image_id_for(_image_id_tag(path), filename)
     return asdict(FileState(status.st_size, status.st_mtime_ns, quiet_s(status), image_id))
+
+
+def _image_id_tag(path: Path) -> str | None:
+    """Return the ImageID that the scanner wrote, as far as the file's directories can be read.
+
+    No pixel is read, so that this function needs no library that decodes any.
+    """
+    try:
+        file = SlideFile(path)
+    except (UnreadableSlide, FileNotFoundError):
+        return None
+    try:
+        full = Pages.of(TiffFile(file.descriptor).directories).levels[0]
+    except UnreadableSlide:
+        return None
+    finally:
+        file.close()
+    return parse_description(full.description).image_id

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from functools import lru_cache
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from vsv.geometry import Size
 from vsv.identifiers import FileVersion
@@ -19,8 +19,10 @@ from vsv.slides.budget import cost_of_tiles
 from vsv.slides.damage import TileNumber
 from vsv.slides.level import whole_downsample
 from vsv.slides.pages import MAX_TILE_PIXELS
-from vsv.slides.slide import Slide
 from vsv.slides.tile_index import TiledImage
+
+if TYPE_CHECKING:
+    from vsv.slides.slide import Slide
 
 __all__ = ["MAX_PIXELS_ON_REQUEST", "SlideIndex", "default_pyramid", "source_pixels"]
 
@@ -36,7 +38,7 @@ _MAX_NUMBER: Final = 2**64
 MAX_PIXELS_ON_REQUEST: Final = 256 * 2**20
 
 
-def default_pyramid(slide: Slide) -> DeepZoom:
+def default_pyramid(slide: "Slide") -> DeepZoom:
     """The pyramid on the slide's own tile grid, so that its tiles can be passed through."""
     native = slide.levels[0]
     square = native.tile_width == native.tile_height <= _LARGEST_DEFAULT_TILE
@@ -86,7 +88,7 @@ class SlideIndex:
     @classmethod
     def of(
         cls,
-        slide: Slide,
+        slide: "Slide",
         filename: str,
         pyramid: DeepZoom,
         *,
@@ -113,7 +115,9 @@ class SlideIndex:
         )
 
     @classmethod
-    def seen(cls, slide: Slide, filename: str, levels: tuple[int, ...], *, imported: bool) -> Self:
+    def seen(
+        cls, slide: "Slide", filename: str, levels: tuple[int, ...], *, imported: bool
+    ) -> Self:
         """The index of a slide that is shown without its import's: that is lost, or never was.
 
         ``levels`` are those that have tiles all the same.
@@ -207,7 +211,7 @@ def _checksum(fields: Mapping[str, object]) -> int:
     return zlib.crc32(json.dumps(fields).encode())
 
 
-def source_pixels(slide: Slide, pyramid: DeepZoom, level: int) -> int:
+def source_pixels(slide: "Slide", pyramid: DeepZoom, level: int) -> int:
     """Return how many of the slide's pixels are read, at most, for a tile of the pyramid's level.
 
     Where the level that it is made of has lost tiles, they are those of a finer one. (An index

@@ -5,12 +5,14 @@ to its block without another look.
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from vsv.pyramid.slide_index import default_pyramid
-from vsv.slides.fingerprint import Fingerprint
-from vsv.slides.slide import Slide
 from vsv.slides.tile_index import BLOCK_TILES, TileBlock, TileEntry
+
+if TYPE_CHECKING:
+    from vsv.slides.fingerprint import Fingerprint
+    from vsv.slides.slide import Slide
 
 __all__ = ["BlockAddress", "block_of", "blocks", "slide_levels"]
 
@@ -28,7 +30,7 @@ class BlockAddress(NamedTuple):
         return cls(level, col // BLOCK_TILES, row // BLOCK_TILES)
 
 
-def slide_levels(slide: Slide) -> dict[int, int]:
+def slide_levels(slide: "Slide") -> dict[int, int]:
     """Which DeepZoom level a level of the slide is, by its index, as far as it is one."""
     full = default_pyramid(slide).level_count - 1
     found: dict[int, int] = {}
@@ -41,7 +43,7 @@ def slide_levels(slide: Slide) -> dict[int, int]:
 
 
 def block_of(
-    slide: Slide,
+    slide: "Slide",
     filename: str,
     address: BlockAddress,
     locate: Callable[[int, int, int], TileEntry] | None = None,
@@ -72,7 +74,7 @@ def block_of(
 
 
 def blocks(
-    slide: Slide, filename: str, fingerprint: "Fingerprint"
+    slide: "Slide", filename: str, fingerprint: "Fingerprint"
 ) -> Iterator[tuple[BlockAddress, TileBlock]]:
     """All blocks of an imported slide."""
     for index, level in slide_levels(slide).items():

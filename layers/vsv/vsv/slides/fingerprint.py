@@ -5,12 +5,14 @@ import zlib
 from array import array
 from dataclasses import dataclass
 from math import inf
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from vsv.errors import UnreadableSlide
 from vsv.slides.damage import DamagedTile, TileNumber
-from vsv.slides.slide import Slide
 from vsv.slides.tile_index import TileEntry
+
+if TYPE_CHECKING:
+    from vsv.slides.slide import Slide
 
 __all__ = ["Fingerprint"]
 
@@ -33,7 +35,7 @@ class Fingerprint:
     take, by their headers.
     """
 
-    slide: Slide
+    slide: "Slide"
     sha256: str
     crc32s: tuple["array[int]", ...]
     damaged: tuple[TileNumber, ...]
@@ -44,7 +46,7 @@ class Fingerprint:
         return self.slide.locate(level, col, row)._replace(crc32=self.crc32s[level][number])
 
     @classmethod
-    def of(cls, slide: Slide) -> Self:
+    def of(cls, slide: "Slide") -> Self:
         """Read the whole file, once; damaged tiles are lost to the slide.
 
         Raises UnreadableSlide where more are than an index names, or OSError.
@@ -84,7 +86,7 @@ class Fingerprint:
         return cls(slide, sha256.hexdigest(), crc32s, tuple(damaged))
 
 
-def _is_sound(slide: Slide, tile: TileNumber, head: bytes) -> bool:
+def _is_sound(slide: "Slide", tile: TileNumber, head: bytes) -> bool:
     """Whether a tile that begins with ``head`` is what its directory says, or empty.
 
     Only headers of JPEG tiles are looked at. Where they are longer, the tile is read once more.

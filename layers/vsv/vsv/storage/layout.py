@@ -29,12 +29,12 @@ from typing import Final
 
 from vsv.errors import FileChanged, InvalidRequest, NotFound, quoted
 from vsv.identifiers import (
-    _MAX_NAME_BYTES,
-    _SLIDE_SUFFIX,
+    MAX_NAME_BYTES,
+    SLIDE_SUFFIX,
     FileVersion,
-    _wrong_name,
     parse_filename,
     parse_image_id,
+    why_no_name,
 )
 from vsv.pyramid.image_store import ImageStore
 from vsv.pyramid.slide_index import SlideIndex
@@ -85,7 +85,7 @@ class Storage:
 
     def slide_named_like(self, image_id: str) -> Path:
         """Path of a slide file that carries its ImageID as its name, imported or not."""
-        return self.root / (parse_image_id(image_id) + _SLIDE_SUFFIX)
+        return self.root / (parse_image_id(image_id) + SLIDE_SUFFIX)
 
     def slides(self, folder: str = "", after: str = "") -> Iterator[tuple[str, os.stat_result]]:
         """All slide files in the folder and below it, with their states, sorted by name.
@@ -96,7 +96,7 @@ class Storage:
         is wrong with it. Raises InvalidRequest or NotFound for a folder that is none.
         """
         for part in folder.split("/") if folder else ():
-            if reason := _wrong_name(part):
+            if reason := why_no_name(part):
                 raise InvalidRequest(f"folder {quoted(folder)} {reason}")
         prefix = f"{folder}/" if folder else ""
         try:
@@ -298,7 +298,7 @@ class Storage:
     @staticmethod
     def _aside(source: Path, version: FileVersion) -> Path:
         stem, tail = source.stem, f".{version}{source.suffix}"
-        if len((stem + tail).encode()) > _MAX_NAME_BYTES:
+        if len((stem + tail).encode()) > MAX_NAME_BYTES:
             stem = _digest(stem)
         return source.with_name(stem + tail)
 
@@ -314,7 +314,7 @@ def _slides(folder: str, prefix: str, after: str) -> Iterator[tuple[str, os.stat
                 made.update(stem + ending for ending in _MADE_FOLDERS)
             elif entry.name.startswith(".") or entry.is_symlink():
                 continue
-            elif entry.name.lower().endswith(_SLIDE_SUFFIX) or entry.is_dir():
+            elif entry.name.lower().endswith(SLIDE_SUFFIX) or entry.is_dir():
                 is_folder[entry.name] = entry.is_dir()
     first, _, below = after.partition("/")
     for shown, name in sorted((_shown(name), name) for name in is_folder.keys() - made):
