@@ -9,8 +9,8 @@ import zxingcpp
 from PIL import Image, ImageFilter
 
 from vsv.settings import StepSettings
-from vsv.slides import barcode as label
-from vsv.slides.barcode import read_barcode as read_with_settings
+from vsv.slides import barcode_reader as label
+from vsv.slides.barcode_reader import read_barcode as read_with_settings
 
 # On a busy machine a process may need seconds to start: no test depends on how long it takes.
 PATIENT_S = 60

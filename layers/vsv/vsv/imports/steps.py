@@ -20,7 +20,7 @@ from vsv.pyramid.slide_index import SlideIndex, default_pyramid
 from vsv.pyramid.tile_blocks import BlockAddress, blocks, slide_levels
 from vsv.settings import StepSettings
 from vsv.slides.aperio import parse_description
-from vsv.slides.barcode import Barcode, read_barcode
+from vsv.slides.barcode import Barcode
 from vsv.slides.damage import Damage, TileNumber, log_damage
 from vsv.slides.fingerprint import Fingerprint
 from vsv.slides.pages import ASSOCIATED_IMAGES
@@ -121,6 +121,9 @@ class Importer:
     def _read_label(self, label: Image.Image | None) -> Barcode:
         if label is None:
             return Barcode(None, "no label image")
+        # Of the import's functions only ExtractMetadata has what reads barcodes.
+        from vsv.slides.barcode_reader import read_barcode
+
         settings = self._settings
         return read_barcode(
             label, settings.slide_id_pattern, settings.barcode_formats, settings.barcode_search_s

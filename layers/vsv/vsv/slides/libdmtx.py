@@ -1,8 +1,8 @@
 """Data Matrix symbols as libdmtx finds them; runs as a process of its own (``python -m``).
 
 libdmtx aborts its process on some images, can overrun its time limit, and reads invalid symbols as
-text. So ``vsv.slides.barcode`` starts this as a child that it kills at the deadline, and takes from
-it only which modules of a symbol are dark: zxing-cpp decodes them. Imports little: its start counts.
+text. So ``barcode_reader`` starts this as a child that it kills at the deadline, and takes from it
+only which modules of a symbol are dark: zxing-cpp decodes them. Imports little: its start counts.
 """
 
 import os.path
