@@ -14,7 +14,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3 python3.11; do \
     && { command -v $$p; exit; }; done; echo python3)
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
-TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks deployment
+TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks estimates deployment
 # Tests run in random order. A run's first lines have its seed: `make test-quick SEED=…` repeats it.
 PYTEST := $(BIN)/python -m pytest $(if $(SEED),--randomly-seed=$(SEED))
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq

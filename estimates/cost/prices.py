@@ -66,7 +66,7 @@ PRICES: Final = {
 
 
 def usd(name: str, amount: float) -> float:
-    """Dollars for so many of the price's units; bytes for GB."""
+    """Return the dollars for ``amount`` of the price's units; bytes where the unit is GB."""
     price = PRICES[name]
     units = amount / 2**30 if price.unit in (_GB, _MONTH) else amount
     return price.dollars * units / price.per

@@ -1,4 +1,4 @@
-"""Imports, simulated: a working day of scanners, from the file in the folder to the slide in view.
+"""A simulation of imports: a working day of scanners, from the folder to the slide in view.
 
 The workstation's script asks about each file once a minute. A DataSync task carries one execution
 at a time, and an execution one file. Then the workflow runs, whose pieces are rendered a few at a
@@ -13,7 +13,8 @@ from typing import Final
 
 import simpy
 
-from benchmarks.capacity.reference import (
+from benchmarks.report import percentile
+from estimates.scale.reference import (
     EXTRACT_S,
     FINISH_S,
     MAP_CONCURRENCY,
@@ -21,7 +22,6 @@ from benchmarks.capacity.reference import (
     RENDER_TILE_S,
     TILES_PER_PIECE,
 )
-from benchmarks.report import percentile
 
 __all__ = ["BUSIEST_HOUR", "OVERHEAD_S", "Day", "day", "import_s", "transfer_s", "transfers_a_day"]
 
@@ -43,7 +43,7 @@ Steps = Generator[simpy.Event, None, None]
 
 @dataclass
 class Day:
-    """What became of a day's slides."""
+    """The outcome of a day's slides."""
 
     slides: int
     tasks: int
@@ -59,28 +59,28 @@ class Day:
         return self.slides - len(self.waits_s)
 
     def wait_min(self, share: float) -> float:
-        """Minutes after which this share of the slides that came through was in view."""
+        """Return the minutes within which this share of the imported slides was in view."""
         return percentile(self.waits_s, share) / 60
 
 
 def transfer_s(overhead_s: float = OVERHEAD_S) -> float:
-    """Seconds of a task's execution for one slide."""
+    """Return the seconds of a task's execution for one slide."""
     return overhead_s + REFERENCE.file_bytes / _LINE_BYTES_S
 
 
 def transfers_a_day(overhead_s: float) -> int:
-    """Slides that one task carries in 24 hours, one after the other."""
+    """Return how many slides one task carries in 24 hours, one after the other."""
     return int(_DAY_S / transfer_s(overhead_s))
 
 
 def import_s(prerender: str = "all") -> float:
-    """Seconds of the workflow for one slide."""
+    """Return the seconds of the workflow for one slide."""
     rounds = ceil(REFERENCE.pieces(prerender) / MAP_CONCURRENCY)
     return EXTRACT_S + rounds * TILES_PER_PIECE * RENDER_TILE_S + FINISH_S
 
 
 def day(slides: int, tasks: int, seed: int = 1) -> Day:
-    """Simulate a day with so many slides and so many tasks, each with an agent of its own."""
+    """Simulate a day with these numbers of slides and of tasks, each with its own agent."""
     env = simpy.Environment()
     chance = random.Random(seed)  # noqa: S311  chance, no secret
     result = Day(slides, tasks)

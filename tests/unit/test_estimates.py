@@ -1,16 +1,16 @@
-"""docs/scale.md and docs/cost.md show what their commands print; what the numbers must obey."""
+"""docs/scale.md and docs/cost.md show their commands' output, and the numbers obey their rules."""
 
 import json
 from collections import Counter
 
 import pytest
 
-from benchmarks.capacity import imports, reference, tables, viewers
-from benchmarks.capacity.quotas import QUOTAS
-from benchmarks.cost import model
-from benchmarks.cost import tables as costs
-from benchmarks.documents import filled
 from benchmarks.report import Table
+from estimates.cost import model
+from estimates.cost import tables as costs
+from estimates.documents import filled
+from estimates.scale import imports, reference, tables, viewers
+from estimates.scale.quotas import QUOTAS
 from tests.conftest import ROOT
 
 

@@ -1,7 +1,7 @@
-"""Viewers, simulated: what they ask for, who answers, and how long they wait.
+"""A simulation of viewers: what they request, who answers, and how long they wait.
 
-A viewer opens a slide, looks at one view after another, and pauses between slides. What a view
-needs anew is asked for a few tiles at a time. The edge has some; Lambda answers for the rest.
+A viewer opens a slide, looks at one view after another, and pauses between slides. A view's new
+tiles are requested a few at a time. The edge has some of them; Lambda answers for the others.
 """
 
 import random
@@ -12,9 +12,9 @@ from typing import Final
 
 import simpy
 
-from benchmarks.capacity.quotas import QUOTAS
-from benchmarks.capacity.reference import COLD_START_S, PARALLEL_TILES, REFERENCE, RUNTIME_S, tile_s
 from benchmarks.report import percentile
+from estimates.scale.quotas import QUOTAS
+from estimates.scale.reference import COLD_START_S, PARALLEL_TILES, REFERENCE, RUNTIME_S, tile_s
 
 __all__ = ["EDGE_SHARE", "VIEWS_PER_SLIDE", "Seen", "opening_tiles", "viewers"]
 
@@ -38,7 +38,7 @@ Steps = Generator[simpy.Event, None, None]
 
 @dataclass
 class Seen:
-    """What was seen of a run, once all viewers were there."""
+    """Measurements of a run, from when all viewers were there."""
 
     viewers: int
     seconds: float = 0.0
@@ -75,7 +75,10 @@ class _Lambda:
         self.busy = 0
 
     def take(self, wanted: int) -> tuple[int, int]:
-        """Occupy environments for requests: how many were warm, how many cold. Others: refused."""
+        """Occupy environments for requests; return how many were warm and how many cold.
+
+        The others were refused.
+        """
         passed, self._at = self._env.now - self._at, self._env.now
         self._requests = min(self._rate, self._requests + passed * self._rate)
         self._new = min(self._scaling, self._new + passed * self._scaling / 10)
@@ -89,18 +92,18 @@ class _Lambda:
         return warm, cold
 
     def release(self, count: int) -> None:
-        """Have them free again."""
+        """Free ``count`` environments."""
         self.busy -= count
         self.idle += count
 
 
 def opening_tiles() -> float:
-    """Tiles of one look at a slide, in mean over where in the trace it begins."""
+    """Return the mean number of tiles for a slide, over all places in the trace to begin at."""
     return _STEPS[0] + (VIEWS_PER_SLIDE - 1) * sum(_STEPS[1:]) / (len(_STEPS) - 1)
 
 
 def viewers(count: int, concurrency: int, seconds: float, ramp_s: float, seed: int = 1) -> Seen:
-    """Simulate so many viewers who come within ``ramp_s`` seconds and stay for ``seconds`` more."""
+    """Simulate ``count`` viewers who come within ``ramp_s`` and stay ``seconds`` more."""
     env = simpy.Environment()
     chance = random.Random(seed)  # noqa: S311  chance, no secret
     seen = Seen(count, seconds)
@@ -135,7 +138,7 @@ def _viewer(
 def _view(
     env: simpy.Environment, chance: random.Random, function: _Lambda, seen: Seen, tiles: int
 ) -> Steps:
-    """Have all tiles of a view: some at a time, and again those that were refused."""
+    """Request all tiles of a view, some at a time, and refused ones again."""
     while tiles > 0:
         wave = min(tiles, PARALLEL_TILES)
         misses = sum(chance.random() >= EDGE_SHARE for _ in range(wave))

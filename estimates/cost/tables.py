@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from math import fsum
 from typing import Final
 
-from benchmarks.capacity.sizes import SIZES, WORKING_DAYS, Size
-from benchmarks.capacity.viewers import EDGE_SHARE, opening_tiles
-from benchmarks.cost.model import (
+from benchmarks.report import Cell, Column, Table
+from estimates.cost.model import (
     ARCHIVES,
     archived,
     backup,
@@ -15,8 +14,9 @@ from benchmarks.cost.model import (
     million_tiles,
     slide_import,
 )
-from benchmarks.cost.prices import PRICES, usd
-from benchmarks.report import Cell, Column, Table
+from estimates.cost.prices import PRICES, usd
+from estimates.scale.sizes import SIZES, WORKING_DAYS, Size
+from estimates.scale.viewers import EDGE_SHARE, opening_tiles
 
 __all__ = ["make", "month"]
 
@@ -41,7 +41,7 @@ _MONTHS: Final = 12
 
 
 def make() -> Mapping[str, Table]:
-    """All tables, by the names that the document calls them by."""
+    """Return all tables by their names in the document."""
     return {
         "prices": _prices(),
         "import": _by_part(
@@ -136,7 +136,7 @@ def _archives() -> Table:
 
 
 def month(size: Size, prerender: str) -> Mapping[str, float]:
-    """Dollars of a month: a year's slides on EFS, in IA after a month; older ones archived."""
+    """Return a month's dollars: a year of slides on EFS, IA after a month; older ones archived."""
     new = size.slides_a_day * WORKING_DAYS
     cool = new * (_MONTHS - 1)
     tiles = new * size.looks * opening_tiles() / 10**6

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from benchmarks.capacity.imports import (
+from benchmarks.report import Column, Table
+from estimates.scale.imports import (
     BUSIEST_HOUR,
     OVERHEAD_S,
     Day,
@@ -12,8 +13,8 @@ from benchmarks.capacity.imports import (
     transfer_s,
     transfers_a_day,
 )
-from benchmarks.capacity.quotas import QUOTAS
-from benchmarks.capacity.reference import (
+from estimates.scale.quotas import QUOTAS
+from estimates.scale.reference import (
     MAP_CONCURRENCY,
     REFERENCE,
     RENDER_TILE_S,
@@ -22,9 +23,8 @@ from benchmarks.capacity.reference import (
     ReferenceSlide,
     state_machine,
 )
-from benchmarks.capacity.sizes import SIZES, Size
-from benchmarks.capacity.viewers import EDGE_SHARE, Seen, viewers
-from benchmarks.report import Column, Table
+from estimates.scale.sizes import SIZES, Size
+from estimates.scale.viewers import EDGE_SHARE, Seen, viewers
 from vsv.geometry import Size as Pixels
 
 __all__ = ["events", "largest_side", "make", "square"]
@@ -43,7 +43,7 @@ _PIECE_BYTES: Final = len('{"start":1000000,"stop":1000200},')
 
 
 def make() -> Mapping[str, Table]:
-    """All tables, by the names that the document calls them by."""
+    """Return all tables by their names in the document."""
     alone = {size.viewers: viewers(size.viewers, _CONCURRENCY, *_times(size)) for size in SIZES}
     largest = SIZES[-1]
     raised = viewers(largest.viewers, _RAISED, *_times(largest))
@@ -255,7 +255,7 @@ def _against(value: float, quota: float) -> str:
 
 
 def events(pieces: int) -> int:
-    """Events in the history of an import without a failure, by the workflow's definition."""
+    """Count the events in the history of an import without a failure."""
     states = state_machine()["States"]
     name: str | None = state_machine()["StartAt"]
     count = 2  # the execution's own: started, succeeded
@@ -270,7 +270,10 @@ def events(pieces: int) -> int:
 
 
 def largest_side(limit: float, per_slide: Any) -> int:
-    """Pixels along each side of the largest square slide, in thousands, that stays within."""
+    """Return the side of the largest square slide within ``limit``, in pixels.
+
+    It is a multiple of 1,000.
+    """
     low, high = 1, 10_000
     while high - low > 1:
         middle = (low + high) // 2
@@ -280,7 +283,7 @@ def largest_side(limit: float, per_slide: Any) -> int:
 
 
 def square(side: int) -> ReferenceSlide:
-    """A square slide with as many levels as a scanner would give it."""
+    """Return a square slide with as many levels as a scanner writes."""
     downsamples = [1]
     while side // downsamples[-1] > 8000:
         downsamples.append(4 * downsamples[-1])

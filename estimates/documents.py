@@ -1,6 +1,7 @@
-"""Tables that a document shows and a command prints: written between two marks in Markdown.
+"""Tables that a document shows and a command prints, in Markdown.
 
-A document says ``<!-- table: NAME -->`` where a table belongs, and ``<!-- end -->`` behind it.
+A document marks the place of a table with ``<!-- table: NAME -->`` before and ``<!-- end -->``
+after it.
 """
 
 import argparse
@@ -18,7 +19,7 @@ _MARKED: Final = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", r
 
 
 def markdown(table: Table) -> str:
-    """The table in Markdown, its notes behind it."""
+    """Return the table in Markdown, followed by its notes."""
     lines = [
         _row([column.heading for column in table.columns]),
         _row(["--:" if column.form else "---" for column in table.columns]),
@@ -32,7 +33,10 @@ def markdown(table: Table) -> str:
 
 
 def filled(document: str, tables: Mapping[str, Table]) -> str:
-    """The document with these tables in their places; raise ValueError where one has none."""
+    """Return the document with these tables in their places.
+
+    Raises ValueError if a table has no place, or a place no table.
+    """
     placed = {match[2] for match in _MARKED.finditer(document)}
     if placed != tables.keys():
         raise ValueError(f"no table, or no place, for {', '.join(sorted(placed ^ tables.keys()))}")
@@ -42,7 +46,7 @@ def filled(document: str, tables: Mapping[str, Table]) -> str:
 def command(
     make: Callable[[], Mapping[str, Table]], document: Path, arguments: Sequence[str] | None = None
 ) -> int:
-    """Print the tables, or with ``--write`` put them into the document; return the exit code."""
+    """Print the tables, or write them into the document (``--write``); return the exit code."""
     parser = argparse.ArgumentParser(description=f"Print the tables of {document.name}.")
     parser.add_argument(
         "--write", action="store_true", help=f"write them into docs/{document.name}"

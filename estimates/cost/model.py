@@ -1,12 +1,13 @@
-"""From slides and tiles to what AWS bills: how much of what, by what the code and EFS do."""
+"""AWS's bill for slides and tiles: quantities by what the code and EFS do, times prices."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
-from benchmarks.capacity.imports import transfer_s
-from benchmarks.capacity.reference import (
+from estimates.cost.prices import usd
+from estimates.scale.imports import transfer_s
+from estimates.scale.reference import (
     EFS_READ_S,
     EFS_WRITE_S,
     EXTRACT_S,
@@ -19,7 +20,6 @@ from benchmarks.capacity.reference import (
     memory_mb,
     tile_s,
 )
-from benchmarks.cost.prices import usd
 from vsv.storage.archive_copy import PART_BYTES
 
 __all__ = [
@@ -72,7 +72,7 @@ _LOG_BYTES: Final = 330
 
 
 def slide_import(prerender: str, store: str) -> Mapping[str, float]:
-    """Dollars for importing one slide, by service."""
+    """Return the dollars for importing one slide, by service."""
     file_bytes, tiles = REFERENCE.file_bytes, REFERENCE.tiles(prerender)
     rendered = REFERENCE.tiles() if tiles else 0
     calls = REFERENCE.pieces(prerender)
@@ -104,7 +104,7 @@ def slide_import(prerender: str, store: str) -> Mapping[str, float]:
 
 
 def kept(what: str, where: str) -> float:
-    """Dollars for keeping it for a month: a slide's file, or its pyramid by ``PrerenderLevels``."""
+    """Return the dollars a month of a slide's file, or of its pyramid by ``PrerenderLevels``."""
     if what == "slide":
         return usd(where, REFERENCE.file_bytes)
     tiles = REFERENCE.tiles(what)
@@ -116,7 +116,10 @@ def kept(what: str, where: str) -> float:
 
 
 def million_tiles(source: str, edge_share: float) -> Mapping[str, float]:
-    """Dollars for a million tiles, this share of them from the edge: ``svs``, ``efs``, ``s3``."""
+    """Return the dollars for a million tiles from ``svs``, ``efs`` or ``s3``.
+
+    The edge has a share of them.
+    """
     asked = 10**6 * (1 - edge_share)
     storage = {
         # One read of the slide's own tile; a tile between is made of two reads, half of them are.
@@ -138,9 +141,10 @@ def million_tiles(source: str, edge_share: float) -> Mapping[str, float]:
 
 @dataclass(frozen=True)
 class Archive:
-    """A storage class of S3 for slide files. Dollars: GB and month; 1,000 PUTs; GB brought back.
+    """A storage class of S3 for slide files, with its prices in dollars.
 
-    ``days`` are billed even if the file goes earlier. ``comes_back`` after a request.
+    ``month`` is for a GB and month, ``puts`` for 1,000 PUTs, ``back`` for restoring a GB. At least
+    ``days`` are billed. ``comes_back`` says how long a restore takes.
     """
 
     name: str
@@ -165,7 +169,7 @@ _PUTS: Final = ceil(REFERENCE.file_bytes / PART_BYTES) + 2
 
 
 def archived(archive: Archive) -> tuple[float, float, float]:
-    """Dollars for a slide's file: to put it there, to keep it a month, to bring it back to EFS."""
+    """Return the dollars to archive a slide's file, to keep it a month, and to restore it."""
     gigabytes = REFERENCE.file_bytes / 2**30
     there = _PUTS * archive.puts / 1000 + usd("efs-read", REFERENCE.file_bytes)
     back = archive.back * gigabytes + usd("efs-write", REFERENCE.file_bytes)
@@ -173,7 +177,7 @@ def archived(archive: Archive) -> tuple[float, float, float]:
 
 
 def fixed(people: int) -> Mapping[str, float]:
-    """Dollars a month whatever is done: with one scanner's client."""
+    """Return the fixed dollars a month, with one scanner's client."""
     return {
         "alarms (30 metrics), dashboard": 30 * usd("alarm", 1) + usd("dashboard", 1),
         "metrics of our own (up to 35)": 35 * usd("metric", 1),
@@ -185,5 +189,5 @@ def fixed(people: int) -> Mapping[str, float]:
 
 
 def backup(slides: int) -> float:
-    """Dollars a month for one copy of so many slide files in AWS Backup."""
+    """Return the dollars a month for one copy of ``slides`` slide files in AWS Backup."""
     return usd("efs-backup", slides * REFERENCE.file_bytes)

@@ -1,4 +1,4 @@
-"""The three sizes that capacity and cost are told for. What is in here is assumed."""
+"""The three sizes that scale and cost are estimated for. All values are assumptions."""
 
 from dataclasses import dataclass
 from typing import Final

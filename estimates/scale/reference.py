@@ -1,6 +1,6 @@
-"""The slide that capacity and cost are counted for, and what its tiles and its import take.
+"""The reference slide of the estimates: its geometry, and how long its tiles and its import take.
 
-Each figure is measured, with the table that has it, or is said to be an assumption.
+Each figure names the table that it was measured in, or is marked as an assumption.
 """
 
 import re
@@ -46,19 +46,19 @@ __all__ = [
 
 @cache
 def state_machine() -> dict[str, Any]:
-    """The import workflow's definition."""
+    """Return the import workflow's definition."""
     text = (ROOT / "statemachines" / "import_slide.asl.yaml").read_text()
     definition: dict[str, Any] = yaml.safe_load(text)
     return definition
 
 
 def default_of(parameter: str) -> str:
-    """A parameter's default in ``func.template.yaml``."""
+    """Return a parameter's default in ``func.template.yaml``."""
     return _found(rf"^  {parameter}:\n(?:    .*\n)*?    Default: (.*)$", "func.template.yaml")
 
 
 def memory_mb(function: str) -> int:
-    """A function's ``MemorySize`` in ``func.template.yaml``."""
+    """Return a function's ``MemorySize`` in ``func.template.yaml``."""
     pattern = rf"^  {function}:\n(?:    .*\n|\n)*?      MemorySize: (\d+)$"
     return int(_found(pattern, "func.template.yaml"))
 
@@ -109,14 +109,14 @@ class ReferenceSlide:
         return tuple(last - (downsample.bit_length() - 1) for downsample in self.downsamples)
 
     def levels(self, prerender: str) -> tuple[int, ...]:
-        """Levels that become files with ``PrerenderLevels`` all, derived or none."""
+        """Return the levels that become files with ``PrerenderLevels`` all, derived or none."""
         own = set(self.own_levels) if prerender == "derived" else set()
         return tuple(each for each in self.pyramid.levels if each not in own) * (
             prerender != "none"
         )
 
     def tiles(self, prerender: str = "all") -> int:
-        """Tiles that become files."""
+        """Count the tiles that become files."""
         return self.pyramid.count(self.levels(prerender))
 
     @property
@@ -125,7 +125,7 @@ class ReferenceSlide:
         return self.pyramid.count(self.own_levels) * TILE_BYTES
 
     def work(self, prerender: str = "all") -> Work:
-        """The work that ExtractMetadata plans."""
+        """Return the work that ExtractMetadata plans."""
         finest = sorted(self.own_levels)
         coarsest = (0, *(level + 1 for level in finest[:-1]))
         bands = tuple(Band(*ends, True) for ends in zip(coarsest, finest, strict=True))
@@ -133,11 +133,11 @@ class ReferenceSlide:
         return Work(self.pyramid, levels, bands if levels else ())
 
     def pieces(self, prerender: str = "all") -> int:
-        """Calls of RenderTiles."""
+        """Count the calls of RenderTiles."""
         return sum(1 for _ in self.work(prerender).pieces(TILES_PER_PIECE))
 
     def new_tiles(self) -> list[int]:
-        """Tiles that the trace asks for anew, view by view: the browser keeps the others."""
+        """Count each view's tiles that no earlier view had: the browser keeps those."""
         trace = Trace(self.pyramid, self.downsamples)
         seen: set[TileAddress] = set()
         counts = []
@@ -166,7 +166,7 @@ COLD_START_S: Final = 1.0
 
 @cache
 def tile_s() -> float:
-    """Mean seconds of the handler for a tile of the trace."""
+    """Return the handler's mean seconds for a tile of the trace."""
     requests = Trace(REFERENCE.pyramid, REFERENCE.downsamples).requests()
     own = sum(each.kind is LevelClass.NATIVE for each in requests) / len(requests)
     return own * _TILE_S[LevelClass.NATIVE] + (1 - own) * _TILE_S[LevelClass.BETWEEN]

@@ -1,1 +1,0 @@
-"""How much the deployment can take: a simulation of viewers and imports, against AWS's quotas."""

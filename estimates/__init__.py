@@ -1,0 +1,1 @@
+"""Estimates of scale and cost: they compute, where `benchmarks` measure."""

@@ -1,0 +1,1 @@
+"""The cost of a deployment: AWS's list prices, and the arithmetic from slides to dollars."""
