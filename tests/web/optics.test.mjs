@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { formatMagnification, imageZoomAt, magnificationSteps } from "../../web/src/magnification.js";
+import { formatMagnification, imageZoomAt, magnificationSteps } from "../../web/src/viewer/magnification.js";
 import { factsOf, matches } from "../../web/src/record.js";
 import { formatRoute, parseRoute } from "../../web/src/route.js";
-import { roundLength, scaleBar } from "../../web/src/scalebar.js";
+import { roundLength, scaleBar } from "../../web/src/viewer/scale-bar.js";
 
 test("the scale bar is the longest round length that fits, at every zoom", () => {
   for (const mppUm of [0.1213, 0.2498, 0.25, 0.499, 0.5, 1]) {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { Api } from "../../web/src/api.js";
-import { RequestError } from "../../web/src/errors.js";
-import { Retries, retryAfter } from "../../web/src/retry.js";
+import { Api } from "../../web/src/api/api.js";
+import { RequestError } from "../../web/src/api/errors.js";
+import { Retries, retryAfter } from "../../web/src/api/retry.js";
 
 const busy = (retryAfterMs) => new RequestError("busy", "try again later", { retryAfterMs });
 let waits;

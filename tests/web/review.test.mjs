@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { entryOf } from "../../web/src/changes.js";
-import { listingDocument } from "../../web/src/documents.js";
-import { describe, sentence } from "../../web/src/errors.js";
-import { ALL, byStatus, search } from "../../web/src/listing.js";
-import { removalState, removalTitle } from "../../web/src/removal.js";
-import { editOf, idOf, isUnderWay, nextStatuses, notSendable, rebase, removals } from "../../web/src/review.js";
+import { entryOf } from "../../web/src/review/changes.js";
+import { listingDocument } from "../../web/src/api/queries.js";
+import { describe, sentence } from "../../web/src/api/errors.js";
+import { ALL, byStatus, search } from "../../web/src/list/listing.js";
+import { removalState, removalTitle } from "../../web/src/review/removal.js";
+import { editOf, idOf, isUnderWay, nextStatuses, notSendable, rebase, removals } from "../../web/src/review/review.js";
 import { Watch } from "../../web/src/watch.js";
 
 const SLIDE = { ImageID: "1", SlideID: "S-1-A", CaseID: "S-1", Status: "NEW", ImportStatus: "IMPORTED", Version: 3 };

@@ -292,7 +292,7 @@ def test_ids_that_nobody_has_read_are_confirmed_or_typed(technician: Page, backe
 
 def test_the_statuses_offered_are_those_that_the_server_takes():
     script = """
-        import { nextStatuses } from "./src/review.js";
+        import { nextStatuses } from "./src/review/review.js";
         const slide = (Status) => ({ Status, SlideID: "a", CaseID: "b", ImportStatus: "IMPORTED" });
         const offered = process.argv.slice(1).map((each) => [each, nextStatuses(slide(each))]);
         console.log(JSON.stringify(Object.fromEntries(offered)));

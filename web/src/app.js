@@ -1,20 +1,20 @@
 // The application: configuration, sign-in, and which page is shown.
 
-import { Api } from "./api.js";
-import { Session } from "./auth.js";
-import { ReviewDesk } from "./desk.js";
-import { closeDialogs } from "./dialog.js";
+import { Api } from "./api/api.js";
+import { Session } from "./api/auth.js";
+import { ReviewDesk } from "./review/actions.js";
+import { closeDialogs } from "./review/dialog.js";
 import { message } from "./dom.js";
-import { takeDoubleClicksAsOne } from "./doubleclick.js";
-import { RequestError, describe } from "./errors.js";
+import { takeDoubleClicksAsOne } from "./double-click.js";
+import { RequestError, describe } from "./api/errors.js";
 import { nameOf } from "./record.js";
-import { TECHNICIANS } from "./review.js";
+import { TECHNICIANS } from "./review/review.js";
 import { formatRoute, parseRoute } from "./route.js";
-import { SlideList } from "./slides.js";
-import { SlideViewer } from "./viewer.js";
+import { SlideList } from "./list/slide-list.js";
+import { SlideViewer } from "./viewer/viewer.js";
 
 /**
- * @typedef {import("./auth.js").AuthConfig & {apiUrl: string, graphqlUrl: string}} Config
+ * @typedef {import("./api/auth.js").AuthConfig & {apiUrl: string, graphqlUrl: string}} Config
  */
 
 const TITLE = document.title;

@@ -1,6 +1,6 @@
 // Follows slides with which something is under way, by asking for their records now and then.
 
-import { isUnderWay } from "./review.js";
+import { isUnderWay } from "./review/review.js";
 
 /**
  * @typedef {import("./record.js").Slide} Slide
@@ -20,7 +20,7 @@ export class Watch {
   #timer;
 
   /**
-   * @param {import("./api.js").Api} api
+   * @param {import("./api/api.js").Api} api
    * @param {() => Slide[]} slides those that matter, as they are known
    * @param {(slides: Slide[]) => void} tell called with what the records of those under way are now
    */

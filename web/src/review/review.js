@@ -2,7 +2,7 @@
 // what it would refuse, and keep what they typed when somebody else was faster.
 
 /**
- * @typedef {import("./record.js").Slide} Slide
+ * @typedef {import("../record.js").Slide} Slide
  * @typedef {"DELETE" | "TRANSFER" | "RESTORE"} Operation
  * @typedef {{SlideID: string, CaseID: string}} Typed what the inputs hold
  * @typedef {{SlideID?: string | null, CaseID?: string | null, Status?: string}} Edit what is to change

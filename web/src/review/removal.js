@@ -1,10 +1,10 @@
 // Deleting, archiving and bringing back: what that means, in words.
 
-import { sentence } from "./errors.js";
-import { nameOf } from "./record.js";
+import { sentence } from "../api/errors.js";
+import { nameOf } from "../record.js";
 
 /**
- * @typedef {import("./record.js").Slide} Slide
+ * @typedef {import("../record.js").Slide} Slide
  * @typedef {import("./review.js").Operation} Operation
  */
 

@@ -1,17 +1,17 @@
 // Parts of the review's dialog.
 
-import { button, element, imageFrom } from "./dom.js";
-import { formatDate, statusText } from "./record.js";
+import { button, element, imageFrom } from "../dom.js";
+import { formatDate, statusText } from "../record.js";
 import { FIELD_NAMES } from "./review.js";
 
 /**
- * @typedef {import("./record.js").Slide} Slide
+ * @typedef {import("../record.js").Slide} Slide
  * @typedef {import("./review.js").Difference} Difference
  */
 
 /**
  * The label, large, and what else tells which slide it is. It can be turned: scanners keep it as it was stuck on.
- * @param {import("./api.js").Api} api
+ * @param {import("../api/api.js").Api} api
  * @param {Slide} slide
  * @param {AbortSignal} closed
  * @returns {HTMLElement}

@@ -29,7 +29,7 @@ export class RequestError extends Error {
   /**
    * @param {ErrorKind} kind
    * @param {string} message one sentence: what happened, or what to do
-   * @param {{cause?: unknown, current?: import("./record.js").Slide | null, retryAfterMs?: number | null}} [options]
+   * @param {{cause?: unknown, current?: import("../record.js").Slide | null, retryAfterMs?: number | null}} [options]
    *   `current`: what a record is now, where an edit was of an older one; `retryAfterMs`: when to ask a busy server again
    */
   constructor(kind, message, { current = null, retryAfterMs = null, ...options } = {}) {

@@ -1,21 +1,21 @@
 // The list of slides: cards with label and thumbnail, loaded page by page.
 
 import { SlideCard } from "./card.js";
-import { button, imageFrom, message } from "./dom.js";
-import { describe } from "./errors.js";
+import { button, imageFrom, message } from "../dom.js";
+import { describe } from "../api/errors.js";
 import { ALL } from "./listing.js";
-import { ListingBar } from "./listingbar.js";
-import { matches } from "./record.js";
-import { SelectionBar } from "./selectionbar.js";
-import { Watch } from "./watch.js";
+import { ListingBar } from "./listing-bar.js";
+import { matches } from "../record.js";
+import { SelectionBar } from "./selection-bar.js";
+import { Watch } from "../watch.js";
 
 /**
- * @typedef {import("./api.js").Api} Api
+ * @typedef {import("../api/api.js").Api} Api
  * @typedef {import("./card.js").CardActions} CardActions
- * @typedef {import("./desk.js").ReviewDesk} ReviewDesk
+ * @typedef {import("../review/actions.js").ReviewDesk} ReviewDesk
  * @typedef {import("./listing.js").Listing} Listing
- * @typedef {import("./record.js").Slide} Slide
- * @typedef {import("./review.js").Operation} Operation
+ * @typedef {import("../record.js").Slide} Slide
+ * @typedef {import("../review/review.js").Operation} Operation
  */
 
 const PAGE_SIZE = 24;

@@ -1,11 +1,11 @@
 // A slide's history as a list that opens on demand, the last change first.
 
 import { entryOf } from "./changes.js";
-import { button, element, message } from "./dom.js";
-import { describe } from "./errors.js";
+import { button, element, message } from "../dom.js";
+import { describe } from "../api/errors.js";
 
 /**
- * @typedef {import("./api.js").Api} Api
+ * @typedef {import("../api/api.js").Api} Api
  * @typedef {import("./changes.js").Entry} Entry
  */
 

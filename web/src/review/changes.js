@@ -1,6 +1,6 @@
 // A slide's history, in words.
 
-import { ID_SOURCE_TEXTS, formatDate, statusText } from "./record.js";
+import { ID_SOURCE_TEXTS, formatDate, statusText } from "../record.js";
 import { FIELD_NAMES } from "./review.js";
 
 /**

@@ -1,10 +1,10 @@
 // What technicians do, from wherever they are: opens the dialogs, and tells the pages what came of it.
 
-import { openRemovalDialog } from "./removaldialog.js";
-import { ReviewDialog } from "./reviewdialog.js";
+import { openRemovalDialog } from "./removal-dialog.js";
+import { ReviewDialog } from "./review-dialog.js";
 
 /**
- * @typedef {import("./record.js").Slide} Slide
+ * @typedef {import("../record.js").Slide} Slide
  * @typedef {import("./review.js").Operation} Operation
  */
 
@@ -15,7 +15,7 @@ export class ReviewDesk {
   #review = null;
 
   /**
-   * @param {import("./api.js").Api} api
+   * @param {import("../api/api.js").Api} api
    * @param {(slides: Slide[]) => void} tell called with records that have changed
    */
   constructor(api, tell) {

@@ -1,12 +1,12 @@
 // The bar that says how many slides are selected, and what can be done with them at once.
 
-import { button, element } from "./dom.js";
-import { OPERATIONS } from "./removal.js";
-import { removals } from "./review.js";
+import { button, element } from "../dom.js";
+import { OPERATIONS } from "../review/removal.js";
+import { removals } from "../review/review.js";
 
 /**
- * @typedef {import("./record.js").Slide} Slide
- * @typedef {import("./review.js").Operation} Operation
+ * @typedef {import("../record.js").Slide} Slide
+ * @typedef {import("../review/review.js").Operation} Operation
  */
 
 /** What can not be undone comes last, away from the rest. @type {Operation[]} */

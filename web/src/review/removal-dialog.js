@@ -2,16 +2,16 @@
 // becomes of each.
 
 import { openDialog } from "./dialog.js";
-import { button, element, message } from "./dom.js";
-import { describe, sentence } from "./errors.js";
-import { nameOf } from "./record.js";
+import { button, element, message } from "../dom.js";
+import { describe, sentence } from "../api/errors.js";
+import { nameOf } from "../record.js";
 import { OPERATIONS, removalState, removalTitle } from "./removal.js";
-import { Watch } from "./watch.js";
+import { Watch } from "../watch.js";
 
 /**
- * @typedef {import("./api.js").Api} Api
- * @typedef {import("./api.js").RemovalResult} RemovalResult
- * @typedef {import("./record.js").Slide} Slide
+ * @typedef {import("../api/api.js").Api} Api
+ * @typedef {import("../api/api.js").RemovalResult} RemovalResult
+ * @typedef {import("../record.js").Slide} Slide
  * @typedef {import("./review.js").Operation} Operation
  */
 

@@ -1,21 +1,21 @@
 // The viewer: one slide in OpenSeadragon, with scale bar, magnification, tools and information.
 
-import { button, definitions, imageFrom, message } from "./dom.js";
-import { TITLES, describe, sentence } from "./errors.js";
+import { button, definitions, imageFrom, message } from "../dom.js";
+import { TITLES, describe, sentence } from "../api/errors.js";
 import { formatMagnification, imageZoomAt, magnificationSteps } from "./magnification.js";
-import { factsOf } from "./record.js";
-import { OPERATIONS, removalState } from "./removal.js";
-import { removals } from "./review.js";
-import { scaleBar } from "./scalebar.js";
-import { tileSource } from "./tilesource.js";
-import { Watch } from "./watch.js";
+import { factsOf } from "../record.js";
+import { OPERATIONS, removalState } from "../review/removal.js";
+import { removals } from "../review/review.js";
+import { scaleBar } from "./scale-bar.js";
+import { tileSource } from "./tile-source.js";
+import { Watch } from "../watch.js";
 
 /**
- * @typedef {import("./api.js").Api} Api
- * @typedef {import("./api.js").Descriptor} Descriptor
- * @typedef {import("./desk.js").ReviewDesk} ReviewDesk
- * @typedef {import("./record.js").Slide} Slide
- * @typedef {import("./route.js").View} View
+ * @typedef {import("../api/api.js").Api} Api
+ * @typedef {import("../api/api.js").Descriptor} Descriptor
+ * @typedef {import("../review/actions.js").ReviewDesk} ReviewDesk
+ * @typedef {import("../record.js").Slide} Slide
+ * @typedef {import("../route.js").View} View
  */
 
 /** Screen pixels per slide pixel at most: beyond this there is nothing more to see. */

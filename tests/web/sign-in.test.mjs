@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { webcrypto } from "node:crypto";
 import { beforeEach, test } from "node:test";
 
-import { Session } from "../../web/src/auth.js";
-import { challengeOf, randomText } from "../../web/src/pkce.js";
+import { Session } from "../../web/src/api/auth.js";
+import { challengeOf, randomText } from "../../web/src/api/pkce.js";
 
 // Every browser has it; Node only since version 20.
 globalThis.crypto ??= webcrypto;

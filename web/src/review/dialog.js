@@ -1,6 +1,6 @@
 // Modal dialogs: made when they open, gone when they close, so that nothing of a slide stays behind.
 
-import { element } from "./dom.js";
+import { element } from "../dom.js";
 
 let count = 0;
 

@@ -1,9 +1,9 @@
 // The servers' side: GraphQL for the slide records and REST for what is done to slides, both with the
 // user's token; and the images, by the cookies that the token opens.
 
-import { GET_SLIDE, GET_SLIDES, SLIDE_HISTORY, UPDATE_SLIDE, listingDocument } from "./documents.js";
+import { GET_SLIDE, GET_SLIDES, SLIDE_HISTORY, UPDATE_SLIDE, listingDocument } from "./queries.js";
 import { RequestError } from "./errors.js";
-import { ImagePass } from "./imagepass.js";
+import { ImagePass } from "./image-cookies.js";
 import { Retries, retryAfter } from "./retry.js";
 
 /** API Gateway's Cognito authorizer takes the ID token as a bearer token. */
@@ -27,10 +27,10 @@ const GRAPHQL_KINDS = {
 };
 
 /**
- * @typedef {import("./record.js").Slide} Slide
+ * @typedef {import("../record.js").Slide} Slide
  * @typedef {import("./auth.js").Session} Session
- * @typedef {import("./changes.js").Change} Change
- * @typedef {import("./listing.js").Listing} Listing
+ * @typedef {import("../review/changes.js").Change} Change
+ * @typedef {import("../list/listing.js").Listing} Listing
  * @typedef {{limit: number, nextToken: string | null}} Page
  *
  * What became of a request for one slide: a status as HTTP has them, and a sentence.
@@ -106,7 +106,7 @@ export class Api {
    * Corrects a slide's IDs or sets its status.
    * @param {string} imageId
    * @param {number | null | undefined} version the record's that was seen
-   * @param {import("./review.js").Edit} edit
+   * @param {import("../review/review.js").Edit} edit
    * @returns {Promise<Slide>} as it is then
    * @throws {RequestError} kind `conflict`, with the record as it is, where it is no longer the one that was seen
    */
@@ -129,7 +129,7 @@ export class Api {
   /**
    * Asks for slides to be deleted, archived or brought back; their records tell when that is done. Those that a busy
    * server did not take are asked for again.
-   * @param {import("./review.js").Operation} operation
+   * @param {import("../review/review.js").Operation} operation
    * @param {Slide[]} slides
    * @returns {Promise<RemovalResult[]>}
    */

@@ -1,19 +1,19 @@
 // The technicians' review of one slide: its IDs beside its label, its status, what becomes of its file, its history.
 
 import { openDialog } from "./dialog.js";
-import { button, element, message } from "./dom.js";
-import { DOUBLE_CLICK_MS } from "./doubleclick.js";
-import { describe, RequestError, sentence } from "./errors.js";
+import { button, element, message } from "../dom.js";
+import { DOUBLE_CLICK_MS } from "../double-click.js";
+import { describe, RequestError, sentence } from "../api/errors.js";
 import { History } from "./history.js";
-import { nameOf, statusText } from "./record.js";
+import { nameOf, statusText } from "../record.js";
 import { OPERATIONS, removalState } from "./removal.js";
 import * as rules from "./review.js";
-import * as parts from "./reviewparts.js";
-import { Watch } from "./watch.js";
+import * as parts from "./review-parts.js";
+import { Watch } from "../watch.js";
 
 /**
- * @typedef {import("./api.js").Api} Api
- * @typedef {import("./record.js").Slide} Slide
+ * @typedef {import("../api/api.js").Api} Api
+ * @typedef {import("../record.js").Slide} Slide
  * @typedef {import("./review.js").Difference} Difference
  * @typedef {import("./review.js").Edit} Edit
  * @typedef {import("./review.js").Operation} Operation

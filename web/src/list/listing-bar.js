@@ -1,8 +1,8 @@
 // What a technician looks at in the list: everything, what is to be done, one status, failures, or what is searched.
 
-import { button, element } from "./dom.js";
+import { button, element } from "../dom.js";
 import { ALL, FAILURES, UNIDENTIFIED, UNSENT, byStatus, search } from "./listing.js";
-import { STATUS_TEXTS } from "./record.js";
+import { STATUS_TEXTS } from "../record.js";
 
 /**
  * @typedef {import("./listing.js").Listing} Listing

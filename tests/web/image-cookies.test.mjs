@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { ImagePass } from "../../web/src/imagepass.js";
+import { ImagePass } from "../../web/src/api/image-cookies.js";
 
 const LIFE_S = 3600;
 let now;

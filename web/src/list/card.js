@@ -1,12 +1,12 @@
 // A slide's card in the list. What a technician may do is there for technicians only.
 
-import { button, definitions, element } from "./dom.js";
-import { formatDate, formatSize, isViewable, nameOf, progressOf, statusText } from "./record.js";
-import { removalState } from "./removal.js";
-import { formatRoute } from "./route.js";
+import { button, definitions, element } from "../dom.js";
+import { formatDate, formatSize, isViewable, nameOf, progressOf, statusText } from "../record.js";
+import { removalState } from "../review/removal.js";
+import { formatRoute } from "../route.js";
 
 /**
- * @typedef {import("./record.js").Slide} Slide
+ * @typedef {import("../record.js").Slide} Slide
  *
  * @typedef {object} CardActions
  * @property {(slide: Slide) => void} review

@@ -1,10 +1,10 @@
 // Tiles for OpenSeadragon.
 
-import { RequestError, describe } from "./errors.js";
+import { RequestError, describe } from "../api/errors.js";
 
 /**
- * @typedef {import("./api.js").Api} Api
- * @typedef {import("./api.js").Descriptor} Descriptor
+ * @typedef {import("../api/api.js").Api} Api
+ * @typedef {import("../api/api.js").Descriptor} Descriptor
  */
 
 /**
