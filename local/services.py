@@ -15,9 +15,7 @@ from local.processes import Service
 _PATIENCE_S: Final = 30.0
 _COOKIE_KEY_ALIAS: Final = "alias/vsv-local-cookies"
 _HERE: Final = Path(__file__).parent
-_STANDINS: Final = (
-    *("appsync", "cookies", "datasync", "edge", "realtime", "settings", "standins", "tokens"),
-)
+_STANDINS: Final = _HERE / "standins"
 
 
 def session() -> boto3.Session:
@@ -96,11 +94,11 @@ def standins() -> Service:
     """Return the stand-ins for DataSync, AppSync and CloudFront."""
     return Service(
         name="standins",
-        command=[sys.executable, "-m", "local.standins"],
+        command=[sys.executable, "-m", "local.standins.server"],
         environment={**settings.CREDENTIALS, "AWS_ENDPOINT_URL": endpoint_url()},
         answers=lambda: _answers(f"{standins_url()}/healthz"),
         sources=[
-            *(_HERE / f"{name}.py" for name in _STANDINS),
+            *(_STANDINS, _HERE / "settings.py"),
             settings.ROOT / "graphql",
             settings.STATE / "standins.json",
         ],
@@ -124,12 +122,13 @@ def cdr() -> Service:
     return Service(
         name="cdr",
         command=[
-            *(sys.executable, "-m", "local.cdr", "--authorization", f"Bearer {settings.CDR_TOKEN}"),
+            *(sys.executable, "-m", "local.standins.cdr"),
+            *("--authorization", f"Bearer {settings.CDR_TOKEN}"),
             *("--port", str(ports.cdr), "--control-port", str(ports.cdr_control)),
         ],
         environment={},
         answers=lambda: _answers(f"{cdr_control_url()}/received"),
-        sources=[_HERE / "cdr.py", settings.ROOT / "docs" / "cdr.schema.json"],
+        sources=[_STANDINS / "cdr.py", settings.ROOT / "docs" / "cdr.schema.json"],
         stop_timeout_s=10.0,
     )
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from local import appsync
 from local.settings import ROOT
+from local.standins import appsync
 
 SCHEMA = """
 type Query {

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local import datasync
-from local.datasync import DataSync
 from local.settings import TASK_ARN
+from local.standins import datasync
+from local.standins.datasync import DataSync
 
 CLOSED = {"SUCCESS", "ERROR"}
 

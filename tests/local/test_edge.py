@@ -10,8 +10,8 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from local.edge import Edge
-from local.standins import SecurityHeaders
+from local.standins.edge import Edge
+from local.standins.server import SecurityHeaders
 
 API_URL = "http://api/restapis/1/local/_user_request_"
 IMAGES_URL = "http://api/_aws/lambda-url/1"

@@ -16,9 +16,9 @@ from hypercorn.config import Config
 from starlette.applications import Starlette
 from starlette.websockets import WebSocket
 
-from local import appsync, realtime
-from local.standins import SecurityHeaders, graphql_routes
-from local.tokens import Unauthorized
+from local.standins import appsync, realtime
+from local.standins.server import SecurityHeaders, graphql_routes
+from local.standins.tokens import Unauthorized
 from tests.realtime_client import Closed, RealtimeClient, Refused, connect, encoded
 
 SCHEMA = """

@@ -8,7 +8,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from local.tokens import TokenVerifier, Unauthorized
+from local.standins.tokens import TokenVerifier, Unauthorized
 
 POOL = "us-east-1_pool"
 ISSUER = f"https://cognito-idp.us-east-1.amazonaws.com/{POOL}"

@@ -12,7 +12,7 @@ import jwt
 import pytest
 
 from local import accounts
-from local.appsync import load_schema
+from local.standins.appsync import load_schema
 from tests.conftest import ROOT, load_template
 from tests.realtime_client import Refused, connect
 

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
-from local.cdr import BASIC, SCHEMA, VALIDATOR, CdrServer
+from local.standins.cdr import BASIC, SCHEMA, VALIDATOR, CdrServer
 from tests.conftest import ROOT, load_template
 from tests.handlers import load_handler
 from tests.serving import wait_for

@@ -17,7 +17,7 @@ import pytest
 from graphql import get_nullable_type, is_input_object_type, is_list_type, is_non_null_type
 from PIL import Image
 
-from local.appsync import load_schema
+from local.standins.appsync import load_schema
 from tests import svs
 from tests.conftest import ROOT, load_template
 from tests.handlers import load_handler

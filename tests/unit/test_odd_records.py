@@ -13,7 +13,7 @@ from graphql import (
     is_object_type,
 )
 
-from local.appsync import load_schema
+from local.standins.appsync import load_schema
 from tests.conftest import ROOT
 from tests.handlers import load_handler
 from vsv.api import graphql

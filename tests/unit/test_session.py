@@ -9,7 +9,7 @@ from botocore.signers import CloudFrontSigner
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from local.cookies import CookieVerifier
+from local.standins.cookies import CookieVerifier
 from tests.handlers import load_handler
 from vsv.viewing.image_cookies import ENDED, SESSION_S, Sessions
 

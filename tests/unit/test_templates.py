@@ -6,7 +6,7 @@ import pytest
 
 from lint.permissions import DOCUMENT, filled, roles
 from lint.template import text
-from local.appsync import load_schema
+from local.standins.appsync import load_schema
 from tests.cloudformation import expanded, packaged, resolved
 from tests.conftest import ROOT, load_template
 

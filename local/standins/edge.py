@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from local import settings
-from local.cookies import CookieVerifier
+from local.standins.cookies import CookieVerifier
 
 _CREDENTIALS: Final = Credentials(
     settings.CREDENTIALS["AWS_ACCESS_KEY_ID"], settings.CREDENTIALS["AWS_SECRET_ACCESS_KEY"]

@@ -2,7 +2,7 @@
 
 It enforces ``@aws_auth`` groups field by field, and invokes the function with the event that
 ``graphql/resolver.js`` hands on, so that the function cannot tell the difference. What mutations
-return goes to those who subscribed to them; `local.realtime` carries it there.
+return goes to those who subscribed to them; `local.standins.realtime` carries it there.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Set

@@ -19,11 +19,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from local import appsync, datasync, settings
-from local.cookies import CookieVerifier
-from local.edge import Edge
-from local.realtime import Identify, Realtime
-from local.tokens import TokenVerifier, Unauthorized
+from local import settings
+from local.standins import appsync, datasync
+from local.standins.cookies import CookieVerifier
+from local.standins.edge import Edge
+from local.standins.realtime import Identify, Realtime
+from local.standins.tokens import TokenVerifier, Unauthorized
 
 _LAMBDA_TIMEOUT_S: Final = 35
 _MAX_QUERY_BYTES: Final = 1 << 20  # AppSync's own limit

@@ -16,8 +16,8 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from local import appsync
-from local.tokens import Unauthorized
+from local.standins import appsync
+from local.standins.tokens import Unauthorized
 
 # Beside the endpoint's own path, and the one that a custom domain name has for it.
 _PATHS: Final = ("/graphql", "/graphql/realtime")

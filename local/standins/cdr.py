@@ -2,7 +2,7 @@
 
 From a test in its process, ``with CdrServer() as cdr``. From anywhere else:
 
-    python -m local.cdr --port 9100
+    python -m local.standins.cdr --port 9100
 
 and then, on the port after that, ``POST /mode`` {"mode": "down"} and ``GET /received``.
 """
@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Final, Self
 
 import jsonschema
 
-SCHEMA: Final = json.loads((Path(__file__).parents[1] / "docs" / "cdr.schema.json").read_text())
+SCHEMA: Final = json.loads((Path(__file__).parents[2] / "docs" / "cdr.schema.json").read_text())
 VALIDATOR: Final = jsonschema.Draft202012Validator(SCHEMA)
 HOST: Final = "127.0.0.1"
 
