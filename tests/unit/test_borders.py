@@ -62,7 +62,7 @@ STARTS_WITHOUT = {
     "ImageRequest": ("openslide", "zxingcpp", *NO_AWS),
     "ImportSlide": PIXELS,
     "ListSlides": PIXELS,
-    "LookUp": PIXELS,
+    "TemplateLookup": PIXELS,
     "RemoveImages": PIXELS,
     "RenderTiles": ("openslide", "zxingcpp", "numpy", "tifffile"),
     "RestoreImage": PIXELS,

@@ -148,7 +148,9 @@ def test_names_do_not_meet_those_of_another_deployment():
 def test_one_of_two_keys_signs_cookies_and_the_other_is_gone(key, other):
     """To change `CookieKey` ends all sessions: it leaves nothing that knows the key before."""
     path = ROOT / "templates" / "edge.template.yaml"
-    edge = resolved(path, CookieKey=key.lower(), LookUpArn="arn:l", LookUpRoleArn="arn:r")
+    edge = resolved(
+        path, CookieKey=key.lower(), TemplateLookupArn="arn:l", TemplateLookupRoleArn="arn:r"
+    )
     assert f"CookieKey{key}" in edge["Resources"]
     assert not [name for name in edge["Resources"] if name.endswith(f"y{other}")]
     (trusted,) = edge["Resources"]["KeyGroup"]["Properties"]["KeyGroupConfig"]["Items"]
@@ -220,7 +222,7 @@ def test_the_endpoints_let_through_what_functions_in_the_vpc_do():
 def test_functions_may_reach_x_ray_where_it_has_an_endpoint(existing):
     def network(endpoint):
         path = ROOT / "templates" / "vpc.template.yaml"
-        given = {"LookUpArn": "arn", "XRayEndpoint": endpoint, **existing}
+        given = {"TemplateLookupArn": "arn", "XRayEndpoint": endpoint, **existing}
         resources = resolved(path, **given)["Resources"]
         return {name: each["Properties"] for name, each in resources.items() if "Traces" in name}
 

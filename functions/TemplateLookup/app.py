@@ -1,8 +1,8 @@
-"""What CloudFormation cannot look up by itself: a custom resource for the templates.
+"""Custom resources that look up values for the templates.
 
 ``Custom::PrefixLists`` finds the prefix lists of gateway endpoints: for ``Services`` such as
 ``["s3", "dynamodb"]`` an attribute of each name holds the ID. ``Custom::PublicKey`` reads the
-public half of the KMS key ``KeyArn``: the attribute ``Pem``.
+public half of the KMS key ``KeyArn`` into the attribute ``Pem``.
 
 Sources: "Custom resource response objects" in CloudFormation's user guide.
 """
@@ -23,7 +23,10 @@ _ANSWER_TIMEOUT_S: Final = 10
 
 
 def prefix_lists(properties: Properties) -> Attributes:
-    """The ID of the managed prefix list of each service in this region. Raises LookupError."""
+    """Return the ID of each service's managed prefix list in this region.
+
+    Raises LookupError for a service without one.
+    """
     ec2 = boto3.client("ec2")
     region = ec2.meta.region_name
     names = {f"com.amazonaws.{region}.{service}": service for service in properties["Services"]}
@@ -37,33 +40,33 @@ def prefix_lists(properties: Properties) -> Attributes:
 
 
 def public_key(properties: Properties) -> Attributes:
-    """The public half of a key, in PEM with its closing line break."""
+    """Return the public half of a key, in PEM with a final line break."""
     der = boto3.client("kms").get_public_key(KeyId=properties["KeyArn"])["PublicKey"]
     lines = textwrap.wrap(base64.b64encode(der).decode("ascii"), 64)
     pem = ["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]
     return {"Pem": "\n".join(pem)}
 
 
-LOOK_UPS: Final[Mapping[str, Callable[[Properties], Attributes]]] = {
+LOOKUPS: Final[Mapping[str, Callable[[Properties], Attributes]]] = {
     "Custom::PrefixLists": prefix_lists,
     "Custom::PublicKey": public_key,
 }
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> None:
-    """Look up, and tell CloudFormation: it waits an hour for whoever stays silent."""
+    """Look a value up and report it to CloudFormation, which waits an hour for a report."""
     answer: dict[str, Any] = {
         "StackId": event["StackId"],
         "RequestId": event["RequestId"],
         "LogicalResourceId": event["LogicalResourceId"],
-        # The same for ever: CloudFormation takes another one for a replacement.
+        # Always the same: another one would mean a replacement to CloudFormation.
         "PhysicalResourceId": event.get("PhysicalResourceId") or event["LogicalResourceId"],
     }
     try:
         if event["RequestType"] != "Delete":
-            answer["Data"] = LOOK_UPS[event["ResourceType"]](event["ResourceProperties"])
+            answer["Data"] = LOOKUPS[event["ResourceType"]](event["ResourceProperties"])
         answer["Status"] = "SUCCESS"
-    except Exception as error:  # noqa: BLE001  whatever it was, CloudFormation must be told
+    except Exception as error:  # noqa: BLE001  every failure is reported
         answer |= {"Status": "FAILED", "Reason": f"{type(error).__name__}: {error}"}
     # The address is signed for an empty type.
     urllib3.PoolManager().request(

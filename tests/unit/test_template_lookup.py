@@ -1,4 +1,4 @@
-"""LookUp tells CloudFormation what it found, and tells it when it found nothing."""
+"""TemplateLookup reports to CloudFormation what it found, and that it found nothing."""
 
 import json
 
@@ -11,14 +11,14 @@ from tests.handlers import load_handler
 
 
 @pytest.fixture
-def look_up(aws, monkeypatch):
+def lookup(aws, monkeypatch):
     """Ask as CloudFormation does; what it is told comes back."""
     told = []
     monkeypatch.setattr(
         urllib3.PoolManager, "request", lambda _, method, url, **rest: told.append((url, rest))
     )
 
-    def look_up(kind, request="Create", **properties):
+    def lookup(kind, request="Create", **properties):
         event = {
             "RequestType": request,
             "ResourceType": f"Custom::{kind}",
@@ -28,7 +28,7 @@ def look_up(aws, monkeypatch):
             "LogicalResourceId": "Wanted",
             "ResourceProperties": {"ServiceToken": "arn:function", **properties},
         }
-        load_handler("LookUp")(event, None)
+        load_handler("TemplateLookup")(event, None)
         ((url, rest),) = told
         assert url == event["ResponseURL"]
         assert rest["headers"] == {"Content-Type": ""}
@@ -39,12 +39,12 @@ def look_up(aws, monkeypatch):
         assert answer["PhysicalResourceId"]
         return answer
 
-    return look_up
+    return lookup
 
 
 @pytest.mark.slow
-def test_prefix_lists_of_this_region(look_up):
-    answer = look_up("PrefixLists", Services=["s3", "dynamodb"])
+def test_prefix_lists_of_this_region(lookup):
+    answer = lookup("PrefixLists", Services=["s3", "dynamodb"])
     assert answer["Status"] == "SUCCESS"
     described = boto3.client("ec2").describe_managed_prefix_lists(
         PrefixListIds=[answer["Data"]["s3"], answer["Data"]["dynamodb"]]
@@ -56,10 +56,10 @@ def test_prefix_lists_of_this_region(look_up):
     }
 
 
-def test_the_public_half_of_a_key(look_up):
+def test_the_public_half_of_a_key(lookup):
     kms = boto3.client("kms")
     key = kms.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
-    pem = look_up("PublicKey", KeyArn=key["Arn"])["Data"]["Pem"]
+    pem = lookup("PublicKey", KeyArn=key["Arn"])["Data"]["Pem"]
     assert load_pem_public_key(pem.encode()).key_size == 2048
     assert pem.endswith("-----END PUBLIC KEY-----\n")
 
@@ -72,11 +72,11 @@ def test_the_public_half_of_a_key(look_up):
         ("Unknown", {}, "KeyError"),
     ],
 )
-def test_what_is_not_there_fails_the_deployment_with_a_reason(look_up, kind, properties, reason):
-    answer = look_up(kind, **properties)
+def test_what_is_not_there_fails_the_deployment_with_a_reason(lookup, kind, properties, reason):
+    answer = lookup(kind, **properties)
     assert answer["Status"] == "FAILED"
     assert reason in answer["Reason"]
 
 
-def test_there_is_nothing_to_delete(look_up):
-    assert look_up("PublicKey", "Delete", KeyArn="gone")["Status"] == "SUCCESS"
+def test_there_is_nothing_to_delete(lookup):
+    assert lookup("PublicKey", "Delete", KeyArn="gone")["Status"] == "SUCCESS"
