@@ -8,7 +8,6 @@ from aws_lambda_powertools.event_handler import AppSyncResolver
 from vsv.api import graphql
 from vsv.catalogue.filters import SlideFilter
 from vsv.catalogue.listings import Listings, Search
-from vsv.catalogue.record import Record
 from vsv.catalogue.review import Edit, IdPatterns
 from vsv.catalogue.same_ids import edit_slide
 from vsv.logs import log_unexpected, observed
@@ -33,13 +32,13 @@ def _patterns() -> IdPatterns:
 
 
 @app.resolver(type_name="Query", field_name="getSlide")
-def get_slide(ImageID: str) -> Record | None:
+def get_slide(ImageID: str) -> dict[str, Any] | None:
     """One slide, or null."""
     return graphql.slide(catalogue().get(ImageID))
 
 
 @app.resolver(type_name="Query", field_name="getSlides")
-def get_slides(ImageIDs: list[str] | None = None) -> list[Record | None]:
+def get_slides(ImageIDs: list[str] | None = None) -> list[dict[str, Any] | None]:
     """The slides in the order asked for, null for each unknown one."""
     return [graphql.slide(record) for record in catalogue().get_many(ImageIDs or [])]
 
@@ -119,7 +118,7 @@ def slide_history(
 
 
 @app.resolver(type_name="Mutation", field_name="updateSlide")
-def update_slide(input: dict[str, Any]) -> Record | None:
+def update_slide(input: dict[str, Any]) -> dict[str, Any] | None:
     """A technician's edit."""
     technician = graphql.caller(app.current_event).technician()
     edit = Edit.parse(input, _patterns())

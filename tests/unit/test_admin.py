@@ -28,10 +28,10 @@ from vsv.admin import cli, deployment, main
 from vsv.admin import executions as watch
 from vsv.admin.deployment import Deployment
 from vsv.admin.executions import Execution, StateMachine
-from vsv.admin.export import COLUMNS
 from vsv.admin.progress import Bars
 from vsv.admin.verification import verified
 from vsv.catalogue.listings import Listings
+from vsv.catalogue.projections import CSV_COLUMNS
 from vsv.errors import InvalidRequest, Unavailable
 from vsv.identifiers import FileVersion
 from vsv.imports import listing
@@ -746,7 +746,7 @@ def test_the_catalogue_as_a_table_in_fixed_columns(admin, world, imported):
     add(world, "1", Status="DELETED")
     code, out, err = admin("export")
     assert (code, err) == (0, ["vsv-admin: 1 slides"])
-    assert tuple(out[0].split(",")) == COLUMNS
+    assert tuple(out[0].split(",")) == CSV_COLUMNS
     (row,) = rows(out)
     assert (row["ImageID"], row["SlideID"], row["MPP"]) == (ID, "S26-04711-A1", "0.2520")
     assert json.loads(row["Barcode"]) == {"text": "S26-04711-A1"}

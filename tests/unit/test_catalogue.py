@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from tests import moto_speed
 from tests.handlers import load_handler
 from vsv import wiring
-from vsv.catalogue import record, table
+from vsv.catalogue import table
 from vsv.catalogue.filters import SlideFilter
+from vsv.catalogue.identity import id_source
+from vsv.catalogue.indexes import derived
 from vsv.errors import Unavailable
 from vsv.settings import CatalogueSettings
 
@@ -67,7 +69,7 @@ BEGIN = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
 
 def slide(number, **fields):
     status = ("NEW", "GOOD", "BAD", "SENT", "SEND_FAILED")[number % 5]
-    return record.derived(
+    return derived(
         {
             "ImageID": f"i{number:05}",
             "Filename": f"{number:05}.svs",
@@ -644,7 +646,7 @@ def test_a_record_from_an_older_backup_goes_on_where_the_history_ended(ask, cata
     ],
 )
 def test_where_a_slide_id_comes_from_is_known_of_old_records_too(fields, source):
-    assert record.id_source({"ImageID": "77", **fields}) == source
+    assert id_source({"ImageID": "77", **fields}) == source
 
 
 @pytest.mark.parametrize("image_id", ["", "x" * 5000, "ü" * 513, "\ud800"])

@@ -22,7 +22,7 @@ from tests import svs
 from tests.conftest import ROOT, load_template
 from tests.handlers import load_handler
 from vsv import aws
-from vsv.catalogue import record
+from vsv.catalogue.indexes import derived
 from vsv.catalogue.listings import _to_token
 
 TEXTS = (
@@ -341,7 +341,7 @@ def resolve(catalogue, tables, monkeypatch):
     for number in range(3):
         known = {"SlideID": f"S-{number}-A", "CaseID": f"S-{number}", "Scanner": "SS1"}
         status = {"Status": "NEW", "ImportStatus": "IMPORTED", "ScanDate": TIMES[0]}
-        new = record.derived({"ImageID": f"s{number}", **known, **status})
+        new = derived({"ImageID": f"s{number}", **known, **status})
         catalogue.slides.put_item(Item=new)
     return resolve
 

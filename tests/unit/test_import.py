@@ -19,7 +19,7 @@ from tests import svs
 from tests.pixels import decoded, psnr
 from vsv.errors import UnreadableSlide
 from vsv.identifiers import FileVersion
-from vsv.imports import check_file as files
+from vsv.imports import check_file, file_state
 from vsv.imports.request import ImportRequest, ImportState
 from vsv.imports.verify import Claim, verify
 from vsv.imports.workflow import ImportJob
@@ -244,8 +244,10 @@ def test_a_files_age_is_not_its_modification_time(storage, real, monkeypatch):
     os.utime(path, (1_000, 1_000))
     changed_s = path.stat().st_ctime
     for seconds, age_s in ((14.5, 14.5), (0, 0), (-20, 0)):
-        monkeypatch.setattr(files, "time", SimpleNamespace(time=lambda s=seconds: changed_s + s))
-        assert files.check_file(storage, "x.svs")["quiet_s"] == pytest.approx(age_s, abs=1e-3)
+        monkeypatch.setattr(
+            file_state, "time", SimpleNamespace(time=lambda s=seconds: changed_s + s)
+        )
+        assert check_file.check_file(storage, "x.svs")["quiet_s"] == pytest.approx(age_s, abs=1e-3)
 
 
 def test_a_transfer_that_failed_is_started_again_and_says_why(world, small):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from local.samples import generated_slide
 from tests.unit.test_import import may_go
-from vsv.catalogue.record import FAILED, IMPORTED
+from vsv.catalogue.record import ImportStatus
 from vsv.errors import FileChanged
 from vsv.identifiers import FileVersion, parse_filename, parse_image_id
 from vsv.imports import failure as failures
@@ -275,7 +275,10 @@ def test_what_an_earlier_version_called_a_conflict_is_imported(world, slide_like
     world.datasync.proceed()
     version = FileVersion.of(world.storage.root / "day 2/y.svs")
     fields = {"Filename": "day 2/y.svs", "FileVersion": str(version), "FileSize": version.size}
-    fields |= {"ImportStatus": FAILED, "ImportError": "ImageID 1 belongs to another slide"}
+    fields |= {
+        "ImportStatus": ImportStatus.FAILED,
+        "ImportError": "ImageID 1 belongs to another slide",
+    }
     fields |= {"SlideID": "day 2/y.svs", "CaseID": "day 2/y.svs", "Status": "NEW"}
     world.catalogue.change("day 2/y.svs", "import", "IMPORT", lambda _: fields)
     world.workflow.started.append(ImportJob("1", "day 2/y.svs", *vars(version).values()).name)
@@ -313,7 +316,9 @@ def test_a_copy_stays_unless_the_same_bytes_are_imported_and_kept(world, slide_l
     elif fault == "size":
         request = replace(request, size=request.size + 1)
     else:
-        world.catalogue.change("7", "x", "IMPORT", lambda old: {**old, "ImportStatus": FAILED})
+        world.catalogue.change(
+            "7", "x", "IMPORT", lambda old: {**old, "ImportStatus": ImportStatus.FAILED}
+        )
     assert record["Sha256"] == request.sha256
     assert world.call(request).state is ImportState.TRANSFERRING
 
@@ -327,7 +332,7 @@ def test_the_same_bytes_without_a_checksum_are_a_conflict_that_says_what_to_do(w
     assert "the same bytes as 'x.svs', which is slide 7; delete this one" in answer.detail
     assert not may_go(answer, request)
     assert world.catalogue.get("7") == first
-    assert world.catalogue.get(answer.image_id)["ImportStatus"] == FAILED
+    assert world.catalogue.get(answer.image_id)["ImportStatus"] == ImportStatus.FAILED
     assert len(world.workflow.started) == 2
 
     # Once the checksum is sent, the copies may go, and nothing of them is left in the worklist.
@@ -365,7 +370,7 @@ def test_two_slides_of_the_same_bytes_can_both_be_imported_again(world, slide_li
         fields = {"Sha256": first["Sha256"]}
         world.catalogue.change(record["ImageID"], "t", "T", lambda old, f=fields: {**old, **f})
     world.workflow.run(ImportJob.again(world.catalogue.get("7")))
-    assert world.catalogue.get("7")["ImportStatus"] == IMPORTED
+    assert world.catalogue.get("7")["ImportStatus"] == ImportStatus.IMPORTED
 
 
 # ─── Failures end ────────────────────────────────────────────────────────────────────────────────
@@ -508,7 +513,7 @@ def test_a_copy_that_is_not_what_the_workstation_has_is_brought_again(world, sli
     world.datasync.proceed()
     world.call(request)
     world.workflow.proceed()
-    assert world.catalogue.by_filename("x.svs")[0]["ImportStatus"] == FAILED
+    assert world.catalogue.by_filename("x.svs")[0]["ImportStatus"] == ImportStatus.FAILED
 
     # As long as it is the same on the workstation, it is brought again, but not with each call.
     # (The first one came: the second is another transfer's first attempt, and the third waits.)

@@ -10,7 +10,7 @@ import pytest
 
 from vsv.errors import InvalidRequest, Unavailable
 from vsv.identifiers import FileVersion, is_image_id, parse_filename, parse_image_id
-from vsv.imports import check_file as files_module
+from vsv.imports import file_state
 from vsv.imports.failure import Failure, is_retry_due, seconds_to_retry
 from vsv.imports.file_state import FileState, quiet_s
 from vsv.imports.listing import list_slides
@@ -151,7 +151,7 @@ def test_a_transfer_that_nobody_knows_of_is_under_way_for_a_minute(started):
 
 
 def test_no_clock_makes_a_file_younger_than_new(monkeypatch):
-    monkeypatch.setattr(files_module, "time", SimpleNamespace(time=lambda: 1000.0))
+    monkeypatch.setattr(file_state, "time", SimpleNamespace(time=lambda: 1000.0))
     assert quiet_s(SimpleNamespace(st_ctime=970.5)) == 29.5
     assert quiet_s(SimpleNamespace(st_ctime=1030.0)) == 0.0
 

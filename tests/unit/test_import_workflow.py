@@ -14,7 +14,7 @@ from botocore.retries.standard import ThrottledRetryableChecker
 from tests.conftest import ROOT, load_template
 from tests.statemachine import client, definition, deploy, fault, states
 from vsv import errors
-from vsv.catalogue.record import FAILED
+from vsv.catalogue.record import ImportStatus
 from vsv.identifiers import FileVersion
 from vsv.imports.workflow import ImportJob, StepFunctions
 from vsv.logs import observed
@@ -79,7 +79,10 @@ def assert_failed(machine, execution, reason):
     assert machine.functions.calls[-1][0] == FAILURE_PATH
     record = machine.functions.record
     assert (record["ImageID"], record["Filename"]) == ("4711", "Meier_Anna.svs")
-    assert (record["FileVersion"], record["ImportStatus"]) == (str(FileVersion(1234, 5678)), FAILED)
+    assert (record["FileVersion"], record["ImportStatus"]) == (
+        str(FileVersion(1234, 5678)),
+        ImportStatus.FAILED,
+    )
     assert execution["cause"] == record["ImportError"] == reason
     assert "/" not in execution["cause"]
     assert "Meier" not in execution["cause"]
@@ -306,7 +309,7 @@ def test_a_piece_that_fails_ends_the_import_while_others_are_being_rendered(mach
 
 
 def test_tiles_that_are_rendered_after_the_failure_leave_the_record_alone(catalogue):
-    record = {"ImportStatus": FAILED, "FileVersion": "1234-5678", "TilesRendered": 7}
+    record = {"ImportStatus": ImportStatus.FAILED, "FileVersion": "1234-5678", "TilesRendered": 7}
     catalogue.change("4711", "import", "IMPORT", lambda _: {**record, "Filename": "a.svs"})
     before = catalogue.get("4711")
     catalogue.add_rendered("4711", "1234-5678", 40)

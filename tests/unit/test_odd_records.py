@@ -17,8 +17,10 @@ from local.standins.appsync import load_schema
 from tests.conftest import ROOT
 from tests.handlers import load_handler
 from vsv.api import graphql
-from vsv.catalogue import record
-from vsv.catalogue.record import IdSource, id_source, instant, to_json
+from vsv.catalogue.identity import id_source
+from vsv.catalogue.indexes import derived
+from vsv.catalogue.projections import API_FIELDS
+from vsv.catalogue.record import IdSource, instant, to_json
 from vsv.catalogue.review import Edit, IdPatterns
 from vsv.errors import Conflict
 
@@ -95,7 +97,7 @@ def test_what_fits_is_shown_as_it_is():
 
 
 def test_every_field_of_the_schema_is_read():
-    assert {*graphql._SLIDE, "IdSource", "EditedAfterSending"} == {*FIELDS}
+    assert {*API_FIELDS, "IdSource", "EditedAfterSending"} == {*FIELDS}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_every_field_of_the_schema_is_read():
 def test_an_odd_record_hides_no_other(catalogue, tables, monkeypatch, field, arguments):
     for number, source in enumerate(("BARCODE", "LIS", "SCANNER")):
         new = {**USUAL, "ImageID": str(number), "IdSource": source, "Barcode": "S", "Sent": {}}
-        catalogue.slides.put_item(Item=record.derived(new))
+        catalogue.slides.put_item(Item=derived(new))
     monkeypatch.setenv("SLIDE_TABLE", tables["SlideTable"])
     monkeypatch.setenv("HISTORY_TABLE", tables["HistoryTable"])
     event = {

@@ -11,11 +11,12 @@ from local.samples import generated_slide
 from tests.handlers import load_handler
 from tests.s3 import BUCKET, Killed
 from vsv.catalogue.listings import Listings
+from vsv.catalogue.record import Operation
 from vsv.errors import Archived, Conflict, NotFound, Unavailable
 from vsv.imports.request import ImportRequest, ImportState
 from vsv.pyramid.deepzoom import TileAddress
 from vsv.removal import service as desk_module
-from vsv.removal.request import NamedImage, Operation, RemovalRequest
+from vsv.removal.request import NamedImage, RemovalRequest
 from vsv.removal.service import RemovalDesk
 from vsv.removal.steps import Remover
 from vsv.storage.archive import Archive

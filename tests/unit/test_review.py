@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsv.catalogue.identity import IdSource, id_source
-from vsv.catalogue.review import STATUSES, Edit, IdPatterns
+from vsv.catalogue.record import ReviewStatus
+from vsv.catalogue.review import Edit, IdPatterns
 from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion
 
 AT = "2026-11-25T12:00:00.000+00:00"
@@ -40,8 +41,8 @@ def edit(old, patterns=ANY, **given):
     return Edit.parse({"ImageID": "1", **given}, patterns).apply(old, AT)
 
 
-@pytest.mark.parametrize("old", STATUSES)
-@pytest.mark.parametrize("new", STATUSES)
+@pytest.mark.parametrize("old", ReviewStatus)
+@pytest.mark.parametrize("new", ReviewStatus)
 def test_what_follows_what_and_the_legal_ones_are_named(old, new):
     if (old, new) in LEGAL:
         assert edit(record(Status=old), Status=new)["Status"] == new

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.web.backend import Backend, sign_in
-from vsv.catalogue.review import STATUSES, check_status
+from vsv.catalogue.record import ReviewStatus
+from vsv.catalogue.review import check_status
 from vsv.errors import Conflict
 
 WEB = Path(__file__).parents[2] / "web"
@@ -297,7 +298,7 @@ def test_the_statuses_offered_are_those_that_the_server_takes():
         const offered = process.argv.slice(1).map((each) => [each, nextStatuses(slide(each))]);
         console.log(JSON.stringify(Object.fromEntries(offered)));
     """
-    command = ["node", "--input-type=module", "-e", script, "--", *STATUSES]
+    command = ["node", "--input-type=module", "-e", script, "--", *ReviewStatus]
     answer = subprocess.run(command, cwd=WEB, check=True, capture_output=True)
 
     def is_legal(old: str, new: str) -> bool:
@@ -307,7 +308,7 @@ def test_the_statuses_offered_are_those_that_the_server_takes():
             return False
         return True
 
-    legal = {old: {new for new in STATUSES if is_legal(old, new)} for old in STATUSES}
+    legal = {old: {new for new in ReviewStatus if is_legal(old, new)} for old in ReviewStatus}
     offered = json.loads(answer.stdout)
     assert {old: set(new) for old, new in offered.items()} == legal
 

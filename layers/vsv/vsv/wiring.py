@@ -82,8 +82,8 @@ def desk() -> "ImportDesk":
 @cache
 def removal_desk() -> "RemovalDesk":
     """What RemoveImages asks and starts."""
+    from vsv.catalogue.record import Operation
     from vsv.imports.workflow import StepFunctions
-    from vsv.removal.request import Operation
     from vsv.removal.service import RemovalDesk
 
     settings = RemovalSettings.read()

@@ -8,7 +8,15 @@ from typing import Any
 
 from vsv.admin.executions import Watch
 from vsv.admin.progress import Bars
-from vsv.catalogue.record import FAILED, IMPORTED, is_deleted
+from vsv.catalogue.record import (
+    file_size_of,
+    has_failed,
+    has_file_version,
+    image_id_of,
+    import_error_of,
+    is_deleted,
+    is_imported,
+)
 from vsv.catalogue.table import Catalogue
 from vsv.errors import Conflict, NotFound, Unavailable, VsvError
 from vsv.identifiers import parse_filename
@@ -118,17 +126,17 @@ class Intake:
         records = [
             record
             for record in self._catalogue.by_filename(file.filename)
-            if not is_deleted(record) and record["FileSize"] == file.size
+            if not is_deleted(record) and file_size_of(record) == file.size
         ]
         for record in records:
-            if record["FileVersion"] == str(file.version):
-                if record["ImportStatus"] == FAILED and not self._arrivals.is_retry_due(record):
+            if has_file_version(record, file.version):
+                if has_failed(record) and not self._arrivals.is_retry_due(record):
                     raise Conflict(
-                        f"its import failed, see {record['ImageID']}: {record.get('ImportError')}"
+                        f"its import failed, see {image_id_of(record)}: {import_error_of(record)}"
                     )
                 # What was stopped from outside is continued; what may succeed now is tried again.
-                return bool(record["ImportStatus"] == IMPORTED)
-        if any(record["ImportStatus"] == IMPORTED for record in records):
+                return is_imported(record)
+        if any(map(is_imported, records)):
             # It would become a second slide, as a rescan does.
             raise Conflict("its record has another modification time: it was copied without")
         return False

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,8 +25,10 @@ from vsv.admin.reimport import check as check_again
 from vsv.admin.upgrade import upgraded
 from vsv.admin.verification import Verdict, verified
 from vsv.admin.verification import check as check_verifiable
+from vsv.catalogue.history import changes_of, summary_of
 from vsv.catalogue.listings import Listings, Page
-from vsv.catalogue.record import Record, is_deleted, to_json
+from vsv.catalogue.projections import failure_fields
+from vsv.catalogue.record import SlideRecord, image_id_of, is_deleted, to_json
 from vsv.catalogue.table import Catalogue
 from vsv.errors import NotFound, VsvError
 from vsv.imports.check_file import check_file
@@ -88,13 +90,10 @@ def _failed(options: argparse.Namespace) -> int:
     listings = Listings(_deployment(options).catalogue)
     for record in islice(_pages(listings.failed), options.limit):
         if options.json:
-            names = ("ImageID", "Filename", "FailedAt", "ImportError")
-            _print_json({name: record.get(name) for name in names})
+            _print_json(failure_fields(record))
         else:
-            print(
-                f"{record.get('FailedAt')}  {record['ImageID']}  {record['Filename']}: "
-                f"{_line(record.get('ImportError'))}"
-            )
+            image_id, filename, failed_at, error = failure_fields(record).values()
+            print(f"{failed_at}  {image_id}  {filename}: {_line(error)}")
     return _OK
 
 
@@ -109,7 +108,7 @@ def _reimport(options: argparse.Namespace, again: Again) -> int:
         return reimports.start(image_id, again)
 
     if options.all:
-        image_ids = [str(each["ImageID"]) for each in _retriable(catalogue)]
+        image_ids = [image_id_of(each) for each in _retriable(catalogue)]
     code = _OK
     if options.no_wait:
         for image_id in image_ids:
@@ -194,12 +193,12 @@ def _print_fate(fate: Fate, as_json: bool) -> None:
         print(f"{fate.filename}: {fate.state}{known_as}{tiles}")
 
 
-def _retriable(catalogue: Catalogue) -> Iterator[Record]:
+def _retriable(catalogue: Catalogue) -> Iterator[SlideRecord]:
     for record in _pages(Listings(catalogue).failed):
         try:
             yield check_again(record, Again.RETRY)
         except VsvError as error:
-            _complain(f"left out: {error}", record["ImageID"])
+            _complain(f"left out: {error}", image_id_of(record))
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -214,7 +213,7 @@ def _verify(options: argparse.Namespace) -> int:
         else:
             _complain(error, image_id)
 
-    def records() -> Iterator[Record]:
+    def records() -> Iterator[SlideRecord]:
         """Records of slides that can be verified; all that others have to be left out for."""
         catalogue = deployment.catalogue
         named = ((image_id, catalogue.get(image_id)) for image_id in image_ids)
@@ -254,10 +253,10 @@ def _mounted(deployment: Deployment, images_path: Path) -> Storage:
     return Storage(images_path, deployment.pyramid_bucket)
 
 
-def _undeleted(catalogue: Catalogue) -> Iterator[tuple[str, Record]]:
+def _undeleted(catalogue: Catalogue) -> Iterator[tuple[str, SlideRecord]]:
     for record in all_records(catalogue):
         if not is_deleted(record):
-            yield str(record["ImageID"]), record
+            yield image_id_of(record), record
 
 
 def _print_verdict(image_id: str, verdict: Verdict, as_json: bool) -> None:
@@ -289,7 +288,7 @@ def _export(options: argparse.Namespace) -> int:
     write = {"csv": write_csv, "jsonl": write_json_lines}[options.format]
     written = 0
 
-    def counted(shown: Bars) -> Iterator[Record]:
+    def counted(shown: Bars) -> Iterator[SlideRecord]:
         nonlocal written
         for record in all_records(catalogue):
             if options.all or not is_deleted(record):
@@ -315,10 +314,9 @@ def _history(options: argparse.Namespace) -> int:
         if options.json:
             _print_json(line)
             continue
-        print(f"{line['At']}  version {line['Version']}: {line['Action']} by {line['By']}")
-        for change in line["Changes"]:
-            old, new = (_line(change.get(end), "nothing") for end in ("From", "To"))
-            print(f"    {change['Field']}: {old} → {new}")
+        print(summary_of(line))
+        for field, old, new in changes_of(line):
+            print(f"    {field}: {_line(old, 'nothing')} → {_line(new, 'nothing')}")
     return _OK if known else _complain("there is no slide with this ImageID", options.image_id)
 
 
@@ -332,13 +330,16 @@ def _upgrade(options: argparse.Namespace) -> int:
     return _OK
 
 
-class _Listing(Protocol):
-    """A question with many answers; ``token`` is where to go on."""
-
-    def __call__(self, *, token: str | None) -> Page: ...
+_T = TypeVar("_T")
 
 
-def _pages(listing: _Listing) -> Iterator[Record]:
+class _Listing(Protocol[_T]):
+    """Returns a page of items; ``token`` is where to go on."""
+
+    def __call__(self, *, token: str | None) -> Page[_T]: ...
+
+
+def _pages(listing: _Listing[_T]) -> Iterator[_T]:
     """All items of a listing, page by page."""
     token = None
     while True:

@@ -7,7 +7,15 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from vsv.admin.progress import Bars
-from vsv.catalogue.record import FAILED, IMPORTED, Record
+from vsv.catalogue.record import (
+    SlideRecord,
+    generation_of,
+    has_failed,
+    import_error_of,
+    is_imported,
+    is_of_file,
+    progress_of,
+)
 from vsv.catalogue.table import Catalogue
 from vsv.errors import VsvError
 from vsv.imports.workflow import ImportJob
@@ -15,7 +23,7 @@ from vsv.imports.workflow import ImportJob
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
 
-__all__ = ["Execution", "Executions", "Outcome", "StateMachine", "Watch", "generation_of"]
+__all__ = ["Execution", "Executions", "Outcome", "StateMachine", "Watch"]
 
 # An import takes minutes.
 _POLL_S: Final = 2.0
@@ -83,18 +91,16 @@ class Watch:
     def look(self, job: ImportJob) -> Outcome:
         """How far the job's import has come."""
         execution = self._executions.last(job)
-        record = self._catalogue.get(job.image_id) or {}
-        begun = _is_of(record, job)
-        tiles = int(record["TilesTotal"]) if begun and "TilesTotal" in record else None
-        # A piece of work that ran twice at once has counted twice.
-        rendered = min(int(record.get("TilesRendered", 0)), tiles or 0)
+        record = self._catalogue.get(job.image_id)
+        begun = record is not None and _is_of(record, job)
+        rendered, tiles = (progress_of(record) if begun else None) or (0, None)
         # Step Functions may take a moment to tell of what it has just started.
         if execution is None or execution.is_running:
             return Outcome(job.image_id, False, rendered, tiles)
-        if begun and record.get("ImportStatus") == IMPORTED:
+        if record and begun and is_imported(record):
             return Outcome(job.image_id, True, rendered, tiles)
-        failed = begun and record.get("ImportStatus") == FAILED
-        reason = str(record.get("ImportError")) if failed else execution.cause
+        failed = record and begun and has_failed(record)
+        reason = import_error_of(record) if record and failed else execution.cause
         error = reason or "the import was stopped from outside"
         return Outcome(job.image_id, True, rendered, tiles, error)
 
@@ -129,15 +135,7 @@ class Watch:
                     yield subject, outcome
 
 
-def generation_of(record: Record) -> int:
-    """Which of the imports of its bytes the record is of."""
-    return int(record.get("Generation", 0))
-
-
-def _is_of(record: Record, job: ImportJob) -> bool:
-    """Whether the job's import has written this record."""
-    return (
-        record.get("Filename") == job.filename
-        and record.get("FileVersion") == str(job.version)
-        and generation_of(record) == job.generation
-    )
+def _is_of(record: SlideRecord, job: ImportJob) -> bool:
+    """Return whether the job's import has written this record."""
+    same_file = is_of_file(record, job.filename, job.version)
+    return same_file and generation_of(record) == job.generation

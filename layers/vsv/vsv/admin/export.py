@@ -7,26 +7,20 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
-from vsv.catalogue.record import Record, to_json
+from vsv.catalogue.projections import CSV_COLUMNS, csv_fields
+from vsv.catalogue.record import SlideRecord, to_json
 from vsv.catalogue.table import Catalogue
 from vsv.errors import InvalidRequest
 
-__all__ = ["COLUMNS", "all_records", "whole_file", "write_csv", "write_json_lines"]
+__all__ = ["all_records", "whole_file", "write_csv", "write_json_lines"]
 
-# Others may come after these; these stay where they are.
-COLUMNS: Final = (
-    *("ImageID", "Filename", "SlideID", "CaseID", "Status", "ImportStatus", "ImportError"),
-    *("ImportWarnings", "ScanDate", "Scanner", "MPP", "AppMag", "width", "height", "Barcode"),
-    *("FileSize", "Sha256", "TilesRendered", "TilesTotal", "SendRequestedAt", "Sent", "SendError"),
-    *("Removal", "Archive", "Version", "lastModified", "IdSource", "ImportNotes"),
-)
 # A spreadsheet takes a cell that begins so for a formula, and what is on a label is anybody's.
 _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-def all_records(catalogue: Catalogue) -> Iterator[Record]:
+def all_records(catalogue: Catalogue) -> Iterator[SlideRecord]:
     """All records, deleted slides' as well, in no order, read page by page.
 
     The one place where the table is scanned: it costs as much as the catalogue is large.
@@ -34,23 +28,23 @@ def all_records(catalogue: Catalogue) -> Iterator[Record]:
     start: dict[str, Any] = {}
     while True:
         page = catalogue.slides.scan(**start)
-        yield from page["Items"]
+        yield from cast("list[SlideRecord]", page["Items"])
         if "LastEvaluatedKey" not in page:
             return
         start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
-def write_csv(records: Iterable[Record], file: TextIO) -> None:
-    """Write a table (RFC 4180) with a row for each record, under the names of ``COLUMNS``.
+def write_csv(records: Iterable[SlideRecord], file: TextIO) -> None:
+    """Write a table (RFC 4180) with a row for each record, under the names of ``CSV_COLUMNS``.
 
     Lists and objects are JSON. What a spreadsheet would take for a formula has an apostrophe first.
     """
     writer = csv.writer(file)
-    writer.writerow(COLUMNS)
-    writer.writerows([_cell(record.get(name)) for name in COLUMNS] for record in records)
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows(map(_cell, csv_fields(record)) for record in records)
 
 
-def write_json_lines(records: Iterable[Record], file: TextIO) -> None:
+def write_json_lines(records: Iterable[SlideRecord], file: TextIO) -> None:
     """Write a line for each record: an object with all that the record has."""
     for record in records:
         print(json.dumps(to_json(record), ensure_ascii=False, sort_keys=True), file=file)

@@ -1,12 +1,12 @@
 """Which slides ops can do anything with."""
 
-from vsv.catalogue.record import Record, is_deleted, removal_of
+from vsv.catalogue.record import SlideRecord, is_deleted, removal_of
 from vsv.errors import Conflict, NotFound
 
 __all__ = ["standing"]
 
 
-def standing(record: Record | None) -> Record:
+def standing(record: SlideRecord | None) -> SlideRecord:
     """The record, if its slide is there and stays. Raises NotFound or Conflict."""
     if record is None:
         raise NotFound("there is no slide with this ImageID")

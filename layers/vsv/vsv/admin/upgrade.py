@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from vsv.catalogue.record import Record, id_source, is_deleted
+from vsv.catalogue.history import Action
+from vsv.catalogue.identity import has_id_source, id_source
+from vsv.catalogue.record import SlideRecord, changed, image_id_of, is_deleted
 from vsv.catalogue.table import Catalogue
 
 __all__ = ["upgraded"]
@@ -10,19 +12,19 @@ __all__ = ["upgraded"]
 _BY = "upgrade"
 
 
-def upgraded(catalogue: Catalogue, records: Iterable[Record]) -> Iterator[Record]:
+def upgraded(catalogue: Catalogue, records: Iterable[SlideRecord]) -> Iterator[SlideRecord]:
     """Write IdSource onto the records that lack it; yield each that was changed.
 
     Deleted slides are left alone. May be interrupted and repeated, and run while people work.
     """
 
-    def decide(old: Record | None) -> Record | None:
-        if old is None or is_deleted(old) or "IdSource" in old:
+    def decide(old: SlideRecord | None) -> SlideRecord | None:
+        if old is None or is_deleted(old) or has_id_source(old):
             return old
-        return {**old, "IdSource": id_source(old).value}
+        return changed(old, IdSource=id_source(old))
 
     for record in records:
         if decide(record) != record:
-            changed = catalogue.change(str(record["ImageID"]), _BY, "UPGRADE", decide)
-            if changed is not None:
-                yield changed
+            new = catalogue.change(image_id_of(record), _BY, Action.UPGRADE, decide)
+            if new is not None:
+                yield new

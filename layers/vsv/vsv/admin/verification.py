@@ -9,7 +9,13 @@ from typing import Any
 from vsv.admin.deployment import Verify
 from vsv.admin.progress import Bars
 from vsv.admin.standing import standing
-from vsv.catalogue.record import FAILED, IMPORTING, Record
+from vsv.catalogue.record import (
+    SlideRecord,
+    has_failed,
+    image_id_of,
+    import_error_of,
+    is_importing,
+)
 from vsv.errors import Conflict, VsvError
 from vsv.imports.verify import Claim
 
@@ -28,19 +34,19 @@ class Verdict:
     recoded: int
 
 
-def check(record: Record | None) -> Record:
+def check(record: SlideRecord | None) -> SlideRecord:
     """The record, if there is something to be verified that stays as it is meanwhile.
 
     Raises NotFound or Conflict.
     """
     record = standing(record)
-    if record["ImportStatus"] == IMPORTING:
+    if is_importing(record):
         raise Conflict("the slide is being imported")
     return record
 
 
 def verified(
-    records: Iterable[Record], verify: Verify, at_once: int, bars: Bars
+    records: Iterable[SlideRecord], verify: Verify, at_once: int, bars: Bars
 ) -> Iterator[tuple[str, Verdict | VsvError]]:
     """Verify slides, so many pieces at once; yield what came of each, as they are done.
 
@@ -48,8 +54,8 @@ def verified(
     """
     with ThreadPoolExecutor(at_once) as pieces, ThreadPoolExecutor(at_once) as slides:
 
-        def one(record: Record) -> tuple[str, Verdict | VsvError]:
-            image_id = str(record["ImageID"])
+        def one(record: SlideRecord) -> tuple[str, Verdict | VsvError]:
+            image_id = image_id_of(record)
             try:
                 return image_id, _verdict(record, verify, pieces, bars)
             except VsvError as error:
@@ -65,7 +71,7 @@ def verified(
             raise
 
 
-def _verdict(record: Record, verify: Verify, pool: ThreadPoolExecutor, bars: Bars) -> Verdict:
+def _verdict(record: SlideRecord, verify: Verify, pool: ThreadPoolExecutor, bars: Bars) -> Verdict:
     claim = Claim.of(record)
     request = {"claim": claim.to_dict()}
     plan = verify(request)
@@ -83,8 +89,8 @@ def _verdict(record: Record, verify: Verify, pool: ThreadPoolExecutor, bars: Bar
     finally:
         for future in futures:
             future.cancel()
-    failed = record["ImportStatus"] == FAILED
-    findings = [f"the import failed: {record.get('ImportError')}"] if failed else []
+    failed = has_failed(record)
+    findings = [f"the import failed: {import_error_of(record)}"] if failed else []
     findings += [finding for answer in answers for finding in answer["findings"]]
     # What is wrong with the slide index, say, each piece has seen.
     unique = tuple(dict.fromkeys(findings))
@@ -93,8 +99,8 @@ def _verdict(record: Record, verify: Verify, pool: ThreadPoolExecutor, bars: Bar
 
 def _each(
     pool: ThreadPoolExecutor,
-    call: Callable[[Record], Any],
-    records: Iterable[Record],
+    call: Callable[[SlideRecord], Any],
+    records: Iterable[SlideRecord],
     most_queued: int,
 ) -> Iterator[Any]:
     """Call for each record, few of them queued; yield the results as they come."""

@@ -4,15 +4,14 @@ Errors are returned, not raised: Lambda would log what is raised, and a message 
 somebody typed. ``graphql/resolver.js`` makes GraphQL errors of them.
 """
 
-import json
-import re
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
 
 from vsv.api.caller import Caller
+from vsv.catalogue.history import HistoryLine
 from vsv.catalogue.listings import Page
-from vsv.catalogue.record import Record, id_source, instant, to_json
+from vsv.catalogue.projections import api_fields, change_fields
+from vsv.catalogue.record import SlideRecord, to_json
 from vsv.cdr.content import edited_after_sending
 from vsv.errors import (
     Conflict,
@@ -28,14 +27,9 @@ from vsv.failures import named
 __all__ = ["caller", "changes_page", "check_arguments", "resolved", "slide", "slides_page"]
 
 Event = Mapping[str, Any]
-_Parse = Callable[[Any], Any]
 
 _MAX_KEY_BYTES: Final = 1024
 _MAX_TOKEN_BYTES: Final = 8192
-# AWSDateTime, which is stricter than ISO 8601.
-_TIME: Final = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d(:\d\d)?)", re.ASCII
-)
 # Arguments by which records are read; others may be empty, and then say nothing.
 _KEYS: Final = frozenset({"ImageID", "ImageIDs"})
 
@@ -70,7 +64,9 @@ def resolved(resolve: Callable[[], Any], on_unexpected: Callable[[Exception], No
         if failure is None:
             return _error("InternalFailure", "the request failed here", None)
         kind = next((name for kind, name in TYPE_OF.items() if isinstance(failure, kind)), None)
-        current = slide(dict(failure.record)) if isinstance(failure, StaleVersion) else None
+        current = None
+        if isinstance(failure, StaleVersion):
+            current = slide(cast("SlideRecord", failure.record))
         return _error(kind or "InternalFailure", str(failure), current)
 
 
@@ -105,114 +101,24 @@ def _check_text(text: str, name: str) -> None:
         raise InvalidRequest(f"{name} is empty")
 
 
-def slide(record: Record | None) -> Record | None:
-    """A record as the schema's Slide: what does not fit a field's type is left out.
-
-    AppSync refuses such a value with an error, which clients take for a failure of the whole
-    answer. A record written by another version, or by hand, would hide all others of its page.
-    """
+def slide(record: SlideRecord | None) -> dict[str, Any] | None:
+    """Return a record as the schema's Slide: see ``vsv.catalogue.projections.api_fields``."""
     if record is None:
         return None
-    read = {name: parse(record[name]) for name, parse in _SLIDE.items() if name in record}
-    return {
-        **{name: value for name, value in read.items() if value is not None},
-        "IdSource": id_source(record),
-        "EditedAfterSending": edited_after_sending(record),
-    }
+    return {**api_fields(record), "EditedAfterSending": edited_after_sending(record)}
 
 
-def slides_page(page: Page) -> dict[str, Any]:
+def slides_page(page: Page[SlideRecord]) -> dict[str, Any]:
     """The schema's SlideConnection."""
     return {"items": [slide(record) for record in page.items], "nextToken": page.token}
 
 
-def changes_page(page: Page) -> dict[str, Any]:
+def changes_page(page: Page[HistoryLine]) -> dict[str, Any]:
     """The schema's ChangeConnection."""
-    lines = [
-        {
-            **line,
-            "Changes": [
-                {
-                    "Field": change["Field"],
-                    "From": _as_text(change.get("From")),
-                    "To": _as_text(change.get("To")),
-                }
-                for change in line["Changes"]
-            ],
-        }
-        for line in page.items
-    ]
-    return {"items": lines, "nextToken": page.token}
+    return {"items": [change_fields(line) for line in page.items], "nextToken": page.token}
 
 
-def _as_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, Decimal):
-        return str(value)
-    return json.dumps(to_json(value), ensure_ascii=False)
-
-
-def _error(kind: str, message: str, current: Record | None) -> dict[str, Any]:
+def _error(kind: str, message: str, current: dict[str, Any] | None) -> dict[str, Any]:
     record = to_json(current)
     # AppSync cuts data down to the fields that were asked for; info comes as it is.
     return {"__error": {"type": kind, "message": message, "data": record, "info": record}}
-
-
-# A record's values by the schema's types; None for what is of another.
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _texts(value: Any) -> list[str] | None:
-    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else None
-
-
-def _float(value: Any) -> Any:
-    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-    return value if is_number and Decimal(value).is_finite() else None
-
-
-def _int(value: Any) -> int | None:
-    number = _float(value)
-    return int(number) if number is not None and abs(number) < 2**31 and number % 1 == 0 else None
-
-
-def _time(value: Any) -> str | None:
-    fits = isinstance(value, str) and _TIME.fullmatch(value) and instant(value)
-    return value if fits else None
-
-
-def _object(needed: Sequence[str] = (), **fields: _Parse) -> _Parse:
-    """Parse an object, some of whose fields are needed."""
-
-    def parse(value: Any) -> Record | None:
-        if not isinstance(value, Mapping):
-            return None
-        read = {name: parse_field(value.get(name)) for name, parse_field in fields.items()}
-        return read if all(read[name] is not None for name in needed) else None
-
-    return parse
-
-
-def _archive(value: Any) -> Record | None:
-    read = _object(storage_class=_text, At=_time)(value)
-    return read and {"StorageClass": read["storage_class"], "At": read["At"]}
-
-
-_SLIDE: Final[Mapping[str, _Parse]] = {
-    **dict.fromkeys(("ImageID", "Filename", "SlideID", "CaseID", "Status", "Scanner"), _text),
-    **dict.fromkeys(("ImportStatus", "ImportError", "Sha256", "SendError"), _text),
-    **dict.fromkeys(("ImportWarnings", "ImportNotes"), _texts),
-    **dict.fromkeys(("Version", "width", "height", "TilesRendered", "TilesTotal"), _int),
-    **dict.fromkeys(("MPP", "AppMag", "FileSize"), _float),
-    **dict.fromkeys(("ScanDate", "lastModified", "SendRequestedAt"), _time),
-    "Barcode": _object(text=_text, reason=_text),
-    "Removal": _object(
-        ("Operation", "State"), Operation=_text, State=_text, Error=_text, By=_text, At=_time
-    ),
-    "Archive": _archive,
-    "Sent": _object(At=_time, Version=_int, Receipt=_text),
-}

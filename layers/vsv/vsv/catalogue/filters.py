@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Self
 
-from vsv.catalogue.record import Record, instant
+from vsv.catalogue.record import SlideRecord, instant
 from vsv.errors import InvalidRequest
 
 __all__ = ["SlideFilter"]
@@ -55,7 +55,7 @@ class SlideFilter:
         wanted = self.conditions.get(name, {})
         return next((wanted[each] for each in operators if each in wanted), None)
 
-    def passes(self, record: Record) -> bool:
+    def passes(self, record: SlideRecord) -> bool:
         """Whether the record meets all conditions."""
         return all(
             _holds(name, operator, record.get(name), operand)

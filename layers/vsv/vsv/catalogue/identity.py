@@ -1,26 +1,13 @@
 """Whose slide it is: where SlideID and CaseID come from."""
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Any
 
-__all__ = ["IdSource", "case_of", "id_source"]
+from vsv.catalogue.record import IdSource, SlideRecord
 
-
-class IdSource(StrEnum):
-    """Where a slide's SlideID and CaseID come from.
-
-    ``NONE``: they are the ImageID for want of a better one, or one is missing. A scanner's running
-    number identifies no slide, so a slide in this state cannot be sent to the CDR.
-    """
-
-    BARCODE = "BARCODE"  # the code on the label image
-    SCANNER = "SCANNER"  # the Barcode property of the scanner's ImageDescription
-    TYPED = "TYPED"  # a person typed or confirmed them
-    NONE = "NONE"
+__all__ = ["IdSource", "case_of", "has_id_source", "id_source"]
 
 
-def id_source(record: Mapping[str, Any]) -> IdSource:
+def id_source(record: SlideRecord) -> IdSource:
     """Return where the record's IDs come from; ``NONE`` for a slide without a SlideID.
 
     A source that this version does not know is ``NONE`` as well: a person confirms the IDs.
@@ -38,6 +25,11 @@ def id_source(record: Mapping[str, Any]) -> IdSource:
         return IdSource.BARCODE
     stand_in = record.get("ImageID")
     return IdSource.NONE if stand_in in (slide_id, record.get("CaseID")) else IdSource.TYPED
+
+
+def has_id_source(record: SlideRecord) -> bool:
+    """Return whether the record names the source of its IDs; those of version 0.1 do not."""
+    return "IdSource" in record
 
 
 def case_of(slide_id: str) -> str:

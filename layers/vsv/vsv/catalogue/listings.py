@@ -10,30 +10,33 @@ import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
 from boto3.dynamodb.conditions import ConditionBase, Key
 from botocore.exceptions import ClientError
 
 from vsv.catalogue.filters import SlideFilter
+from vsv.catalogue.history import HistoryLine
+from vsv.catalogue.identity import id_source
+from vsv.catalogue.indexes import LISTED, UNCONFIRMED
+from vsv.catalogue.projections import case_fields
 from vsv.catalogue.record import (
-    FAILED,
-    LISTED,
-    UNCONFIRMED,
     IdSource,
-    Record,
-    id_source,
+    ImportStatus,
+    ReviewStatus,
+    SlideRecord,
+    has_failed,
     instant,
     is_deleted,
 )
-from vsv.catalogue.review import STATUSES, UNSENT
+from vsv.catalogue.review import UNSENT
 from vsv.catalogue.table import Catalogue
 from vsv.errors import InvalidRequest, quoted
 
 __all__ = ["Listings", "Page", "Search"]
 
 _STATUS_INDEX: Final = "Status-SlideID-index"
-_UNDELETED: Final = tuple(status for status in STATUSES if status != "DELETED")
+_UNDELETED: Final = tuple(each for each in ReviewStatus if each is not ReviewStatus.DELETED)
 
 _MAX_PAGE: Final = 1000
 _DEFAULT_PAGE: Final = 100
@@ -43,10 +46,13 @@ _END_OF_TIME: Final = ":"
 _FOREIGN_TOKEN: Final = "nextToken is not one of this query's"  # noqa: S105  no password
 
 
-class Page(NamedTuple):
-    """Some records, and what asks for the next ones; no ``token`` on the last page."""
+_T = TypeVar("_T")
 
-    items: list[Record]
+
+class Page(NamedTuple, Generic[_T]):
+    """Some items, and what asks for the next ones; no ``token`` on the last page."""
+
+    items: list[_T]
     token: str | None
 
 
@@ -120,7 +126,7 @@ class Search:
             raise InvalidRequest(f"the scan's time is to be from {first} to {last}: none is")
         return Key("ScannedAt").between(first, last)
 
-    def finds(self, record: Record) -> bool:
+    def finds(self, record: SlideRecord) -> bool:
         """Whether the record is looked for."""
         scanned = record.get("ScannedAt", "")
         return (
@@ -141,7 +147,9 @@ class Listings:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    def by_status(self, status: str, limit: int | None = None, token: str | None = None) -> Page:
+    def by_status(
+        self, status: str, limit: int | None = None, token: str | None = None
+    ) -> Page[SlideRecord]:
         """The slides of one review status, by slide ID; those that have none come last.
 
         Raises InvalidRequest for an empty status.
@@ -150,37 +158,45 @@ class Listings:
             raise InvalidRequest("Status is empty")
         return self._walk(_by_status(status), limit, token)
 
-    def by_case(self, case_id: str, limit: int | None = None, token: str | None = None) -> Page:
+    def by_case(
+        self, case_id: str, limit: int | None = None, token: str | None = None
+    ) -> Page[SlideRecord]:
         """The slides of one case but deleted ones, by image ID. Raises InvalidRequest for ""."""
         if not case_id:
             raise InvalidRequest("CaseID is empty")
         leg = _Leg("CaseID-index", Key("CaseID").eq(case_id))
         return self._walk([leg], limit, token)
 
-    def unsent(self, limit: int | None = None, token: str | None = None) -> Page:
+    def unsent(self, limit: int | None = None, token: str | None = None) -> Page[SlideRecord]:
         """The slides that are neither sent, archived nor deleted, new ones first."""
         return self._walk([leg for each in UNSENT for leg in _by_status(each)], limit, token)
 
-    def failed(self, limit: int | None = None, token: str | None = None) -> Page:
+    def failed(self, limit: int | None = None, token: str | None = None) -> Page[SlideRecord]:
         """The slides whose import failed, the last ones first."""
-        leg = _Leg("ImportStatus-FailedAt-index", Key("ImportStatus").eq(FAILED), forward=False)
+        leg = _Leg(
+            "ImportStatus-FailedAt-index",
+            Key("ImportStatus").eq(ImportStatus.FAILED),
+            forward=False,
+        )
         return self._walk([leg], limit, token)
 
-    def search(self, search: Search, limit: int | None = None, token: str | None = None) -> Page:
+    def search(
+        self, search: Search, limit: int | None = None, token: str | None = None
+    ) -> Page[SlideRecord]:
         """The slides that are looked for: by the ID that was given, else the last scans first."""
         return self._walk([search.leg()], limit, token, search.finds)
 
-    def unidentified(self, limit: int | None = None, token: str | None = None) -> Page:
+    def unidentified(self, limit: int | None = None, token: str | None = None) -> Page[SlideRecord]:
         """The imported slides whose IDs nobody has read or typed, or that lack one."""
         values = [UNCONFIRMED, *_UNDELETED]
         return self._walk(
             [_unidentified(value) for value in values],
             limit,
             token,
-            lambda record: not _is_identified(record) and record.get("ImportStatus") != FAILED,
+            lambda record: not _is_identified(record) and not has_failed(record),
         )
 
-    def case_ids(self, limit: int | None = None, token: str | None = None) -> Page:
+    def case_ids(self, limit: int | None = None, token: str | None = None) -> Page[dict[str, Any]]:
         """ImageID and CaseID of all identified slides whose import has not failed, by CaseID.
 
         As many as may be unless a limit is given: they are small, and clients want them all.
@@ -189,22 +205,23 @@ class Listings:
             [_all_by("CaseID")],
             _MAX_PAGE if limit is None else limit,
             token,
-            lambda record: _is_identified(record) and record.get("ImportStatus") != FAILED,
+            lambda record: _is_identified(record) and not has_failed(record),
         )
-        names = ("ImageID", "CaseID")
-        return Page([{name: item[name] for name in names} for item in page.items], page.token)
+        return Page([case_fields(record) for record in page.items], page.token)
 
     def all_slides(
         self,
         wanted: SlideFilter | None = None,
         limit: int | None = None,
         token: str | None = None,
-    ) -> Page:
+    ) -> Page[SlideRecord]:
         """All slides but deleted ones that pass the filter; new ones first, where none is given."""
         wanted = wanted or SlideFilter({})
         return self._walk(_legs_for(wanted), limit, token, wanted.passes)
 
-    def history(self, image_id: str, limit: int | None = None, token: str | None = None) -> Page:
+    def history(
+        self, image_id: str, limit: int | None = None, token: str | None = None
+    ) -> Page[HistoryLine]:
         """The changes of a slide's record, the last one first."""
         before = _whole(_from_token(token).get("Version")) if token else None
         lines, last = self._catalogue.history(image_id, _page_size(limit), before)
@@ -215,8 +232,8 @@ class Listings:
         legs: Sequence[_Leg],
         limit: int | None,
         token: str | None,
-        passes: Callable[[Record], bool] = lambda _: True,
-    ) -> Page:
+        passes: Callable[[SlideRecord], bool] = lambda _: True,
+    ) -> Page[SlideRecord]:
         """Look at so many slides of the legs; return those that pass.
 
         Deleted ones are seen by their status only. The index follows the table: one that has left
@@ -238,10 +255,10 @@ class Listings:
 
     def _look(
         self, legs: Sequence[_Leg], size: int, token: str | None
-    ) -> tuple[list[tuple[_Leg, Record]], str | None]:
+    ) -> tuple[list[tuple[_Leg, dict[str, Any]]], str | None]:
         """The next so many items of the indexes, a leg after the other."""
         number, start = _position(token, legs)
-        found: list[tuple[_Leg, Record]] = []
+        found: list[tuple[_Leg, dict[str, Any]]] = []
         while number < len(legs) and len(found) < size:
             leg = legs[number]
             answer = self._query(leg, size - len(found), start)
@@ -276,7 +293,7 @@ def _unidentified(value: str) -> _Leg:
     return _Leg("Unidentified-index", Key("Unidentified").eq(value))
 
 
-def _is_identified(record: Record) -> bool:
+def _is_identified(record: SlideRecord) -> bool:
     return id_source(record) is not IdSource.NONE
 
 

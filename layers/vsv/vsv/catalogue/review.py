@@ -4,35 +4,50 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
-from vsv.catalogue.identity import IdSource, case_of, id_source
+from vsv.catalogue.identity import case_of, id_source
+from vsv.catalogue.record import (
+    IdSource,
+    ReviewStatus,
+    SlideRecord,
+    is_deleted,
+    is_imported,
+    is_removal_requested,
+    removal_of,
+    status_of,
+    version_of,
+)
 from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion, quoted
 
-__all__ = ["STATUSES", "UNIDENTIFIED", "UNSENT", "Edit", "IdPatterns", "check_status"]
+__all__ = ["UNIDENTIFIED", "UNSENT", "Edit", "IdPatterns", "check_status"]
 
-# Status: how far the review has come, in the order of a slide's life.
-STATUSES: Final = ("NEW", "GOOD", "BAD", "SEND", "SENT", "SEND_FAILED", "TRANSFERRED", "DELETED")
-# What technicians have yet to do something about.
-UNSENT: Final = ("NEW", "GOOD", "BAD", "SEND_FAILED", "SEND")
+# The statuses that technicians have yet to do something about, in the order of the list.
+UNSENT: Final = (
+    ReviewStatus.NEW,
+    ReviewStatus.GOOD,
+    ReviewStatus.BAD,
+    ReviewStatus.SEND_FAILED,
+    ReviewStatus.SEND,
+)
 
 # What an edit may make of each status. All others come about by what was done: SENT and SEND_FAILED
 # by the delivery to the CDR, TRANSFERRED and DELETED by /RemoveImages.
-_NEXT: Final[Mapping[str, tuple[str, ...]]] = {
-    "NEW": ("GOOD", "BAD"),
-    "GOOD": ("BAD", "SEND"),
-    "BAD": ("GOOD",),
-    "SEND": (),
-    "SENT": ("SEND",),
-    "SEND_FAILED": ("SEND",),
-    "TRANSFERRED": (),
-    "DELETED": (),
+_NEXT: Final[Mapping[str, tuple[ReviewStatus, ...]]] = {
+    ReviewStatus.NEW: (ReviewStatus.GOOD, ReviewStatus.BAD),
+    ReviewStatus.GOOD: (ReviewStatus.BAD, ReviewStatus.SEND),
+    ReviewStatus.BAD: (ReviewStatus.GOOD,),
+    ReviewStatus.SEND: (),
+    ReviewStatus.SENT: (ReviewStatus.SEND,),
+    ReviewStatus.SEND_FAILED: (ReviewStatus.SEND,),
+    ReviewStatus.TRANSFERRED: (),
+    ReviewStatus.DELETED: (),
 }
 _SET_BY: Final[Mapping[str, str]] = {
-    "SENT": "the delivery to the CDR",
-    "SEND_FAILED": "the delivery to the CDR",
-    "TRANSFERRED": "TRANSFER of /RemoveImages",
-    "DELETED": "DELETE of /RemoveImages",
+    ReviewStatus.SENT: "the delivery to the CDR",
+    ReviewStatus.SEND_FAILED: "the delivery to the CDR",
+    ReviewStatus.TRANSFERRED: "TRANSFER of /RemoveImages",
+    ReviewStatus.DELETED: "DELETE of /RemoveImages",
 }
 _MAX_ID_CHARS: Final = 64
 # Unicode's categories of characters that nobody sees, or that change how others are seen.
@@ -93,14 +108,14 @@ class Edit:
                 fields[name] = None if text is None else patterns.parse(name, text)
         if "Status" in given:
             status = given["Status"]
-            if status not in STATUSES:
+            if status not in [*ReviewStatus]:
                 shown = "null" if status is None else quoted(str(status))
-                raise InvalidRequest(f"Status is {shown}, not one of {', '.join(STATUSES)}")
+                raise InvalidRequest(f"Status is {shown}, not one of {', '.join(ReviewStatus)}")
             fields["Status"] = status
         version = given.get("Version")
         return cls(str(given["ImageID"]), fields, None if version is None else int(version))
 
-    def apply(self, old: Mapping[str, Any] | None, at: str) -> dict[str, Any]:
+    def apply(self, old: SlideRecord | None, at: str) -> SlideRecord:
         """The record with the edit. ``at``: the time, ISO 8601.
 
         Raises NotFound, StaleVersion where the version seen is not the record's, or Conflict for
@@ -108,29 +123,27 @@ class Edit:
         """
         if old is None:
             raise NotFound("there is no slide with this ImageID")
-        if self.version is not None and self.version != int(old.get("Version", 0)):
+        if self.version is not None and self.version != version_of(old):
             raise StaleVersion(
-                f"the slide was changed: its version is {old.get('Version', 0)} now, "
-                f"not {self.version}",
+                f"the slide was changed: its version is {version_of(old)} now, not {self.version}",
                 dict(old),
             )
-        new = dict(old) | {name: text for name, text in self.fields.items() if text is not None}
-        for name in (name for name, text in self.fields.items() if text is None):
-            new.pop(name, None)
+        fields = {name: text for name, text in {**old, **self.fields}.items() if text is not None}
+        new = cast("SlideRecord", fields)
         self._identify(old, new)
         if new == old:
             return new
-        status = new.get("Status")
-        if status is not None and status != old.get("Status"):
+        status = status_of(new)
+        if status is not None and status != status_of(old):
             check_status(old, status)
-            if status == "SEND":
+            if status == ReviewStatus.SEND:
                 _check_sendable(new)
                 new.pop("SendError", None)
                 new["SendRequestedAt"] = at
         _check_editable(old)
         return new
 
-    def _identify(self, old: Mapping[str, Any], new: dict[str, Any]) -> None:
+    def _identify(self, old: SlideRecord, new: SlideRecord) -> None:
         """Set IdSource, as far as the edit gives IDs.
 
         ``TYPED`` needs both IDs, and a SlideID that a person gave, be it the one that was there.
@@ -142,7 +155,7 @@ class Edit:
         image_id, source = old["ImageID"], id_source(old)
         follows = "CaseID" not in self.fields and new.get("CaseID") == image_id
         if source is IdSource.NONE and self.fields.get("SlideID") and follows:
-            new["CaseID"] = case_of(new["SlideID"])
+            new["CaseID"] = case_of(str(new["SlideID"]))
         if not all(new.get(name) for name in _IDS):
             source = IdSource.NONE
         elif source is IdSource.NONE:
@@ -151,12 +164,12 @@ class Edit:
         elif new["SlideID"] != old["SlideID"]:
             source = IdSource.TYPED
         if source is not id_source(old):
-            new["IdSource"] = source.value
+            new["IdSource"] = source
 
 
-def check_status(record: Mapping[str, Any], wanted: str) -> None:
+def check_status(record: SlideRecord, wanted: str) -> None:
     """Raise Conflict where an edit may not make this of the record's Status; name what it may."""
-    status = record.get("Status", "NEW")
+    status = record.get("Status", ReviewStatus.NEW)
     legal = _NEXT.get(status, ())  # another version's leads nowhere that this one knows
     if wanted in legal:
         return
@@ -166,17 +179,16 @@ def check_status(record: Mapping[str, Any], wanted: str) -> None:
     raise Conflict(f"{message}; it can become {' or '.join(legal) or 'nothing else'}")
 
 
-def _check_editable(record: Mapping[str, Any]) -> None:
-    if record.get("Status") == "DELETED":
+def _check_editable(record: SlideRecord) -> None:
+    if is_deleted(record):
         raise Conflict("the slide is deleted")
-    removal = record.get("Removal") or {}
-    if removal.get("State") == "REQUESTED":
-        raise Conflict(f"{removal.get('Operation')} of the slide is under way")
+    if is_removal_requested(record):
+        raise Conflict(f"{removal_of(record)} of the slide is under way")
 
 
-def _check_sendable(record: Mapping[str, Any]) -> None:
+def _check_sendable(record: SlideRecord) -> None:
     """Raise Conflict for a slide that the CDR could make nothing of."""
-    if record.get("ImportStatus") != "IMPORTED":
+    if not is_imported(record):
         raise Conflict("the slide's import is not complete; it cannot be sent")
     missing = [name for name in _IDS if not record.get(name)]
     if missing:

@@ -7,7 +7,8 @@ slides that get theirs within a second may miss one another.
 
 from typing import Final
 
-from vsv.catalogue.record import Record, is_deleted, now, warned
+from vsv.catalogue.history import Action
+from vsv.catalogue.record import SlideRecord, image_id_of, is_deleted, now, slide_id_of, warned
 from vsv.catalogue.review import Edit
 from vsv.catalogue.table import Catalogue
 
@@ -24,42 +25,41 @@ def warn_of_same_slide_id(catalogue: Catalogue, image_id: str) -> None:
     imported at the same time.
     """
     record = catalogue.get(image_id)
-    if record is None or "SlideID" not in record:
+    if record is None:
         return
-    for other in _others(catalogue, image_id, record["SlideID"]):
-        _warn(catalogue, image_id, _at_import(other), "import", "IMPORT")
-        _warn(catalogue, other, _at_import(image_id), "import", "IMPORT")
+    for other in _others(catalogue, image_id, slide_id_of(record)):
+        _warn(catalogue, image_id, _at_import(other), "import", Action.IMPORT)
+        _warn(catalogue, other, _at_import(image_id), "import", Action.IMPORT)
 
 
-def edit_slide(catalogue: Catalogue, edit: Edit, by: str) -> Record | None:
+def edit_slide(catalogue: Catalogue, edit: Edit, by: str) -> SlideRecord | None:
     """Make a technician's edit and return the record with it.
 
     The record, and the others that have the SlideID which it gives, say so. May be repeated.
     Raises what ``Edit.apply`` raises, or Unavailable.
     """
-    slide_id = edit.fields.get("SlideID")
-    others = _others(catalogue, edit.image_id, slide_id) if slide_id else []
+    others = _others(catalogue, edit.image_id, edit.fields.get("SlideID"))
 
-    def decide(old: Record | None) -> Record:
+    def decide(old: SlideRecord | None) -> SlideRecord:
         new = edit.apply(old, now())
         for other in [] if is_deleted(new) else others:
             new = warned(new, _at_edit(other))
         return new
 
-    edited = catalogue.change(edit.image_id, by, "EDIT", decide)
+    edited = catalogue.change(edit.image_id, by, Action.EDIT, decide)
     for other in others:
-        _warn(catalogue, other, _at_edit(edit.image_id), by, "EDIT")
+        _warn(catalogue, other, _at_edit(edit.image_id), by, Action.EDIT)
     return edited
 
 
-def _others(catalogue: Catalogue, image_id: str, slide_id: str) -> list[str]:
+def _others(catalogue: Catalogue, image_id: str, slide_id: str | None) -> list[str]:
     """Return the ImageIDs of the other slides that have the SlideID: the first few of them."""
-    found = catalogue.by_slide_id(slide_id, _MAX_SAME_SLIDE_ID)
-    return [str(record["ImageID"]) for record in found if record["ImageID"] != image_id]
+    found = catalogue.by_slide_id(slide_id, _MAX_SAME_SLIDE_ID) if slide_id else []
+    return [image_id_of(record) for record in found if image_id_of(record) != image_id]
 
 
-def _warn(catalogue: Catalogue, image_id: str, text: str, by: str, action: str) -> None:
-    def decide(old: Record | None) -> Record | None:
+def _warn(catalogue: Catalogue, image_id: str, text: str, by: str, action: Action) -> None:
+    def decide(old: SlideRecord | None) -> SlideRecord | None:
         return old if old is None or is_deleted(old) else warned(old, text)
 
     catalogue.change(image_id, by, action, decide)

@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from vsv.catalogue.record import IMPORTING, LISTED, Record, changes, derived, now
+from vsv.catalogue.history import Action, HistoryLine, changes
+from vsv.catalogue.indexes import LISTED, derived
+from vsv.catalogue.record import ImportStatus, SlideRecord, changed, now, version_of
 from vsv.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ __all__ = ["Catalogue", "Decide"]
 
 # Given the record as it is (None: there is none), the record as it shall be. To return it as it is
 # changes nothing; to raise refuses. May be asked again, should another change come first.
-Decide = Callable[[Record | None], Record | None]
+Decide = Callable[[SlideRecord | None], SlideRecord | None]
 
 # DynamoDB's own limit for BatchGetItem.
 _BATCH: Final = 100
@@ -66,14 +68,15 @@ class Catalogue:
             raise ValueError("this catalogue was opened without its history")
         return self._dynamodb.Table(self._history_table)
 
-    def get(self, image_id: str) -> Record | None:
+    def get(self, image_id: str) -> SlideRecord | None:
         """The slide's record, or None."""
-        return self.slides.get_item(Key={"ImageID": image_id}, ConsistentRead=True).get("Item")
+        answer = self.slides.get_item(Key={"ImageID": image_id}, ConsistentRead=True)
+        return cast("SlideRecord | None", answer.get("Item"))
 
-    def get_many(self, image_ids: Iterable[str]) -> list[Record | None]:
+    def get_many(self, image_ids: Iterable[str]) -> list[SlideRecord | None]:
         """The slides' records in the order of their IDs; None for each that is unknown."""
         wanted = list(image_ids)
-        found: dict[str, Record] = {}
+        found: dict[str, SlideRecord] = {}
         unique = list(dict.fromkeys(wanted))
         for start in range(0, len(unique), _BATCH):
             keys: list[Any] = [{"ImageID": key} for key in unique[start : start + _BATCH]]
@@ -82,7 +85,7 @@ class Catalogue:
                     RequestItems={self.slides.name: {"Keys": keys, "ConsistentRead": True}}
                 )
                 for record in answer["Responses"].get(self.slides.name, []):
-                    found[str(record["ImageID"])] = record
+                    found[str(record["ImageID"])] = cast("SlideRecord", record)
                 rest = answer["UnprocessedKeys"].get(self.slides.name)
                 if not rest:
                     break
@@ -90,25 +93,25 @@ class Catalogue:
                 _pause(attempt)
         return [found.get(image_id) for image_id in wanted]
 
-    def by_filename(self, filename: str) -> list[Record]:
+    def by_filename(self, filename: str) -> list[SlideRecord]:
         """All records whose file has, or had, this name: read anew, not from the index.
 
         A record written a moment ago can be missing, since the index follows the table.
         """
         return self._by("Filename", filename)
 
-    def by_sha256(self, sha256: str) -> list[Record]:
+    def by_sha256(self, sha256: str) -> list[SlideRecord]:
         """All records of slides with these bytes, under any name; see ``by_filename``."""
         return self._by("Sha256", sha256)
 
-    def _by(self, attribute: str, value: str) -> list[Record]:
+    def _by(self, attribute: str, value: str) -> list[SlideRecord]:
         answer = self.slides.query(
             IndexName=f"{attribute}-index", KeyConditionExpression=Key(attribute).eq(value)
         )
         records = self.get_many(str(item["ImageID"]) for item in answer["Items"])
         return [record for record in records if record and record.get(attribute) == value]
 
-    def by_slide_id(self, slide_id: str, limit: int) -> list[Record]:
+    def by_slide_id(self, slide_id: str, limit: int) -> list[SlideRecord]:
         """Return the records of so many slides, but deleted ones, that have this SlideID.
 
         A record written a moment ago can be missing, since the index follows the table.
@@ -123,7 +126,7 @@ class Catalogue:
 
     def history(
         self, image_id: str, limit: int, before: int | None = None
-    ) -> tuple[list[Record], int | None]:
+    ) -> tuple[list[HistoryLine], int | None]:
         """So many of the record's changes, the last one first; and what ``before`` goes on from.
 
         ``before``: only changes to lower versions. There is none where there are no more changes.
@@ -135,10 +138,10 @@ class Catalogue:
             ConsistentRead=True,
             Limit=limit,
         )
-        lines = answer["Items"]
-        return lines, int(lines[-1]["Version"]) if "LastEvaluatedKey" in answer else None  # type: ignore[arg-type]
+        lines = cast("list[HistoryLine]", answer["Items"])
+        return lines, int(lines[-1]["Version"]) if "LastEvaluatedKey" in answer else None
 
-    def change(self, image_id: str, by: str, action: str, decide: Decide) -> Record | None:
+    def change(self, image_id: str, by: str, action: Action, decide: Decide) -> SlideRecord | None:
         """Change the slide's record as ``decide`` has it; return the record as it is then.
 
         ``by`` is who does it, ``action`` what: both stand in the history. The record's ``Version``
@@ -147,7 +150,7 @@ class Catalogue:
         """
         end = time.monotonic() + _PATIENCE_S
         written = 0
-        tried: Record | None = None
+        tried: SlideRecord | None = None
         for attempt in count():
             old = self.get(image_id)
             if attempt and old == tried:
@@ -158,11 +161,13 @@ class Catalogue:
             wanted = decide(old)
             if wanted is None:
                 return old
-            new = derived({name: value for name, value in wanted.items() if value is not None})
-            new |= {"ImageID": image_id, **_kept(old)}
+            present = {name: value for name, value in wanted.items() if value is not None}
+            wanted = derived(cast("SlideRecord", present))
+            new = changed({**wanted, **_kept(old)}, ImageID=image_id)
             if new == old:
                 return old
-            new |= {"Version": max(int(new.get("Version", 0)), written) + 1, "lastModified": now()}
+            new["Version"] = max(version_of(new), written) + 1
+            new["lastModified"] = now()
             if self._replace(old, new, by, action):
                 return new
             if time.monotonic() > end:
@@ -172,7 +177,9 @@ class Catalogue:
 
     def add_rendered(self, image_id: str, file_version: str, tiles: int) -> None:
         """Add to the import's progress. Nothing happens once other bytes own the record."""
-        condition = Attr("FileVersion").eq(file_version) & Attr("ImportStatus").eq(IMPORTING)
+        condition = Attr("FileVersion").eq(file_version) & Attr("ImportStatus").eq(
+            ImportStatus.IMPORTING
+        )
         try:
             self.slides.update_item(
                 Key={"ImageID": image_id},
@@ -187,7 +194,7 @@ class Catalogue:
         lines, _ = self.history(image_id, 1)
         return int(lines[0]["Version"]) if lines else 0
 
-    def _replace(self, old: Record | None, new: Record, by: str, action: str) -> bool:
+    def _replace(self, old: SlideRecord | None, new: SlideRecord, by: str, action: Action) -> bool:
         """Write the record and its line of history; False where the record changed meanwhile."""
         line = {
             "ImageID": new["ImageID"],
@@ -195,7 +202,7 @@ class Catalogue:
             "At": new["lastModified"],
             "By": by,
             "Action": action,
-            "Changes": changes(old or {}, new),
+            "Changes": changes(old, new),
         }
         writes: list[Any] = [
             {"Update": {"TableName": self.slides.name, **_update(old, new)}},
@@ -219,23 +226,28 @@ class Catalogue:
         return True
 
 
-def _kept(old: Record | None) -> Record:
+def _kept(old: SlideRecord | None) -> SlideRecord:
     """What the table itself keeps on a record, whoever made it anew."""
-    return {name: old[name] for name in ("Version", "lastModified") if name in old} if old else {}
+    kept = (
+        {name: old.get(name) for name in ("Version", "lastModified") if name in old} if old else {}
+    )
+    return cast("SlideRecord", kept)
 
 
-def _update(old: Record | None, new: Record) -> dict[str, Any]:
+def _update(old: SlideRecord | None, new: SlideRecord) -> dict[str, Any]:
     """The update that makes the one record the other, on condition that it is the one.
 
     It names what differs only: a count of tiles that goes up meanwhile is not set back.
     """
+    before: Mapping[str, Any] = old or {}
+    after: Mapping[str, Any] = new
     names, values, sets, removes = {"#version": "Version"}, {}, [], []
-    for number, name in enumerate(sorted((old or {}).keys() | new.keys())):
-        if name == "ImageID" or (old or {}).get(name) == new.get(name):
+    for number, name in enumerate(sorted(before.keys() | after.keys())):
+        if name == "ImageID" or before.get(name) == after.get(name):
             continue
         names[f"#f{number}"] = name
-        if name in new:
-            values[f":f{number}"] = new[name]
+        if name in after:
+            values[f":f{number}"] = after[name]
             sets.append(f"#f{number} = :f{number}")
         else:
             removes.append(f"#f{number}")

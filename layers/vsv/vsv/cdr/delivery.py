@@ -14,11 +14,26 @@ from typing import Any
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from vsv import aws
-from vsv.catalogue.record import IdSource, Record, id_source, instant
+from vsv.catalogue.history import Action
+from vsv.catalogue.identity import id_source
+from vsv.catalogue.projections import missing_for_cdr
+from vsv.catalogue.record import (
+    Delivery,
+    IdSource,
+    ReviewStatus,
+    SlideRecord,
+    changed,
+    instant,
+    is_archived,
+    is_deleted,
+    is_to_be_sent,
+    send_requested_at_of,
+    version_of,
+)
 from vsv.catalogue.review import UNIDENTIFIED
 from vsv.catalogue.table import Catalogue
 from vsv.cdr.client import CdrClient, Credentials, Refused
-from vsv.cdr.content import REQUIRED, digest, idempotency_key, payload, version_of
+from vsv.cdr.content import digest, idempotency_key, payload
 from vsv.errors import Unavailable
 from vsv.logs import count, log_unexpected, logger
 from vsv.settings import CdrSettings
@@ -70,11 +85,11 @@ class Sender:
 
     def _send_if_due(self, image_id: str, told_at: float) -> None:
         record = self._catalogue.get(image_id)
-        if record is None or record.get("Status") != "SEND":
+        if record is None or not is_to_be_sent(record):
             return
         version = version_of(record)
         key = idempotency_key(image_id, version)
-        requested_at = instant(str(record.get("SendRequestedAt"))) or _iso(
+        requested_at = instant(str(send_requested_at_of(record))) or _iso(
             datetime.fromtimestamp(told_at, UTC)
         )
         try:
@@ -100,16 +115,14 @@ class Sender:
         else:
             logger.info("sent to the CDR", extra={"idempotency_key": key})
             count("SlideSent")
-            sent = {
-                "At": _iso(self._now()),
-                "Version": version,
-                "Receipt": receipt,
-                "Digest": digest(record),
-            }
-            self._note(image_id, version, "SENT", {"Sent": sent, "SendError": None})
+            sent = Delivery(
+                At=_iso(self._now()), Version=version, Receipt=receipt, Digest=digest(record)
+            )
+            outcome = SlideRecord(Sent=sent, SendError=None)
+            self._note(image_id, version, ReviewStatus.SENT, outcome)
 
-    def _deliver(self, record: Record, requested_at: str, key: str) -> str:
-        if missing := [name for name in REQUIRED if record.get(name) is None]:
+    def _deliver(self, record: SlideRecord, requested_at: str, key: str) -> str:
+        if missing := missing_for_cdr(record):
             raise Refused(f"the slide has no {' and no '.join(missing)}; it cannot be sent")
         if id_source(record) is IdSource.NONE:
             raise Refused(UNIDENTIFIED)
@@ -117,23 +130,25 @@ class Sender:
 
     def _fail(self, image_id: str, version: int, why: str) -> None:
         count("SlideSendFailed")
-        self._note(image_id, version, "SEND_FAILED", {"SendError": why})
+        self._note(image_id, version, ReviewStatus.SEND_FAILED, SlideRecord(SendError=why))
 
-    def _note(self, image_id: str, version: int, status: str, outcome: Mapping[str, Any]) -> None:
+    def _note(
+        self, image_id: str, version: int, status: ReviewStatus, outcome: SlideRecord
+    ) -> None:
         """Write the outcome onto the record, as far as that is still about what was sent."""
 
-        def decide(old: Record | None) -> Record | None:
+        def decide(old: SlideRecord | None) -> SlideRecord | None:
             if old is None:
                 return None
-            if old.get("Status") == "SEND" and version_of(old) == version:
-                return {**old, "Status": status, **outcome}
-            if old.get("Status") in ("TRANSFERRED", "DELETED"):
+            if is_to_be_sent(old) and version_of(old) == version:
+                return changed({**old, **outcome}, Status=status)
+            if is_archived(old) or is_deleted(old):
                 return {**old, **outcome}
             # Due anew, since it was edited: the stream has another word for that. Or another run
             # has noted what came of it.
             return old
 
-        self._catalogue.change(image_id, "cdr", "SEND", decide)
+        self._catalogue.change(image_id, "cdr", Action.SEND, decide)
 
 
 @cache

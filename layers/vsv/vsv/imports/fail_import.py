@@ -5,6 +5,7 @@ It loads nothing that reads pixels: it has to work where a layer does not.
 
 from collections.abc import Mapping
 
+from vsv.catalogue.record import changed
 from vsv.catalogue.table import Catalogue
 from vsv.errors import DuplicateSlide
 from vsv.imports import records
@@ -24,5 +25,5 @@ def fail_import(
     why = Failure.of(error)
     if why.error == DuplicateSlide.__name__ and job.sha256:
         return {"ImageID": None, "reason": why.reason}
-    image_id = records.fail(catalogue, {**job.record_fields(), "Sha256": job.sha256}, why)
+    image_id = records.fail(catalogue, changed(job.record_fields(), Sha256=job.sha256), why)
     return {"ImageID": image_id, "reason": why.reason}

@@ -8,9 +8,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from vsv.catalogue.record import FAILED, Record
+from vsv.catalogue.record import (
+    SlideRecord,
+    filename_of,
+    has_failed,
+    image_id_of,
+    retry_at_of,
+)
 from vsv.errors import (
     ArchiveNotReady,
     ChecksumMismatch,
@@ -108,24 +114,25 @@ def retry_time(now_s: float, wait_s: float) -> str:
     return datetime.fromtimestamp(now_s + wait_s, UTC).isoformat(timespec="milliseconds")
 
 
-def is_retry_due(record: Record, now_s: float) -> bool:
+def is_retry_due(record: SlideRecord, now_s: float) -> bool:
     """Whether a failed import is to be tried again now.
 
     So are those that version 0.1 noted under what cannot be an ImageID: they get another one.
     """
-    if record["ImportStatus"] != FAILED:
+    if not has_failed(record):
         return False
     return not has_image_id(record) or seconds_to_retry(record, now_s) == 0
 
 
-def seconds_to_retry(record: Record, now_s: float) -> float | None:
+def seconds_to_retry(record: SlideRecord, now_s: float) -> float | None:
     """Return for how many seconds to leave a failed import; None if the slide is at fault."""
-    text: Any = record.get("RetryAt")
+    text = retry_at_of(record)
     if text is None:
         return None
     return max(datetime.fromisoformat(text).timestamp() - now_s, 0.0)
 
 
-def has_image_id(record: Record) -> bool:
+def has_image_id(record: SlideRecord) -> bool:
     """Whether the record is under an ImageID, not under a file's name for want of one."""
-    return record["ImageID"] != record["Filename"] and is_image_id(str(record["ImageID"]))
+    image_id = image_id_of(record)
+    return image_id != filename_of(record) and is_image_id(image_id)

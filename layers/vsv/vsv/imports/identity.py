@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from vsv.catalogue.record import IdSource, Record
+from vsv.catalogue import record
+from vsv.catalogue.identity import case_of
+from vsv.catalogue.record import IdSource, SlideRecord
 from vsv.slides.barcode import Barcode, is_slide_id
 
 __all__ = ["Identity", "identify"]
@@ -12,7 +14,7 @@ __all__ = ["Identity", "identify"]
 class Identity:
     """The record's fields that say whose slide it is, and warnings for technicians."""
 
-    fields: Record
+    fields: SlideRecord
     warnings: tuple[str, ...] = ()
 
 
@@ -22,7 +24,7 @@ def identify(image_id: str, label: Barcode, scanner: str | None, pattern: str) -
     The label's code comes first: it can be read again. The scanner's text counts where it matches
     ``pattern``, too. Without either, the ImageID stands for the IDs.
     """
-    read = {"text": label.text} if label.text else {"reason": label.reason}
+    read = record.Barcode(text=label.text) if label.text else record.Barcode(reason=label.reason)
     scanned = scanner if scanner and is_slide_id(scanner, pattern) else None
     if label.text:
         differs = scanned not in (None, label.text)
@@ -32,12 +34,14 @@ def identify(image_id: str, label: Barcode, scanner: str | None, pattern: str) -
         warning = f"the slide ID was read by the scanner, not by the import ({label.reason})"
         return _identity(scanned, IdSource.SCANNER, read, warning)
     warning = "what the scanner read from the label does not match the pattern"
-    ids = {"SlideID": image_id, "CaseID": image_id, "IdSource": IdSource.NONE}
-    return Identity(ids | {"Barcode": read}, (warning,) if scanner else ())
+    return Identity(
+        SlideRecord(SlideID=image_id, CaseID=image_id, IdSource=IdSource.NONE, Barcode=read),
+        (warning,) if scanner else (),
+    )
 
 
-def _identity(slide_id: str, source: IdSource, read: Record, warning: str | None) -> Identity:
-    """CaseID is the SlideID up to its last hyphen."""
-    case_id = slide_id.rpartition("-")[0] or slide_id
-    ids = {"SlideID": slide_id, "CaseID": case_id, "IdSource": source, "Barcode": read}
+def _identity(
+    slide_id: str, source: IdSource, read: record.Barcode, warning: str | None
+) -> Identity:
+    ids = SlideRecord(SlideID=slide_id, CaseID=case_of(slide_id), IdSource=source, Barcode=read)
     return Identity(ids, (warning,) if warning else ())

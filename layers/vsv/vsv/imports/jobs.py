@@ -4,7 +4,15 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from vsv.catalogue.record import FAILED, IMPORTED, Record, is_deleted
+from vsv.catalogue.record import (
+    SlideRecord,
+    generation_of,
+    has_failed,
+    image_id_of,
+    is_deleted,
+    is_imported,
+    version_of,
+)
 from vsv.catalogue.table import Catalogue
 from vsv.identifiers import FileVersion
 from vsv.imports.failure import has_image_id, is_retry_due
@@ -39,31 +47,32 @@ class Arrivals:
         self._workflow = workflow
         self._now = now
 
-    def record_of(self, filename: str, file: _Bytes) -> Record | None:
+    def record_of(self, filename: str, file: _Bytes) -> SlideRecord | None:
         """The record of these bytes under this name.
 
         It is under the ImageID that they should have, or under their own where that is taken.
         Others were made by version 0.1, and are found by the file's name.
         """
-        fields = {"Filename": filename, "FileVersion": str(file.version)}
         for records in (
             self._catalogue.get_many(_image_ids(filename, file)),
             self._catalogue.by_filename(filename),
         ):
-            found = [record for record in records if record and is_of(record, fields)]
+            found = [
+                record for record in records if record and is_of(record, filename, file.version)
+            ]
             if found:
                 # Of a slide and a failure, the slide.
-                return min(found, key=lambda record: record["ImportStatus"] == FAILED)
+                return min(found, key=has_failed)
         return None
 
-    def settled(self, filename: str, job: ImportJob) -> Record | None:
+    def settled(self, filename: str, job: ImportJob) -> SlideRecord | None:
         """The record of the job's bytes, if this import of them has come to an end."""
         record = self.record_of(filename, job)
-        if record is None or record["ImportStatus"] not in (IMPORTED, FAILED):
+        if record is None or not (is_imported(record) or has_failed(record)):
             return None
-        return record if int(record.get("Generation", 0)) == job.generation else None
+        return record if generation_of(record) == job.generation else None
 
-    def is_retry_due(self, record: Record) -> bool:
+    def is_retry_due(self, record: SlideRecord) -> bool:
         """Whether the record's import has failed, and is to be tried again now."""
         return is_retry_due(record, self._now())
 
@@ -83,15 +92,15 @@ class Arrivals:
         record = self.record_of(filename, file)
         generation = 0
         if record is not None:
-            generation = int(record.get("Generation", 0))
+            generation = generation_of(record)
             if has_news or self.is_retry_due(record):
-                generation = int(record["Version"])
+                generation = version_of(record)
         if record is not None and has_image_id(record):
-            image_id = str(record["ImageID"])
+            image_id = image_id_of(record)
         else:
             image_id, before = self._free_image_id(filename, file)
             if before and is_deleted(before):
-                generation = int(before["Version"])
+                generation = version_of(before)
         return ImportJob(
             image_id, filename, file.size, file.mtime_ns, sha256, generation=generation
         )
@@ -103,7 +112,7 @@ class Arrivals:
         """
         return self._workflow.ensure(job, lambda: self.settled(job.filename, job) is not None)
 
-    def _free_image_id(self, filename: str, file: FileState) -> tuple[str, Record | None]:
+    def _free_image_id(self, filename: str, file: FileState) -> tuple[str, SlideRecord | None]:
         """The file's ImageID, or its own where another slide has that; and its old record."""
         image_ids = _image_ids(filename, file)
         found = self._catalogue.get_many(image_ids)

@@ -8,7 +8,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from vsv.catalogue.record import FAILED, IMPORTED, Record, is_deleted, removal_of
+from vsv.catalogue.history import file_versions
+from vsv.catalogue.record import (
+    Operation,
+    SlideRecord,
+    archive_copy_of,
+    file_version_of,
+    filename_of,
+    has_failed,
+    has_file_version,
+    has_metadata,
+    image_id_of,
+    is_deleted,
+    is_imported,
+    is_of_file,
+    removal_of,
+)
 from vsv.catalogue.table import Catalogue
 from vsv.errors import DuplicateSlide, FileChanged, quoted
 from vsv.identifiers import FileVersion
@@ -39,10 +54,10 @@ class OtherSlides:
         EFS goes, too. A slide that has its record is imported again whatever others there are.
         """
         own = self._catalogue.get(job.image_id)
-        if own and records.is_of(own, _fields(job)) and records.is_slide(own):
+        if own and records.is_of(own, job.filename, job.version) and has_metadata(own):
             return
         for other in self._catalogue.by_sha256(sha256):
-            if (other["Filename"], other["FileVersion"]) == (job.filename, str(job.version)):
+            if is_of_file(other, job.filename, job.version):
                 continue
             if is_original(other) and self._is_kept(other):
                 if job.sha256:
@@ -66,60 +81,55 @@ class OtherSlides:
     def settle(self, job: ImportJob) -> None:
         """The job's slide is imported: note it on other scans, and end failures of its own file."""
         for other in self._scans(job):
-            text = _scanned(FileVersion.parse(other["FileVersion"]), _record(job))
-            records.note(self._catalogue, str(other["ImageID"]), text)
+            text = _scanned(file_version_of(other), job.record_fields())
+            records.note(self._catalogue, image_id_of(other), text)
         self._remove_parts(job, job.image_id)
         for other in self._others_of_name(job):
-            same = other["FileVersion"] == str(job.version)
-            if other["ImportStatus"] == FAILED and (same or not records.is_slide(other)):
-                self._remove_parts(job, str(other["ImageID"]))
-                records.supersede(self._catalogue, str(other["ImageID"]), job.image_id)
+            same = has_file_version(other, job.version)
+            if has_failed(other) and (same or not has_metadata(other)):
+                self._remove_parts(job, image_id_of(other))
+                records.supersede(self._catalogue, image_id_of(other), job.image_id)
 
-    def _others_of_name(self, job: ImportJob) -> Iterator[Record]:
+    def _others_of_name(self, job: ImportJob) -> Iterator[SlideRecord]:
         for other in self._catalogue.by_filename(job.filename):
-            if other["ImageID"] != job.image_id and not is_deleted(other):
+            if image_id_of(other) != job.image_id and not is_deleted(other):
                 yield other
 
-    def _scans(self, job: ImportJob) -> Iterator[Record]:
+    def _scans(self, job: ImportJob) -> Iterator[SlideRecord]:
         """Other slides whose file has, or had, the same name."""
         for other in self._others_of_name(job):
-            if records.is_slide(other) and other["FileVersion"] != str(job.version):
+            if has_metadata(other) and not has_file_version(other, job.version):
                 yield other
 
-    def _is_kept(self, record: Record) -> bool:
-        return "Archive" in record or self._path(record) is not None
+    def _is_kept(self, record: SlideRecord) -> bool:
+        return archive_copy_of(record) is not None or self._path(record) is not None
 
-    def _path(self, record: Record) -> Path | None:
-        version = FileVersion.parse(record["FileVersion"])
+    def _path(self, record: SlideRecord) -> Path | None:
         try:
-            return self._storage.locate(str(record["Filename"]), version)
+            return self._storage.locate(filename_of(record), file_version_of(record))
         except FileChanged:
             return None
 
-    def _remove_copy(self, job: ImportJob, original: Record) -> None:
+    def _remove_copy(self, job: ImportJob, original: SlideRecord) -> None:
         """Remove the job's file, and its failures, for another slide has the same bytes."""
-        copy, kept = self._path(_record(job)), self._path(original)
+        copy, kept = self._path(job.record_fields()), self._path(original)
         if copy is None or (kept is not None and copy.samefile(kept)):
             return
         self._storage.remove_slide(job.filename, job.version)
         for record in self._catalogue.by_filename(job.filename):
-            if records.is_of(record, _fields(job)):
-                by = str(original["ImageID"])
-                records.supersede(self._catalogue, str(record["ImageID"]), by)
+            if records.is_of(record, job.filename, job.version):
+                records.supersede(self._catalogue, image_id_of(record), image_id_of(original))
 
     def _remove_parts(self, job: ImportJob, image_id: str) -> None:
         """Remove files that were set aside for the job's, if that begins with their very bytes.
 
         The record was theirs, one after the other, as its history tells.
         """
-        slides = {str(other["FileVersion"]) for other in self._scans(job)}
+        slides = {str(file_version_of(other)) for other in self._scans(job)}
         lines, _ = self._catalogue.history(image_id, _MAX_LINES)
-        for line in lines:
-            for change in line["Changes"]:
-                if change["Field"] == "FileVersion":
-                    versions = {change.get("From"), change.get("To")} - {None, str(job.version)}
-                    for version in sorted(versions - slides):
-                        self._remove_part(job, FileVersion.parse(version))
+        for versions in file_versions(lines):
+            for version in sorted(versions - slides - {str(job.version)}):
+                self._remove_part(job, FileVersion.parse(version))
 
     def _remove_part(self, job: ImportJob, version: FileVersion) -> None:
         try:
@@ -131,23 +141,23 @@ class OtherSlides:
             self._storage.remove_slide(job.filename, version)
 
 
-def is_original(record: Record) -> bool:
+def is_original(record: SlideRecord) -> bool:
     """Whether the record is of a slide that was imported, and stays."""
-    imported = record["ImportStatus"] == IMPORTED
-    return imported and not is_deleted(record) and removal_of(record) != "DELETE"
+    stays = not is_deleted(record) and removal_of(record) != Operation.DELETE
+    return is_imported(record) and stays
 
 
-def same_bytes(original: Record) -> str:
+def same_bytes(original: SlideRecord) -> str:
     """Say that a file has the bytes of another slide."""
-    name, image_id = original["Filename"], original["ImageID"]
+    name, image_id = filename_of(original), image_id_of(original)
     return f"the file has the same bytes as {name!r}, which is slide {image_id}"
 
 
-def _scanned(version: FileVersion, other: Record) -> str:
+def _scanned(version: FileVersion, other: SlideRecord) -> str:
     """Say on the record of a file of that version what the other of its name is."""
-    if FileVersion.parse(other["FileVersion"]).mtime_ns > version.mtime_ns:
-        return f"scanned again under the same file name: see slide {other['ImageID']}"
-    return f"an earlier scan has the same file name: see slide {other['ImageID']}"
+    if file_version_of(other).mtime_ns > version.mtime_ns:
+        return f"scanned again under the same file name: see slide {image_id_of(other)}"
+    return f"an earlier scan has the same file name: see slide {image_id_of(other)}"
 
 
 def _begins_with(whole: Path, part: Path, size: int) -> bool:
@@ -160,11 +170,3 @@ def _begins_with(whole: Path, part: Path, size: int) -> bool:
             if one.read(length) != two.read(length):
                 return False
     return True
-
-
-def _fields(job: ImportJob) -> dict[str, str]:
-    return {"Filename": job.filename, "FileVersion": str(job.version)}
-
-
-def _record(job: ImportJob) -> Record:
-    return {"ImageID": job.image_id, **_fields(job)}

@@ -5,20 +5,38 @@ is never taken over by other bytes, unless the slide was deleted; what a technic
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
+from vsv.catalogue.history import Action
+from vsv.catalogue.identity import id_source
 from vsv.catalogue.record import (
-    FAILED,
-    IMPORTED,
-    IMPORTING,
     IdSource,
-    Record,
-    id_source,
+    ImportStatus,
+    Operation,
+    ReviewStatus,
+    SlideRecord,
+    case_id_of,
+    changed,
+    file_version_of,
+    filename_of,
+    has_failed,
+    has_file_version,
+    has_metadata,
+    image_id_of,
     is_deleted,
+    is_imported,
+    is_importing,
+    is_named,
+    is_of_file,
     now,
     removal_of,
+    retries_of,
+    slide_id_of,
+    status_before_of,
+    status_of,
     warned,
+    with_failed_removal,
 )
 from vsv.catalogue.table import Catalogue
 from vsv.errors import ChecksumMismatch, Conflict, FileChanged, ImageIdConflict
@@ -26,29 +44,12 @@ from vsv.identifiers import FileVersion
 from vsv.imports.failure import Failure, retry_time
 from vsv.imports.naming import unique_image_id
 
-__all__ = [
-    "begin",
-    "fail",
-    "finish",
-    "is_free_for",
-    "is_of",
-    "is_slide",
-    "note",
-    "supersede",
-]
+__all__ = ["begin", "fail", "finish", "is_free_for", "is_of", "note", "supersede"]
 
-_BY = "import"
-# What says whose the slide is. A technician may have edited these, or taken them away.
-_IDS = ("SlideID", "CaseID", "IdSource")
-# Present on each record whose slide's metadata were read; others have IDs for want of better ones.
-_METADATA_MARK = "width"
-# What a failure leaves on the record until the slide is imported: the time of the next attempt, and
-# the time when the file was found to be a bad copy, to be brought again.
-_PLAN: Final = ("RetryAt", "CopyAgain")
-_NO_FAILURE: Final[Record] = {"ImportError": None, **dict.fromkeys(_PLAN)}
+_BY: Final = "import"
 
 
-def begin(catalogue: Catalogue, fields: Mapping[str, Any]) -> None:
+def begin(catalogue: Catalogue, fields: SlideRecord) -> None:
     """Write what the import read of a slide, with ImportStatus IMPORTING.
 
     The same bytes again: what a technician edited stays, and IDs that an earlier import read. A
@@ -57,19 +58,19 @@ def begin(catalogue: Catalogue, fields: Mapping[str, Any]) -> None:
     ImageIdConflict where the ImageID is another slide's, Conflict where the slide is being deleted.
     """
 
-    def decide(old: Record | None) -> Record:
-        new = {**fields, "ImportStatus": IMPORTING, **_NO_FAILURE}
-        if old is not None and is_of(old, fields):
-            new["Retries"] = old.get("Retries")
-            if is_slide(old):
-                if removal_of(old) == "DELETE":
+    def decide(old: SlideRecord | None) -> SlideRecord:
+        new = changed(_without_failure(fields), ImportStatus=ImportStatus.IMPORTING)
+        if old is not None and _is_same(old, fields):
+            new = changed(new, Retries=retries_of(old) or None)
+            if has_metadata(old):
+                if removal_of(old) == Operation.DELETE:
                     raise Conflict("the slide is being deleted")
                 return {**old, **new, **_kept(old)}
-        if not is_free_for(old, str(fields["Filename"])):
-            raise ImageIdConflict(f"ImageID {fields['ImageID']} belongs to another slide")
+        if not is_free_for(old, filename_of(fields)):
+            raise ImageIdConflict(f"ImageID {image_id_of(fields)} belongs to another slide")
         return new
 
-    catalogue.change(fields["ImageID"], _BY, "IMPORT", decide)
+    catalogue.change(image_id_of(fields), _BY, Action.IMPORT, decide)
 
 
 def finish(
@@ -77,63 +78,61 @@ def finish(
 ) -> None:
     """Set ImportStatus IMPORTED, and say what was noticed since the import began.
 
-    Raises FileChanged where the record is of other bytes now.
-
-    A slide that came back from the archive gets the Status that it had before.
+    A slide that came back from the archive gets the Status that it had before. Raises FileChanged
+    where the record is of other bytes now.
     """
 
-    def decide(old: Record | None) -> Record:
-        if old is None or old.get("FileVersion") != file_version or is_deleted(old):
+    def decide(old: SlideRecord | None) -> SlideRecord:
+        if (
+            old is None
+            or not has_file_version(old, FileVersion.parse(file_version))
+            or is_deleted(old)
+        ):
             raise FileChanged("the slide's record is of another file now")
-        new = {**old, "ImportStatus": IMPORTED, **_NO_FAILURE, "TilesRendered": tiles}
-        new["Retries"] = None
+        new = changed(
+            _without_failure(old),
+            ImportStatus=ImportStatus.IMPORTED,
+            TilesRendered=tiles,
+            Retries=None,
+        )
         for warning in warnings:
             new = warned(new, warning)
-        if removal_of(old) == "RESTORE":
-            new |= {
-                "Removal": None,
-                "StatusBefore": None,
-                "Status": old.get("StatusBefore", "NEW"),
-            }
+        if removal_of(old) == Operation.RESTORE:
+            new = changed(new, Removal=None, StatusBefore=None, Status=status_before_of(old))
         return new
 
-    catalogue.change(image_id, _BY, "IMPORT", decide)
+    catalogue.change(image_id, _BY, Action.IMPORT, decide)
 
 
-def fail(catalogue: Catalogue, fields: Mapping[str, Any], why: Failure) -> str:
+def fail(catalogue: Catalogue, fields: SlideRecord, why: Failure) -> str:
     """Set ImportStatus FAILED and say why; return the ID of the record that says it.
 
     ``fields`` holds ImageID, Filename, FileVersion and FileSize. Where the ImageID is another
     slide's, the failure gets a record under an ImageID of its own: the other's is not touched.
     """
 
-    def decide(old: Record | None) -> Record:
-        before = old if old is not None and is_of(old, fields) else {}
-        failure = _failure(why, int(before.get("Retries", 0)))
-        if old is not None and before:
-            if removal_of(old) == "RESTORE":
-                failed = {**old["Removal"], "State": FAILED, "Error": why.reason}
+    def decide(old: SlideRecord | None) -> SlideRecord:
+        if old is not None and _is_same(old, fields):
+            if removal_of(old) == Operation.RESTORE:
                 # In the archive it is as safe as it was, unless the import had begun anew.
-                return {
-                    **old,
-                    **(failure if old["ImportStatus"] == IMPORTING else {}),
-                    "Removal": failed,
-                }
+                failed = _failed(old, why) if is_importing(old) else old
+                return with_failed_removal(failed, why.reason)
             known = {name: value for name, value in fields.items() if value is not None}
-            return {**old, **known, **failure}
-        if not is_free_for(old, str(fields["Filename"])):
+            return _failed({**old, **known}, why)  # type: ignore[typeddict-item]
+        if not is_free_for(old, filename_of(fields)):
             raise ImageIdConflict("the ImageID belongs to another slide")
-        ids = {"SlideID": image_id, "CaseID": image_id, "IdSource": IdSource.NONE}
-        return {**ids, "Status": "NEW", **fields, **failure, "ImageID": image_id}
+        new = SlideRecord(
+            SlideID=image_id, CaseID=image_id, IdSource=IdSource.NONE, Status=ReviewStatus.NEW
+        )
+        return changed(_failed({**new, **fields}, why), ImageID=image_id)
 
-    version = FileVersion.parse(str(fields["FileVersion"]))
-    wanted = str(fields["ImageID"])
-    own = unique_image_id(wanted, str(fields["Filename"]), version)
+    wanted = image_id_of(fields)
+    own = unique_image_id(wanted, filename_of(fields), file_version_of(fields))
     # The ImageID is another slide's even if that has no record just now.
     taken = why.error == ImageIdConflict.__name__
     for image_id in (own,) if taken else (wanted, own):
         try:
-            catalogue.change(image_id, _BY, "IMPORT", decide)
+            catalogue.change(image_id, _BY, Action.IMPORT, decide)
         except ImageIdConflict:
             continue
         return image_id
@@ -146,57 +145,68 @@ def supersede(catalogue: Catalogue, image_id: str, by: str) -> None:
     It is DELETED then, as if a technician had done so. Nothing happens where it is a slide now.
     """
 
-    def decide(old: Record | None) -> Record | None:
-        if old is None or old["ImportStatus"] != FAILED or is_deleted(old) or "Removal" in old:
+    def decide(old: SlideRecord | None) -> SlideRecord | None:
+        if old is None or not has_failed(old) or is_deleted(old) or removal_of(old):
             return old
-        reason = f"the file was imported as {by}"
-        return {**warned(old, reason), "Status": "DELETED", **dict.fromkeys(_PLAN)}
+        new = warned(old, f"the file was imported as {by}")
+        return changed(new, Status=ReviewStatus.DELETED, RetryAt=None, CopyAgain=None)
 
-    catalogue.change(image_id, _BY, "IMPORT", decide)
+    catalogue.change(image_id, _BY, Action.IMPORT, decide)
 
 
 def note(catalogue: Catalogue, image_id: str, text: str) -> None:
     """Say something about an imported slide among its ImportWarnings, once."""
 
-    def decide(old: Record | None) -> Record | None:
+    def decide(old: SlideRecord | None) -> SlideRecord | None:
         return old if old is None or is_deleted(old) else warned(old, text)
 
-    catalogue.change(image_id, _BY, "IMPORT", decide)
+    catalogue.change(image_id, _BY, Action.IMPORT, decide)
 
 
-def is_slide(record: Record) -> bool:
-    """Whether the slide's metadata were read: there is something to be seen of it, or may be."""
-    return _METADATA_MARK in record
+def is_of(old: SlideRecord, filename: str, version: FileVersion) -> bool:
+    """Return whether the record is of these very bytes, under this name, and not deleted."""
+    return is_of_file(old, filename, version) and not is_deleted(old)
 
 
-def is_of(old: Record, fields: Mapping[str, Any]) -> bool:
-    """Whether the record is of these very bytes, under this name."""
-    same = all(old.get(name) == fields[name] for name in ("Filename", "FileVersion"))
-    return same and not is_deleted(old)
+def _is_same(old: SlideRecord, fields: SlideRecord) -> bool:
+    return is_of(old, filename_of(fields), file_version_of(fields))
 
 
-def is_free_for(old: Record | None, filename: str) -> bool:
-    """No record, a deleted slide's, or one of a file of this name that never became a slide."""
+def is_free_for(old: SlideRecord | None, filename: str) -> bool:
+    """Return whether a file of this name may have the ImageID of the record.
+
+    It may have that of no record, of a deleted slide's, or of one of a file of its name that never
+    became a slide.
+    """
     if old is None or is_deleted(old):
         return True
-    never_imported = old["Filename"] == filename and old["ImportStatus"] != IMPORTED
-    return never_imported and removal_of(old) != "DELETE"
+    never_imported = is_named(old, filename) and not is_imported(old)
+    return never_imported and removal_of(old) != Operation.DELETE
 
 
-def _failure(why: Failure, retries: int) -> Record:
-    """What a failure says on the record."""
-    fields: Record = {"ImportStatus": FAILED, "ImportError": why.reason, **dict.fromkeys(_PLAN)}
+def _without_failure(record: SlideRecord) -> SlideRecord:
+    """Return the record without the reason of a failure, and without the plan for a retry."""
+    return changed(record, ImportError=None, RetryAt=None, CopyAgain=None)
+
+
+def _failed(record: SlideRecord, why: Failure) -> SlideRecord:
+    """Return the record with the failure, and with the plan for a retry if there is one."""
+    new = changed(
+        _without_failure(record), ImportStatus=ImportStatus.FAILED, ImportError=why.reason
+    )
     if not why.is_final:
-        fields |= {"Retries": retries + 1, "RetryAt": retry_time(time.time(), why.wait_s(retries))}
+        retries = retries_of(record)
+        again = retry_time(time.time(), why.wait_s(retries))
+        new = changed(new, Retries=retries + 1, RetryAt=again)
     if why.error == ChecksumMismatch.__name__:
-        fields["CopyAgain"] = now()
-    return fields
+        new = changed(new, CopyAgain=now())
+    return new
 
 
-def _kept(old: Record) -> Record:
+def _kept(old: SlideRecord) -> SlideRecord:
     """Return what another import of the same bytes leaves as it is."""
-    kept = {"Status": old["Status"]}
-    unidentified = old.get("SlideID") == old.get("CaseID") == old["ImageID"]
+    kept: SlideRecord = {} if (status := status_of(old)) is None else SlideRecord(Status=status)
+    unidentified = slide_id_of(old) == case_id_of(old) == image_id_of(old)
     if unidentified and id_source(old) is IdSource.NONE:
         return kept
-    return kept | {name: old.get(name) for name in _IDS} | {"IdSource": id_source(old)}
+    return changed(kept, SlideID=slide_id_of(old), CaseID=case_id_of(old), IdSource=id_source(old))

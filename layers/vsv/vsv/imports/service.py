@@ -10,9 +10,26 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from vsv.catalogue.record import FAILED, IMPORTED, IMPORTING, Record, removal_of
+from vsv.catalogue.record import (
+    Operation,
+    SlideRecord,
+    archive_copy_of,
+    copy_again_of,
+    file_size_of,
+    file_version_of,
+    filename_of,
+    has_failed,
+    has_file_version,
+    image_id_of,
+    import_error_of,
+    is_imported,
+    is_importing,
+    progress_of,
+    removal_of,
+    retry_at_of,
+    sha256_of,
+)
 from vsv.catalogue.table import Catalogue
-from vsv.identifiers import FileVersion
 from vsv.imports.failure import seconds_to_retry
 from vsv.imports.file_state import FileState
 from vsv.imports.jobs import Arrivals
@@ -61,33 +78,38 @@ class ImportDesk:
             return self._fetch(request, None, None)
         return self._answer(request, file, self._arrivals.record_of(request.filename, file))
 
-    def _answer(self, request: ImportRequest, file: FileState, record: Record | None) -> Answer:
+    def _answer(
+        self, request: ImportRequest, file: FileState, record: SlideRecord | None
+    ) -> Answer:
         if not _is_described(request, file, record) or self._is_bad_copy(request, record):
             return self._fetch(request, file, record)
-        if record and removal_of(record) == "DELETE":
+        if record and removal_of(record) == Operation.DELETE:
             return Answer(ImportState.ARRIVING, _BEING_DELETED)
-        if record and record["ImportStatus"] == IMPORTED:
+        if record and is_imported(record):
             return _imported(record)
-        if record and record["ImportStatus"] == FAILED:
+        if record and has_failed(record):
             is_due = self._arrivals.is_retry_due(record) or _has_news(request, record)
             if not is_due:
                 return _failed(self._why_failed(record), record)
         return self._import(request, file, record)
 
-    def _is_bad_copy(self, request: ImportRequest, record: Record | None) -> bool:
+    def _is_bad_copy(self, request: ImportRequest, record: SlideRecord | None) -> bool:
         """Whether the file on EFS is not what the workstation has, and no other came since."""
-        if record is None or not record.get("CopyAgain"):
+        copy_again = copy_again_of(record) if record else None
+        if not copy_again:
             return False
         transfer = self._transfers.status(request.filename)
-        found_at = datetime.fromisoformat(str(record["CopyAgain"])).timestamp()
+        found_at = datetime.fromisoformat(copy_again).timestamp()
         return transfer.state is not TransferState.DONE or transfer.started_at < found_at
 
-    def _why_failed(self, record: Record) -> str:
+    def _why_failed(self, record: SlideRecord) -> str:
         wait_s = seconds_to_retry(record, self._now())
         again = f"; the next attempt is in {_in_words(wait_s)}" if wait_s else ""
-        return f"{record.get('ImportError')}{again}"
+        return f"{import_error_of(record)}{again}"
 
-    def _import(self, request: ImportRequest, file: FileState, record: Record | None) -> Answer:
+    def _import(
+        self, request: ImportRequest, file: FileState, record: SlideRecord | None
+    ) -> Answer:
         """The file is on EFS: see that it has arrived, and that it is imported once."""
         if record is None:
             transfer = self._transfers.status(request.filename)
@@ -104,12 +126,12 @@ class ImportDesk:
             return _importing("the slide is being imported", record)
         settled = self._arrivals.settled(request.filename, job)
         if settled is None:
-            return self._same_bytes(request) or _failed(_STOPPED, {})
+            return self._same_bytes(request) or _failed(_STOPPED)
         # It ended since we looked; the bytes are held against the record as always.
         return self._answer(request, file, settled)
 
     def _fetch(
-        self, request: ImportRequest, file: FileState | None, record: Record | None
+        self, request: ImportRequest, file: FileState | None, record: SlideRecord | None
     ) -> Answer:
         """What is on EFS is not the file described: have it brought, and lose nothing for it."""
         transfer = self._transfers.status(request.filename)
@@ -122,7 +144,7 @@ class ImportDesk:
                 return self._look(request, now)
         if file and record is None and file.quiet_s < _QUIET_S:
             return Answer(ImportState.ARRIVING, f"{file.size} of {request.size} bytes have arrived")
-        if file and record and record["ImportStatus"] == IMPORTING:
+        if file and record and is_importing(record):
             job = self._arrivals.job(request.filename, file)
             if self._arrivals.ensure(job):
                 return _importing("an earlier file of this name is being imported", record)
@@ -130,12 +152,12 @@ class ImportDesk:
         for other in others:
             if self._is_kept(request, file, other):
                 return _imported(other)
-            if removal_of(other) == "DELETE" and other["FileSize"] == request.size:
+            if removal_of(other) == Operation.DELETE and file_size_of(other) == request.size:
                 return Answer(ImportState.ARRIVING, _BEING_DELETED)
         if same := self._same_bytes(request):
             return same
         for other in filter(None, (record, *others)):
-            if file and other["FileVersion"] == str(file.version):
+            if file and has_file_version(other, file.version):
                 # A slide was made of the file that is in the way.
                 self._files.set_aside(request.filename, file.version)
         return self._transfer(request, transfer)
@@ -161,68 +183,56 @@ class ImportDesk:
         if request.sha256 is None:
             return None
         for other in self._catalogue.by_sha256(request.sha256):
-            if other["FileSize"] == request.size and is_original(other) and self._holds(other):
+            same_size = file_size_of(other) == request.size
+            if same_size and is_original(other) and self._holds(other):
                 return _imported(other, same_bytes(other))
         return None
 
-    def _holds(self, record: Record) -> bool:
+    def _holds(self, record: SlideRecord) -> bool:
         """Whether the slide's file is in the archive, or on EFS under whatever name."""
-        version = FileVersion.parse(record["FileVersion"])
-        return "Archive" in record or self._files.holds(str(record["Filename"]), version)
+        if archive_copy_of(record) is not None:
+            return True
+        return self._files.holds(filename_of(record), file_version_of(record))
 
-    def _is_kept(self, request: ImportRequest, file: FileState | None, other: Record) -> bool:
+    def _is_kept(self, request: ImportRequest, file: FileState | None, other: SlideRecord) -> bool:
         """Whether the file described was imported, and is in the archive or under another name.
 
         Where another file has the name now, a size alone does not tell the two apart.
         """
-        same = other["FileSize"] == request.size and (
-            other.get("Sha256") == request.sha256 if request.sha256 else file is None
+        same = file_size_of(other) == request.size and (
+            sha256_of(other) == request.sha256 if request.sha256 else file is None
         )
         return same and is_original(other) and self._holds(other)
 
 
-def _is_described(request: ImportRequest, file: FileState, record: Record | None) -> bool:
+def _is_described(request: ImportRequest, file: FileState, record: SlideRecord | None) -> bool:
     """Whether the file on EFS is the one that the caller described, as far as is known yet."""
     if file.size != request.size:
         return False
-    known = record.get("Sha256") if record else None
+    known = sha256_of(record) if record else None
     return not (request.sha256 and known) or request.sha256 == known
 
 
-def _has_news(request: ImportRequest, record: Record) -> bool:
+def _has_news(request: ImportRequest, record: SlideRecord) -> bool:
     """Whether the SHA-256 of a file whose import failed is known now, and may change that."""
-    failed = record["ImportStatus"] == FAILED and "RetryAt" in record
-    return failed and request.sha256 is not None and "Sha256" not in record
+    failed = has_failed(record) and retry_at_of(record) is not None
+    return failed and request.sha256 is not None and sha256_of(record) is None
 
 
-def _imported(record: Record, detail: str = "imported") -> Answer:
-    rendered, total = _progress(record)
+def _imported(record: SlideRecord, detail: str = "imported") -> Answer:
+    rendered, total = progress_of(record) or (None, None)
     return Answer(
-        ImportState.IMPORTED,
-        detail,
-        str(record["ImageID"]),
-        rendered,
-        total,
-        record.get("Sha256"),
+        ImportState.IMPORTED, detail, image_id_of(record), rendered, total, sha256_of(record)
     )
 
 
-def _importing(detail: str, record: Record | None) -> Answer:
-    image_id = str(record["ImageID"]) if record else None
-    return Answer(ImportState.IMPORTING, detail, image_id, *_progress(record))
+def _importing(detail: str, record: SlideRecord | None) -> Answer:
+    image_id = image_id_of(record) if record else None
+    return Answer(ImportState.IMPORTING, detail, image_id, *(progress_of(record) or ()))
 
 
-def _failed(reason: str, record: Record) -> Answer:
-    image_id = record.get("ImageID")
-    return Answer(ImportState.FAILED, reason, str(image_id) if image_id else None)
-
-
-def _progress(record: Record | None) -> tuple[int | None, int | None]:
-    if not record or "TilesTotal" not in record:
-        return None, None
-    total = int(record["TilesTotal"])
-    # A piece of work that ran twice at once has counted twice.
-    return min(int(record.get("TilesRendered", 0)), total), total
+def _failed(reason: str, record: SlideRecord | None = None) -> Answer:
+    return Answer(ImportState.FAILED, reason, image_id_of(record) if record else None)
 
 
 def _why_again(last: TransferStatus, size: int) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from PIL import Image
 
+from vsv.catalogue.record import ReviewStatus, changed
 from vsv.catalogue.same_ids import warn_of_same_slide_id
 from vsv.catalogue.table import Catalogue
 from vsv.errors import ChecksumMismatch, FileChanged, ImageIdConflict, NotFound, UnreadableSlide
@@ -89,22 +90,21 @@ class Importer:
             _check_owner(job, self._storage)
             records.begin(
                 self._catalogue,
-                {
-                    **job.record_fields(),
-                    "Sha256": sha256,
-                    **identity.fields,
-                    "Status": "NEW",
-                    "width": slide.width,
-                    "height": slide.height,
-                    "ScanDate": metadata.scan_date.isoformat() if metadata.scan_date else None,
-                    "MPP": metadata.mpp_um,
-                    "AppMag": metadata.app_mag,
-                    "Scanner": metadata.scanner,
-                    "ImportWarnings": warnings or None,
-                    "ImportNotes": list(metadata.notes) or None,
-                    "TilesRendered": 0,
-                    "TilesTotal": pyramid.count(index.levels),
-                },
+                changed(
+                    {**job.record_fields(), **identity.fields},
+                    Sha256=sha256,
+                    Status=ReviewStatus.NEW,
+                    width=slide.width,
+                    height=slide.height,
+                    ScanDate=metadata.scan_date.isoformat() if metadata.scan_date else None,
+                    MPP=metadata.mpp_um,
+                    AppMag=metadata.app_mag,
+                    Scanner=metadata.scanner,
+                    ImportWarnings=warnings or None,
+                    ImportNotes=list(metadata.notes) or None,
+                    TilesRendered=0,
+                    TilesTotal=pyramid.count(index.levels),
+                ),
             )
             if job.rebuild:
                 self._storage.remove_pyramid(job.image_id)

@@ -14,6 +14,16 @@ from typing import Any, Final, Self, cast
 
 from PIL import Image, ImageChops
 
+from vsv.catalogue.record import (
+    SlideRecord,
+    file_version_of,
+    filename_of,
+    image_id_of,
+    is_archived,
+    is_imported,
+    sha256_of,
+    warnings_of,
+)
 from vsv.errors import FileChanged, InvalidRequest, NotFound, UnreadableSlide
 from vsv.identifiers import FileVersion
 from vsv.pyramid.deepzoom import DeepZoom, TileAddress
@@ -70,17 +80,17 @@ class Claim:
     images: tuple[str, ...]
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Self:
+    def of(cls, record: SlideRecord) -> Self:
         """The claim of a slide that is not deleted."""
         # The import warns of each image that is not there or cannot be read.
-        warnings = [str(text) for text in record.get("ImportWarnings") or ()]
+        warnings = warnings_of(record)
         return cls(
-            str(record["ImageID"]),
-            str(record["Filename"]),
-            FileVersion.parse(str(record["FileVersion"])),
-            record.get("Sha256"),
-            record.get("ImportStatus") == "IMPORTED",
-            record.get("Status") == "TRANSFERRED",
+            image_id_of(record),
+            filename_of(record),
+            file_version_of(record),
+            sha256_of(record),
+            is_imported(record),
+            is_archived(record),
             tuple(
                 image
                 for image in ASSOCIATED_IMAGES

@@ -3,11 +3,19 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+from vsv.catalogue.record import (
+    SlideRecord,
+    file_version_of,
+    filename_of,
+    image_id_of,
+    sha256_of,
+    version_of,
+)
 from vsv.identifiers import FileVersion
 
 if TYPE_CHECKING:
@@ -52,15 +60,15 @@ class ImportJob:
             subject += f" {self.generation}"
         return hashlib.sha256(subject.encode()).hexdigest()[:40]
 
-    def record_fields(self) -> dict[str, Any]:
+    def record_fields(self) -> SlideRecord:
         """Return what the slide's record says of these bytes."""
-        return {
-            "ImageID": self.image_id,
-            "Filename": self.filename,
-            "FileSize": self.size,
-            "FileVersion": str(self.version),
-            "Generation": self.generation or None,
-        }
+        return SlideRecord(
+            ImageID=self.image_id,
+            Filename=self.filename,
+            FileSize=self.size,
+            FileVersion=str(self.version),
+            Generation=self.generation or None,
+        )
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
@@ -68,18 +76,16 @@ class ImportJob:
         return cls(**{name: fields[name] for name in cls.__dataclass_fields__ if name in fields})
 
     @classmethod
-    def again(
-        cls, record: Mapping[str, Any], *, restore: bool = False, rebuild: bool = False
-    ) -> Self:
-        """The job of importing a record's slide once more."""
-        version = FileVersion.parse(record["FileVersion"])
+    def again(cls, record: SlideRecord, *, restore: bool = False, rebuild: bool = False) -> Self:
+        """Return the job of importing a record's slide once more."""
+        version = file_version_of(record)
         return cls(
-            str(record["ImageID"]),
-            str(record["Filename"]),
+            image_id_of(record),
+            filename_of(record),
             version.size,
             version.mtime_ns,
-            record.get("Sha256"),
-            int(record.get("Version", 0)),
+            sha256_of(record),
+            version_of(record),
             restore,
             rebuild,
         )

@@ -2,35 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final, Self
 
+from vsv.catalogue.record import Operation, ReviewStatus
 from vsv.errors import InvalidRequest
 
-__all__ = ["NamedImage", "Operation", "RemovalRequest"]
+__all__ = ["NamedImage", "RemovalRequest"]
 
 # So many are noted and started well within the 29 s that API Gateway waits.
 _MAX_IMAGES: Final = 200
 _MAX_BYTES: Final = 1024
 
 
-class Operation(StrEnum):
-    """What can be done with a slide."""
-
-    DELETE = "DELETE"
-    TRANSFER = "TRANSFER"
-    RESTORE = "RESTORE"
-
-    @classmethod
-    def parse(cls, text: object) -> Self:
-        """The operation of this name; existing clients also name the status that it leads to."""
-        try:
-            return cls(_STATUSES.get(str(text), str(text)))
-        except ValueError:
-            raise InvalidRequest(f"Operation must be one of {', '.join(cls)}") from None
-
-
-_STATUSES: Final = {"DELETED": "DELETE", "TRANSFERRED": "TRANSFER"}
+# Existing clients also name the status that an operation leads to.
+_BY_STATUS: Final[Mapping[str, Operation]] = {
+    ReviewStatus.DELETED: Operation.DELETE,
+    ReviewStatus.TRANSFERRED: Operation.TRANSFER,
+}
 
 
 @dataclass(frozen=True)
@@ -65,11 +53,18 @@ class RemovalRequest:
         """Parse the request's JSON value; raise InvalidRequest saying what is wrong with it."""
         if not isinstance(body, Mapping):
             raise InvalidRequest("the body must be a JSON object with Operation and Images")
-        operation = Operation.parse(body.get("Operation"))
+        operation = _operation(str(body.get("Operation")))
         images = body.get("Images")
         if not isinstance(images, list) or not 1 <= len(images) <= _MAX_IMAGES:
             raise InvalidRequest(f"Images must be a list of 1 to {_MAX_IMAGES} slides")
         return cls(operation, tuple(dict.fromkeys(map(NamedImage.parse, images))))
+
+
+def _operation(text: str) -> Operation:
+    try:
+        return _BY_STATUS.get(text) or Operation(text)
+    except ValueError:
+        raise InvalidRequest(f"Operation must be one of {', '.join(Operation)}") from None
 
 
 def _is_name(value: object) -> bool:

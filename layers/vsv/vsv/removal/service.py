@@ -3,19 +3,34 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from vsv.catalogue.record import FAILED, IMPORTED, IMPORTING, Record, is_deleted, now, removal_of
+from vsv.catalogue.history import Action
+from vsv.catalogue.record import (
+    Operation,
+    Removal,
+    RemovalState,
+    SlideRecord,
+    changed,
+    image_id_of,
+    is_archived,
+    is_deleted,
+    is_imported,
+    is_importing,
+    is_named,
+    is_removal_requested,
+    now,
+    removal_of,
+    with_failed_removal,
+)
 from vsv.catalogue.table import Catalogue
 from vsv.errors import Conflict, NotFound, Unavailable, VsvError
 from vsv.failures import named
 from vsv.imports.workflow import ImportJob, Workflow
 from vsv.logs import log_unexpected
-from vsv.removal.request import NamedImage, Operation, RemovalRequest
+from vsv.removal.request import NamedImage, RemovalRequest
 
 __all__ = ["RemovalDesk", "Result"]
-
-REQUESTED: Final = "REQUESTED"
 
 _DOING: Final = {
     Operation.DELETE: "the slide is being deleted",
@@ -76,11 +91,11 @@ class RemovalDesk:
         return results
 
     def _take(self, operation: Operation, image: NamedImage, by: str) -> Result:
-        def decide(old: Record | None) -> Record:
+        def decide(old: SlideRecord | None) -> SlideRecord:
             return _noted(old, operation, image, by)
 
         try:
-            record = self._catalogue.change(image.image_id, by, operation, decide)
+            record = self._catalogue.change(image.image_id, by, Action(operation), decide)
             if record is None or removal_of(record) != operation:
                 return Result(image, _DONE[operation])
             self._start(operation, record)
@@ -93,9 +108,9 @@ class RemovalDesk:
             return Result(image, str(failure), failure)
         return Result(image, _DOING[operation])
 
-    def _start(self, operation: Operation, record: Record) -> None:
+    def _start(self, operation: Operation, record: SlideRecord) -> None:
         """Start the work, once more where it was started before. Raises Unavailable."""
-        image_id = str(record["ImageID"])
+        image_id = image_id_of(record)
         try:
             if operation is Operation.RESTORE:
                 job = ImportJob.again(record, restore=True)
@@ -107,62 +122,61 @@ class RemovalDesk:
             raise Unavailable("it could not be started just now; try again later") from error
 
     def _is_settled(self, image_id: str) -> bool:
-        record = self._catalogue.get(image_id) or {}
-        return (record.get("Removal") or {}).get("State") != REQUESTED
+        record = self._catalogue.get(image_id)
+        return record is None or not is_removal_requested(record)
 
 
-def fail(catalogue: Catalogue, image_id: str, operation: str, reason: str) -> None:
+def fail(catalogue: Catalogue, image_id: str, operation: Operation, reason: str) -> None:
     """Note on the record that what was asked for failed, and why. It may be asked for again."""
 
-    def decide(old: Record | None) -> Record | None:
+    def decide(old: SlideRecord | None) -> SlideRecord | None:
         if old is None or removal_of(old) != operation:
             return old
-        return {**old, "Removal": {**old["Removal"], "State": FAILED, "Error": reason}}
+        return with_failed_removal(old, reason)
 
-    catalogue.change(image_id, "removal", operation, decide)
+    catalogue.change(image_id, "removal", Action(operation), decide)
 
 
-def _noted(old: Record | None, operation: Operation, image: NamedImage, by: str) -> Record:
+def _noted(
+    old: SlideRecord | None, operation: Operation, image: NamedImage, by: str
+) -> SlideRecord:
     """The record with the request on it; as it is where that is done or under way.
 
     Raises NotFound or Conflict.
     """
     if old is None:
         raise NotFound("there is no slide with this ImageID")
-    if image.filename is not None and image.filename != old.get("Filename"):
+    if image.filename is not None and not is_named(old, image.filename):
         raise Conflict("the slide's file has another name")
     if _is_done(old, operation):
         return old
-    under_way: dict[str, Any] = old.get("Removal") or {}
-    if under_way.get("Operation") == operation and under_way["State"] == REQUESTED:
+    if removal_of(old) == operation and is_removal_requested(old):
         return old
-    _check(old, operation, under_way)
-    return {
-        **old,
-        "Removal": {"Operation": str(operation), "State": REQUESTED, "By": by, "At": now()},
-    }
+    _check(old, operation)
+    requested = Removal(Operation=operation, State=RemovalState.REQUESTED, By=by, At=now())
+    return changed(old, Removal=requested)
 
 
-def _is_done(record: Record, operation: Operation) -> bool:
+def _is_done(record: SlideRecord, operation: Operation) -> bool:
     if operation is Operation.DELETE:
         return is_deleted(record)
-    archived = record.get("Status") == "TRANSFERRED"
     if operation is Operation.TRANSFER:
-        return archived and removal_of(record) is None
+        return is_archived(record) and removal_of(record) is None
     return False
 
 
-def _check(record: Record, operation: Operation, under_way: dict[str, Any]) -> None:
+def _check(record: SlideRecord, operation: Operation) -> None:
     """Raise Conflict where the operation makes no sense for the slide as it is."""
     if is_deleted(record):
         raise Conflict("the slide is deleted")
-    if record.get("ImportStatus") == IMPORTING and removal_of(record) != operation:
+    other = removal_of(record)
+    if is_importing(record) and other != operation:
         raise Conflict("the slide is being imported")
-    if under_way and under_way["Operation"] != operation:
+    if other and other != operation:
         # What failed half-way may be followed by its being deleted, and by nothing else.
-        if under_way["State"] == REQUESTED or operation is not Operation.DELETE:
-            raise Conflict(f"{under_way['Operation']} of the slide is not done")
-    elif operation is Operation.TRANSFER and record.get("ImportStatus") != IMPORTED:
+        if is_removal_requested(record) or operation is not Operation.DELETE:
+            raise Conflict(f"{other} of the slide is not done")
+    elif operation is Operation.TRANSFER and not is_imported(record):
         raise Conflict("the slide's import is not complete; it cannot be archived")
-    elif operation is Operation.RESTORE and record.get("Status") != "TRANSFERRED":
+    elif operation is Operation.RESTORE and not is_archived(record):
         raise Conflict("the slide is not archived")

@@ -6,8 +6,24 @@ asks for the operation has had it: nothing is done then.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Unpack
 
-from vsv.catalogue.record import Record, now, removal_of
+from vsv.catalogue.history import Action
+from vsv.catalogue.record import (
+    Operation,
+    ReviewStatus,
+    SlideRecord,
+    archive_copy_of,
+    changed,
+    file_version_of,
+    filename_of,
+    image_id_of,
+    removal_by,
+    removal_of,
+    sha256_of,
+    status_of,
+    with_archive_copy,
+)
 from vsv.catalogue.table import Catalogue
 from vsv.errors import Conflict, FileChanged, InvalidRequest
 from vsv.failures import named
@@ -33,16 +49,16 @@ class Remover:
 
     def delete(self, image_id: str) -> None:
         """DeleteImage: the slide file goes, and all that was made of it, and its archived copy."""
-        record = self._asked(image_id, "DELETE")
+        record = self._asked(image_id, Operation.DELETE)
         if record is None:
             return
-        with self._failing(image_id, "DELETE"):
-            version = _version(record)
+        with self._failing(image_id, Operation.DELETE):
+            version = file_version_of(record)
             self._free_images(image_id, version)
-            self._storage.remove_slide(str(record["Filename"]), version)
+            self._storage.remove_slide(filename_of(record), version)
             # Whether the record knows of it or not: a TRANSFER may have been killed in between.
             self._archive().discard(image_id, version)
-            self._finish(record, Status="DELETED", Archive=None, StatusBefore=None)
+            self._finish(record, Status=ReviewStatus.DELETED, Archive=None, StatusBefore=None)
 
     def transfer(self, image_id: str) -> None:
         """TransferImage: the slide file goes to the archive, and then leaves the file system.
@@ -50,32 +66,33 @@ class Remover:
         Label, thumbnail and macro stay. Nothing is freed before the archive was seen to have the
         very bytes that were imported.
         """
-        record = self._asked(image_id, "TRANSFER")
+        record = self._asked(image_id, Operation.TRANSFER)
         if record is None:
             return
-        with self._failing(image_id, "TRANSFER"):
-            filename, version = str(record["Filename"]), _version(record)
+        with self._failing(image_id, Operation.TRANSFER):
+            filename, version = filename_of(record), file_version_of(record)
             self._store(record)
             self._storage.archive_images(image_id, version)
             self._storage.remove_slide(filename, version)
-            self._finish(record, Status="TRANSFERRED", StatusBefore=record.get("Status"))
+            before = status_of(record)
+            self._finish(record, Status=ReviewStatus.TRANSFERRED, StatusBefore=before)
 
     def restore(self, job: ImportJob) -> None:
         """RestoreImage: the slide file comes back from the archive, to be imported again.
 
         Raises ArchiveNotReady while the archive takes its time.
         """
-        record = self._asked(job.image_id, "RESTORE")
+        record = self._asked(job.image_id, Operation.RESTORE)
         if record is None:
             return
         try:
             self._storage.locate(job.filename, job.version)
         except FileChanged:
-            archived = Archived.from_dict(record["Archive"])
+            archived = Archived.from_dict(archive_copy_of(record) or {})
             target = self._storage.place(job.filename, job.version)
-            self._archive().fetch(archived, target, str(record["Sha256"]), job.version)
+            self._archive().fetch(archived, target, str(sha256_of(record)), job.version)
 
-    def _asked(self, image_id: str, operation: str) -> Record | None:
+    def _asked(self, image_id: str, operation: Operation) -> SlideRecord | None:
         record = self._catalogue.get(image_id)
         return record if record and removal_of(record) == operation else None
 
@@ -89,43 +106,42 @@ class Remover:
         if index is None or index.version == version:
             self._storage.remove_pyramid(image_id)
 
-    def _store(self, record: Record) -> None:
+    def _store(self, record: SlideRecord) -> None:
         """See that the archive has the slide file, and that the record says so."""
-        filename, sha256 = str(record["Filename"]), record.get("Sha256")
+        filename, sha256 = filename_of(record), sha256_of(record)
         if not sha256:
             raise Conflict("the record has no checksum to hold the file against")
         try:
-            file = self._storage.open(filename, _version(record))
+            file = self._storage.open(filename, file_version_of(record))
         except FileChanged:
-            if "Archive" in record:
+            if archive_copy_of(record) is not None:
                 return  # killed between freeing the file system and saying so
             raise
         try:
-            archived = self._archive().store(file, str(record["ImageID"]), filename, str(sha256))
+            archived = self._archive().store(file, image_id_of(record), filename, sha256)
         finally:
             file.close()
 
-        def decide(old: Record | None) -> Record | None:
-            if old is None or removal_of(old) != "TRANSFER":
+        def decide(old: SlideRecord | None) -> SlideRecord | None:
+            if old is None or removal_of(old) != Operation.TRANSFER:
                 raise Conflict("the slide's record was changed meanwhile")
-            known = {**archived.to_dict(), "At": (old.get("Archive") or {}).get("At", now())}
-            return {**old, "Archive": known}
+            return with_archive_copy(old, archived.to_dict())
 
-        self._catalogue.change(str(record["ImageID"]), _by(record), "TRANSFER", decide)
+        self._catalogue.change(image_id_of(record), _by(record), Action.TRANSFER, decide)
 
-    def _finish(self, record: Record, **fields: object) -> None:
+    def _finish(self, record: SlideRecord, **fields: Unpack[SlideRecord]) -> None:
         """Set the fields, and take the request off the record."""
         operation = removal_of(record)
 
-        def decide(old: Record | None) -> Record | None:
+        def decide(old: SlideRecord | None) -> SlideRecord | None:
             if old is None or removal_of(old) != operation:
                 return old
-            return {**old, **fields, "Removal": None}
+            return changed({**old, **fields}, Removal=None)
 
-        self._catalogue.change(str(record["ImageID"]), _by(record), str(operation), decide)
+        self._catalogue.change(image_id_of(record), _by(record), Action(str(operation)), decide)
 
     @contextmanager
-    def _failing(self, image_id: str, operation: str) -> Iterator[None]:
+    def _failing(self, image_id: str, operation: Operation) -> Iterator[None]:
         """Note a failure on the record, and pass it on: it is tried again."""
         try:
             yield
@@ -135,9 +151,5 @@ class Remover:
             raise
 
 
-def _version(record: Record) -> FileVersion:
-    return FileVersion.parse(str(record["FileVersion"]))
-
-
-def _by(record: Record) -> str:
-    return str(record["Removal"].get("By", "removal"))
+def _by(record: SlideRecord) -> str:
+    return removal_by(record) or "removal"
