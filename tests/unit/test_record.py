@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from graphql import is_enum_type
-from local.standins.appsync import load_schema
 
+from local.standins.appsync import load_schema
 from tests.conftest import ROOT
 from vsv.catalogue import projections
 from vsv.catalogue.history import Action
