@@ -107,10 +107,10 @@ class Service:
             self._record.unlink(missing_ok=True)
             return False
         write_json(self._record, {**read_json(self._record), "stopping": True})
-        for signum, patience_s in ((signal.SIGTERM, self.stop_timeout_s), (signal.SIGKILL, 5.0)):
+        for signum, timeout_s in ((signal.SIGTERM, self.stop_timeout_s), (signal.SIGKILL, 5.0)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signum)
-            deadline = time.monotonic() + patience_s
+            deadline = time.monotonic() + timeout_s
             while self.pid is not None and time.monotonic() < deadline:
                 time.sleep(_POLL_INTERVAL_S)
             if self.pid is None:

@@ -213,7 +213,7 @@ def _jpeg(tile: Pixels, colors: str, subsampling: tuple[int, int], streamtype: i
 
 
 def _codestream(pixels: Pixels, *, mct: bool = False) -> bytes:
-    """A JPEG 2000 codestream by the lossy wavelet, in four resolutions, of 45 dB PSNR.
+    """Return a JPEG 2000 codestream by the lossy wavelet, in four resolutions, of 45 dB PSNR.
 
     ``mct``: with the multiple component transformation, which encodes RGB as YCbCr.
     """
@@ -224,7 +224,7 @@ def _codestream(pixels: Pixels, *, mct: bool = False) -> bytes:
 
 
 def _ycbcr_codestream(tile: Pixels, subsampling: tuple[int, int]) -> bytes:
-    """A codestream of YCbCr components, chroma at a fraction of the size: three put into one.
+    """Return a codestream of YCbCr components, chroma at a fraction of the size.
 
     No encoder at hand subsamples. But with the components one after the other (progression CPRL),
     the packets of one are those of a codestream of its own. Source: ITU-T T.800, annexes A and B.
@@ -280,7 +280,7 @@ def _write_strip(
 
 
 def _label(text: str) -> Pixels:
-    """A paper label: the Data Matrix, and beneath it what it says."""
+    """Return a paper label: the Data Matrix, and its text below it."""
     label = Image.new("RGB", (400, 400), (243, 240, 232))
     code = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.DataMatrix)
     matrix = Image.fromarray(np.asarray(code.to_image(scale=10)))

@@ -11,8 +11,8 @@ import boto3
 from local import settings
 from local.processes import Service
 
-# A busy machine is no reason to restart a server in the middle of an import.
-_PATIENCE_S: Final = 30.0
+# A server that answers late must not be restarted in the middle of an import.
+_ANSWER_TIMEOUT_S: Final = 30.0
 _COOKIE_KEY_ALIAS: Final = "alias/vsv-local-cookies"
 _HERE: Final = Path(__file__).parent
 _STANDINS: Final = _HERE / "standins"
@@ -140,7 +140,7 @@ def all_services() -> list[Service]:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=_PATIENCE_S) as response:  # noqa: S310 (our own address)
+        with urllib.request.urlopen(url, timeout=_ANSWER_TIMEOUT_S) as response:  # noqa: S310 (our own address)
             return bool(response.status == 200)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False

@@ -89,7 +89,7 @@ def ports() -> Ports:
     if wanted := os.environ.get("VSV_PORT"):
         last = len(Ports._fields) - 1
         if not wanted.isdecimal() or not 0 < int(wanted) <= _MAX_PORT - last:
-            raise StackError(f"VSV_PORT={wanted} is no port's number")
+            raise StackError(f"VSV_PORT={wanted} is not a port number")
         chosen = Ports(*(int(wanted) + number for number in range(last + 1)))
     else:
         known = read_json(_PORTS_FILE)

@@ -96,7 +96,7 @@ def _describe(outputs: deploy.Outputs) -> dict[str, str]:
     )["UserPoolClient"]
     api = _API_URL.fullmatch(outputs["ApiUrl"])
     if api is None:
-        raise StackError(f"the output ApiUrl is no REST API's address: {outputs['ApiUrl']}")
+        raise StackError(f"the output ApiUrl is not a REST API's address: {outputs['ApiUrl']}")
     return {
         "api_url": f"{endpoint_url}/restapis/{api['api']}/{api['stage']}/_user_request_",
         "graphql_url": f"{services.standins_url()}/graphql",
@@ -132,7 +132,9 @@ def _images_url(outputs: deploy.Outputs) -> str:
     """Return where the emulator answers for ImageRequest's own address."""
     url = _FUNCTION_URL.fullmatch(outputs["ImageRequestUrl"])
     if url is None:
-        raise StackError(f"the output ImageRequestUrl is no address: {outputs['ImageRequestUrl']}")
+        raise StackError(
+            f"the output ImageRequestUrl is not an address: {outputs['ImageRequestUrl']}"
+        )
     return f"{services.endpoint_url()}/_aws/lambda-url/{url['id']}"
 
 

@@ -2,7 +2,7 @@
 
 Called by Cognito (trigger "pre token generation", V1_0) at each sign-in and each renewal. What the
 provider said of a person's groups lies in the attribute ``profile``, as of the last sign-in. Who is
-in none of ours gets no token: whoever has one may look at slides.
+in none of ours gets no token: everyone with a token may look at slides.
 
 Sources: "Pre token generation Lambda trigger" in Cognito's developer guide.
 """
@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-# Set by Cognito, for whoever came from an identity provider.
+# Set by Cognito, for people of an identity provider.
 _FEDERATED: Final = "EXTERNAL_PROVIDER"
 # A standard attribute, which each pool has: custom ones could never be removed from a pool again.
 _ATTRIBUTE: Final = "profile"

@@ -1,4 +1,4 @@
-"""CheckFile: what is on EFS under a file's name, for ImportSlide, which cannot see EFS."""
+"""CheckFile: describe a file on EFS, for ImportSlide, which has no access to EFS."""
 
 from typing import Any
 
@@ -10,6 +10,6 @@ from vsv.wiring import storage
 
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
-    """Return the file's state, or None where there is no such file."""
+    """Return the file's state, or None if there is none."""
     version = event.get("version")
     return check_file(storage(), event["filename"], FileVersion.parse(version) if version else None)

@@ -1,4 +1,4 @@
-"""ListSlides: the slide files on EFS, for ops, who cannot see EFS."""
+"""ListSlides: list the slide files on EFS, for ops without access to EFS."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ from vsv.wiring import storage
 
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return a page of slide files, and where the next one begins."""
+    """Return a page of slide files, and the start of the next page."""
     return list_slides(storage(), event)

@@ -1,4 +1,4 @@
-"""RestoreImage: the import's step before the first, for a slide that comes from the archive."""
+"""RestoreImage: restore a slide's file from the archive, before the import's first step."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ from vsv.wiring import remover
 
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> None:
-    """Bring the slide's file back from the archive."""
+    """Restore the slide's file from the archive."""
     remover().restore(ImportJob.from_dict(event))

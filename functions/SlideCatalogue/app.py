@@ -1,4 +1,4 @@
-"""SlideCatalogue: every field of the GraphQL API, resolved from the slide table."""
+"""SlideCatalogue: resolve every field of the GraphQL API from the slide table."""
 
 from functools import cache
 from typing import Any
@@ -33,13 +33,13 @@ def _patterns() -> IdPatterns:
 
 @app.resolver(type_name="Query", field_name="getSlide")
 def get_slide(ImageID: str) -> dict[str, Any] | None:
-    """One slide, or null."""
+    """Return one slide, or null."""
     return graphql.slide(catalogue().get(ImageID))
 
 
 @app.resolver(type_name="Query", field_name="getSlides")
 def get_slides(ImageIDs: list[str] | None = None) -> list[dict[str, Any] | None]:
-    """The slides in the order asked for, null for each unknown one."""
+    """Return the slides in the requested order, null for each unknown one."""
     return [graphql.slide(record) for record in catalogue().get_many(ImageIDs or [])]
 
 
@@ -47,7 +47,7 @@ def get_slides(ImageIDs: list[str] | None = None) -> list[dict[str, Any] | None]
 def query_slides_by_status(
     Status: str, limit: int | None = None, nextToken: str | None = None
 ) -> dict[str, Any]:
-    """A page of the slides of one review status, by slide ID."""
+    """Return a page of the slides of one review status, by slide ID."""
     return graphql.slides_page(_listings().by_status(Status, limit, nextToken))
 
 
@@ -55,7 +55,7 @@ def query_slides_by_status(
 def query_slides_by_case(
     CaseID: str, limit: int | None = None, nextToken: str | None = None
 ) -> dict[str, Any]:
-    """A page of the slides of one case."""
+    """Return a page of the slides of one case."""
     return graphql.slides_page(_listings().by_case(CaseID, limit, nextToken))
 
 
@@ -65,7 +65,7 @@ def list_slides(
     limit: int | None = None,
     nextToken: str | None = None,
 ) -> dict[str, Any]:
-    """A page of all slides that pass the filter."""
+    """Return a page of all slides that pass the filter."""
     return graphql.slides_page(_listings().all_slides(SlideFilter.parse(filter), limit, nextToken))
 
 
@@ -79,32 +79,32 @@ def search_slides(
     limit: int | None = None,
     nextToken: str | None = None,
 ) -> dict[str, Any]:
-    """A page of the slides that are looked for."""
+    """Return a page of the slides that match a search."""
     search = Search.parse(SlideIDPrefix, CaseIDPrefix, Scanner, ScannedFrom, ScannedTo)
     return graphql.slides_page(_listings().search(search, limit, nextToken))
 
 
 @app.resolver(type_name="Query", field_name="listUnsentSlides")
 def list_unsent_slides(limit: int | None = None, nextToken: str | None = None) -> dict[str, Any]:
-    """A page of the slides that technicians have yet to do something about."""
+    """Return a page of the slides that technicians still have to act on."""
     return graphql.slides_page(_listings().unsent(limit, nextToken))
 
 
 @app.resolver(type_name="Query", field_name="listImportFailures")
 def list_import_failures(limit: int | None = None, nextToken: str | None = None) -> dict[str, Any]:
-    """A page of the slides whose import failed."""
+    """Return a page of the slides whose import failed."""
     return graphql.slides_page(_listings().failed(limit, nextToken))
 
 
 @app.resolver(type_name="Query", field_name="listUnidentified")
 def list_unidentified(limit: int | None = None, nextToken: str | None = None) -> dict[str, Any]:
-    """A page of the slides whose IDs nobody has read or typed."""
+    """Return a page of the slides whose IDs nobody has read or typed."""
     return graphql.slides_page(_listings().unidentified(limit, nextToken))
 
 
 @app.resolver(type_name="Query", field_name="listCaseIDs")
 def list_case_ids(limit: int | None = None, nextToken: str | None = None) -> dict[str, Any]:
-    """A page of all identified slides' image and case IDs."""
+    """Return a page of all identified slides' image and case IDs."""
     page = _listings().case_ids(limit, nextToken)
     return {"items": page.items, "nextToken": page.token}
 
@@ -113,13 +113,13 @@ def list_case_ids(limit: int | None = None, nextToken: str | None = None) -> dic
 def slide_history(
     ImageID: str, limit: int | None = None, nextToken: str | None = None
 ) -> dict[str, Any]:
-    """A page of the changes of a slide's record."""
+    """Return a page of the changes of a slide's record."""
     return graphql.changes_page(_listings().history(ImageID, limit, nextToken))
 
 
 @app.resolver(type_name="Mutation", field_name="updateSlide")
 def update_slide(input: dict[str, Any]) -> dict[str, Any] | None:
-    """A technician's edit."""
+    """Apply a technician's edit; return the slide."""
     technician = graphql.caller(app.current_event).technician()
     edit = Edit.parse(input, _patterns())
     return graphql.slide(edit_slide(catalogue(), edit, technician))

@@ -1,4 +1,4 @@
-"""VerifySlide: hold what was made of a slide against its file, for ops, who cannot see EFS."""
+"""VerifySlide: compare what was made of a slide with its file, for ops without access to EFS."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ from vsv.wiring import storage
 
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return what is wrong, and which pieces of the slide are to be looked at next."""
+    """Return what is wrong, and which pieces of the slide to verify next."""
     return verify(storage(), event)

@@ -323,7 +323,7 @@ def _listed(node: Any, directives: Set[str], argument: str) -> frozenset[str] | 
 def _selected(value: Any, info: GraphQLResolveInfo, *, by_alias: bool = True) -> Any:
     """Return of a function's value what the request selects of its field and may see.
 
-    Absent fields are null, and no field is checked for its type: this is no result of the request.
+    Absent fields are null, and fields are not checked for their type.
     """
 
     def select(value: Any, kind: Any, nodes: list[FieldNode]) -> Any:

@@ -26,7 +26,7 @@ SCHEMA: Final = json.loads((Path(__file__).parents[2] / "docs" / "cdr.schema.jso
 VALIDATOR: Final = jsonschema.Draft202012Validator(SCHEMA)
 HOST: Final = "127.0.0.1"
 
-# What a mode may be; with ``times`` it is that for so many requests, and up from then on.
+# What a mode may be; with ``times`` it lasts for that number of requests, and is up from then on.
 MODES: Final = {
     "up",
     "down",  # connection refused
@@ -105,7 +105,7 @@ class CdrServer:
             _hang_up(server)
 
     def next_mode(self) -> Mode:
-        """What to play for one request."""
+        """Return what to play for one request."""
         with self._lock:
             self.requests += 1
             mode = self._mode
@@ -160,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def body(self) -> bytes:
-        """The request's body."""
+        """Return the request's body."""
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
 
@@ -219,7 +219,7 @@ class _Control(_Handler):
             self.answer(204)
 
     def do_GET(self) -> None:
-        """What was received."""
+        """Return what was received."""
         if self.path == "/received":
             headers = {"Content-Type": "application/json"}
             self.answer(200, json.dumps(self.cdr.received).encode(), headers)

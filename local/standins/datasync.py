@@ -197,7 +197,7 @@ class DataSync:
             self._enter(execution, "VERIFYING")
             for name in changed:
                 if self._differs(name):
-                    self._end(execution, f"Verification failed: /{name} changed meanwhile.")
+                    self._end(execution, f"Verification failed: /{name} has changed.")
                     return
             if execution.is_open:
                 execution.status = "SUCCESS"

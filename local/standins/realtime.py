@@ -121,7 +121,7 @@ class _Connection:
             except TimeoutError:
                 self._send("ka")
             else:
-                # Rather than to miss something unknowingly it shall connect again.
+                # The client connects again, rather than missing something without knowing.
                 raise WebSocketDisconnect(_TRY_AGAIN_LATER)
 
     async def _read(self) -> None:

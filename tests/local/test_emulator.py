@@ -1,11 +1,13 @@
-"""What the launcher adds to MiniStack."""
+"""What the launcher adds to MiniStack, and that MiniStack still lacks it."""
 
 import asyncio
+import io
 import zipfile
 
 import pytest
+from ministack.core.lambda_runtime import Worker
 from ministack.core.responses import AccountRegionScopedDict
-from ministack.services import dynamodb, lambda_svc
+from ministack.services import apigateway_v1, dynamodb, lambda_svc
 
 from local import emulator
 
@@ -133,7 +135,7 @@ def test_table_writes_are_told_from_other_calls(target, writes):
     assert emulator._writes_a_table(scope) is writes
 
 
-def test_a_stream_begins_anew_with_what_its_table_holds(monkeypatch):
+def test_a_stream_starts_again_with_what_its_table_holds(monkeypatch):
     """What was not delivered when the server ended is delivered by the next one."""
     tables, positions = AccountRegionScopedDict(), AccountRegionScopedDict()
     item = {"ImageID": {"S": "1"}, "Status": {"S": "SEND"}}
@@ -161,3 +163,38 @@ def test_a_stream_begins_anew_with_what_its_table_holds(monkeypatch):
     (record,) = dynamodb._stream_records.get_scoped("111122223333", "eu-central-1", "slides")
     assert record["dynamodb"]["NewImage"] == item
     assert not list(lambda_svc._dynamodb_stream_positions.all_items())
+
+
+# ─── What MiniStack still lacks: a test that fails here says that a patch can go ─────────────────
+
+
+def test_ministack_still_reads_types_literally():
+    assert not apigateway_v1._media_type_matches("image/jpeg", ["*~1*"])
+    assert not apigateway_v1._media_type_matches(None, ["*/*"])
+
+
+def test_ministack_still_forgets_stream_records():
+    assert "dynamodb_stream_positions" in lambda_svc.get_state()
+    assert not [name for name in dynamodb.get_state() if "stream" in name]
+
+
+@pytest.mark.slow
+def test_ministack_still_names_no_exception(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as file:
+        file.writestr("app.py", "def lambda_handler(*_):\n    raise KeyError('x')\n")
+    config = {
+        "Runtime": "python3.13",
+        "Handler": "app.lambda_handler",
+        "Timeout": 60,
+        "FunctionArn": "arn:aws:lambda:eu-central-1:111122223333:function:raises",
+    }
+    worker = Worker("raises", config, code.getvalue())
+    try:
+        result = worker.invoke({}, "request")
+    finally:
+        worker.kill()
+    # No "error_payload", by which MiniStack would know the exception's class.
+    assert (result["status"], result["error"]) == ("error", "'x'")
+    assert "error_payload" not in result
