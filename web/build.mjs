@@ -1,4 +1,4 @@
-// Assembles the pages, into web/dist/ or the folder named: their own files and what they need of OpenSeadragon.
+// Builds the pages into web/dist/ or into the folder named: copies src/ and the files of OpenSeadragon that they load.
 import { cp, mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";

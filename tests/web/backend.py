@@ -1,4 +1,4 @@
-"""The fake backend's process, and how people sign in to it."""
+"""The fake backend's process, and the sign-in to it."""
 
 import json
 import urllib.request
@@ -12,13 +12,13 @@ class Backend:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def mishap(self, name: str, **body: object) -> None:
-        """Let something happen: see the fake backend's method of this name."""
+    def simulate(self, event: str, **body: object) -> None:
+        """Simulate an event: see ``FakeBackend.simulate``."""
         data = json.dumps(body).encode()
-        urllib.request.urlopen(urllib.request.Request(f"{self.url}/fake/{name}", data))
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/fake/{event}", data))
 
     def counts(self) -> dict[str, int]:
-        """How often what was asked for."""
+        """Return how many requests of each kind there have been."""
         return json.load(urllib.request.urlopen(f"{self.url}/fake/counts"))
 
 

@@ -1,4 +1,4 @@
-"""The built pages, the fake backend, and a browser's page that tells what goes wrong on it."""
+"""The built pages, the fake backend, and a browser page that reports errors."""
 
 import subprocess
 import sys
@@ -11,13 +11,13 @@ from tests.web.backend import Backend
 
 HERE = Path(__file__).parent
 WEB = HERE.parents[1] / "web"
-# Long enough for no test to see the end of it unasked.
+# So long that no test reaches the end without asking for it.
 WORK_S = 3600
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Path:
-    """The deployable folder, fresh, and this process's own: others build theirs meanwhile."""
+    """Build the deployable folder. Each process has its own: processes run in parallel."""
     pages = tmp_path_factory.mktemp("pages")
     subprocess.run(["node", "build.mjs", pages], cwd=WEB, check=True)
     return pages
@@ -34,15 +34,15 @@ def backend(built):
 
 @pytest.fixture
 def page(browser: Browser):
-    """A fresh page, which must neither throw nor break its own content security policy."""
+    """Open a page that must neither throw an error nor violate its content security policy."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(120_000)
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.on(
         "console",
-        lambda message: "Security Policy" in message.text and wrong.append(message.text),
+        lambda message: "Security Policy" in message.text and errors.append(message.text),
     )
     yield page
     page.close()
-    assert wrong == []
+    assert errors == []

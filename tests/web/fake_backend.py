@@ -1,9 +1,9 @@
-"""Everything the pages talk to, in one small server: for their tests, and for trying them out.
+"""A server for everything that the pages request: for their tests and for trying them out.
 
-Serves the built pages, a hosted sign-in page with PKCE, GraphQL by the project's own schema,
-removal, and DeepZoom images whose tiles say which tile they are. Refuses what comes without a valid
-token, and images without a session's cookie.
-`POST /fake/…` plays the mishaps: see `FakeBackend.mishap`.
+It serves the built pages, a hosted sign-in page with PKCE, GraphQL with the project's own schema,
+removals, and DeepZoom images whose tiles show their own level, column and row. Requests without a
+valid token are refused, and so are images without a valid cookie.
+`POST /fake/…` simulates events: see `FakeBackend.simulate`.
 
     python tests/web/fake_backend.py --port 8000
 
@@ -49,7 +49,7 @@ ERROR_TYPES = {InvalidRequest: "BadRequest", NotFound: "NotFound", Conflict: "Co
 
 
 class FakeBackend(ThreadingHTTPServer):
-    """The server and what it remembers: codes, tokens, mishaps, and a count of what was asked."""
+    """The server and its state: codes, tokens, simulated failures, and counts of requests."""
 
     daemon_threads = True
 
@@ -59,54 +59,54 @@ class FakeBackend(ThreadingHTTPServer):
         self.catalogue = Catalogue(work_s)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.codes: dict[str, dict[str, str]] = {}
-        self.id_tokens: dict[str, str] = {}  # whose they are
+        self.id_tokens: dict[str, str] = {}  # token: user
         self.cookies: set[str] = set()
         self.refresh_tokens: dict[str, str] = {}
         self.api_broken = False
         self.tiles_broken = False
-        self.busy = 0  # how many requests for data and for tiles are refused
-        self.counts = {"sign_in": 0, "refresh": 0, "sessions": 0, "tiles": 0, "refused": 0}
+        self.busy = 0  # how many requests for data and tiles are still refused
+        self.counts = {"sign_in": 0, "refresh": 0, "image_cookies": 0, "tiles": 0, "refused": 0}
 
-    def mishap(self, name: str, body: dict[str, str | None]) -> None:
-        """Something happens that users should hardly notice, or be told plainly."""
-        if name in {"expire-tokens", "end-sessions"}:
+    def simulate(self, event: str, body: dict[str, str | None]) -> None:
+        """Simulate a failure, the end of some work, or somebody else's change."""
+        if event in {"expire-tokens", "end-sign-ins"}:
             self.id_tokens.clear()
             self.cookies.clear()
-        if name == "end-sessions":
+        if event == "end-sign-ins":
             self.refresh_tokens.clear()
-        if name in {"break-tiles", "mend-tiles"}:
-            self.tiles_broken = name == "break-tiles"
-        if name == "be-busy":
+        if event in {"break-tiles", "repair-tiles"}:
+            self.tiles_broken = event == "break-tiles"
+        if event == "be-busy":
             self.busy = int(body["requests"] or 0)
-        if name in {"break-api", "mend-api"}:
-            self.api_broken = name == "break-api"
-        if name == "finish-imports":
+        if event in {"break-api", "repair-api"}:
+            self.api_broken = event == "break-api"
+        if event == "finish-imports":
             for record in self.catalogue.records.values():
                 failed = record["ImportStatus"] == "FAILED"
                 record |= {} if failed else {"ImportStatus": "IMPORTED"}
-        if name == "edit":  # by somebody else
+        if event == "edit":  # by another user
             self.catalogue.edit(body, "colleague")
-        if name == "touch":  # what nobody sees, such as an import does
+        if event == "touch":  # of a field that the pages do not show, as imports do
             self.catalogue.change(
                 str(body["ImageID"]), "import", "IMPORT", lambda old: {**old, "Sha256": now()}
             )
-        if name == "archive":
+        if event == "archive":
             self.catalogue.remove("TRANSFER", {"ImageID": body["ImageID"]}, "colleague")
             self.catalogue.work(at_once=True)
-        if name == "finish-work":
+        if event == "finish-work":
             self.catalogue.failure = None
             self.catalogue.work(at_once=True)
-        if name == "fail-work":
+        if event == "fail-work":
             self.catalogue.failure = body["why"]
             self.catalogue.work(at_once=True)
 
     def is_busy(self) -> bool:
-        """Whether this request is refused."""
+        """Return whether this request is refused, and count it."""
         self.busy -= 1
         return self.busy >= 0
 
     def tokens(self, user: str) -> dict[str, object]:
-        """Issue an ID token, unsigned: nobody here checks more than that it was issued."""
+        """Issue an unsigned ID token: this server checks only that it issued the token."""
         issued = int(time.time())
         claims = {
             "email": f"{user.replace('a', 'ä', 1)}@example.org",
@@ -122,21 +122,21 @@ class FakeBackend(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Routes, one method each."""
+    """Routes requests to a method each."""
 
     server: FakeBackend
     protocol_version = "HTTP/1.1"
 
     def handle(self) -> None:
-        """A browser that moves on hangs up on what it no longer needs."""
+        """Handle requests; ignore that browsers close connections they no longer need."""
         with contextlib.suppress(ConnectionError):
             super().handle()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the tests' output is theirs."""
+        """Log nothing, to keep the tests' output readable."""
 
     def do_GET(self) -> None:
-        """Pages, the sign-in page, images."""
+        """Serve pages, the sign-in page and images."""
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if url.path == "/config.json":
@@ -153,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
             self.static(url.path)
 
     def do_POST(self) -> None:
-        """The sign-in form, tokens, GraphQL, mishaps."""
+        """Handle the sign-in form, tokens, GraphQL, image cookies and simulated events."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         path = urlsplit(self.path).path
         if path == "/oauth2/authorize":
@@ -163,25 +163,25 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/graphql":
             self.graphql(body)
         elif path == "/api/Session":
-            self.open_session()
+            self.set_image_cookie()
         elif path.startswith("/fake/"):
-            self.server.mishap(path.removeprefix("/fake/"), json.loads(body or "{}"))
+            self.server.simulate(path.removeprefix("/fake/"), json.loads(body or "{}"))
             self.reply_json({})
         else:
             self.problem(HTTPStatus.NOT_FOUND)
 
     def do_DELETE(self) -> None:
-        """Removal."""
+        """Handle removals and the sign-out."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         if urlsplit(self.path).path == "/api/RemoveImages":
             self.remove_images(body)
         elif urlsplit(self.path).path == "/api/Session":
-            self.end_session()
+            self.delete_image_cookie()
         else:
             self.problem(HTTPStatus.NOT_FOUND)
 
     def config(self) -> dict[str, str]:
-        """What the pages read as `config.json`."""
+        """Return what the pages read as `config.json`."""
         url = self.server.url
         return {
             "apiUrl": "/api",
@@ -196,7 +196,7 @@ class Handler(BaseHTTPRequestHandler):
     # --- the hosted sign-in page -------------------------------------------------------------
 
     def sign_in_page(self, query: dict[str, str], error: str = "") -> None:
-        """A form that carries the authorization request along."""
+        """Serve a form that also sends the authorization request."""
         assert query["client_id"] == CLIENT_ID
         assert query["response_type"] == "code"
         assert query["code_challenge_method"] == "S256"
@@ -214,7 +214,7 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def sign_in(self, form: dict[str, str]) -> None:
-        """Hand out a code for the right password."""
+        """Issue a code for the right password."""
         user, password = form.pop("username", ""), form.pop("password", "")
         if user not in GROUPS or password != PASSWORD:
             self.sign_in_page(form, "Incorrect username or password.")
@@ -226,7 +226,7 @@ class Handler(BaseHTTPRequestHandler):
         self.redirect(f"{form['redirect_uri']}?{answer}")
 
     def token(self, form: dict[str, str]) -> None:
-        """Change a code, or a refresh token, into tokens."""
+        """Exchange a code or a refresh token for tokens."""
         server = self.server
         if form["grant_type"] == "authorization_code":
             asked = server.codes.pop(form["code"], None)
@@ -253,7 +253,7 @@ class Handler(BaseHTTPRequestHandler):
     # --- the API -----------------------------------------------------------------------------
 
     def caller(self, prefix: str) -> str | None:
-        """Whose living token the request has, in the form that this service wants."""
+        """Return the user of the request's valid token, else refuse the request."""
         scheme, token = (self.headers.get("Authorization") or "").rpartition(" ")[::2]
         user = self.server.id_tokens.get(token)
         if scheme == prefix and user:
@@ -263,7 +263,7 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
     def graphql(self, body: str) -> None:
-        """Answer as the project's own schema has it: a query that does not fit it is an error."""
+        """Answer a query. One that does not fit the project's schema is an error."""
         user = self.caller("")
         if user is None:
             return
@@ -292,7 +292,7 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def remove_images(self, body: str) -> None:
-        """Delete, archive, bring back: a result for each slide."""
+        """Delete, archive or restore slides, with a result for each."""
         user = self.caller("Bearer")
         if user is None:
             return
@@ -310,23 +310,23 @@ class Handler(BaseHTTPRequestHandler):
         answer = {"Operation": request["Operation"], "Images": results}
         self.reply_json(answer, HTTPStatus.ACCEPTED)
 
-    def open_session(self) -> None:
-        """Hand out the cookie that opens images, as CloudFront's do."""
+    def set_image_cookie(self) -> None:
+        """Issue a cookie for images, in place of CloudFront's signed cookies."""
         if self.caller("Bearer") is None:
             return
         cookie = secrets.token_urlsafe()
         self.server.cookies.add(cookie)
-        self.server.counts["sessions"] += 1
+        self.server.counts["image_cookies"] += 1
         answer = {"seconds": ID_TOKEN_LIFE_S, "session": "request-1"}
         self.reply_json(answer, cookie=f"session={cookie}")
 
-    def end_session(self) -> None:
-        """Take it away."""
+    def delete_image_cookie(self) -> None:
+        """Delete the cookie for images."""
         if self.caller("Bearer") is not None:
             self.reply_json({"seconds": 0}, cookie="session=; Max-Age=0")
 
-    def has_session(self) -> bool:
-        """Whether the request has a living cookie; it is refused otherwise, as by CloudFront."""
+    def has_image_cookie(self) -> bool:
+        """Return whether the request has a valid cookie; refuse it if not, as CloudFront does."""
         cookies = SimpleCookie(self.headers.get("Cookie"))
         if "session" in cookies and cookies["session"].value in self.server.cookies:
             return True
@@ -335,8 +335,8 @@ class Handler(BaseHTTPRequestHandler):
         return False
 
     def deepzoom(self, path: str) -> None:
-        """A descriptor, a tile or an associated image."""
-        if not self.has_session():
+        """Serve a descriptor, a tile or an associated image."""
+        if not self.has_image_cookie():
             return
         image_id, _, rest = unquote(path).removesuffix(".dzi").partition("_files/")
         record = self.server.catalogue.records.get(image_id, {})
@@ -373,7 +373,7 @@ class Handler(BaseHTTPRequestHandler):
     # --- answers -----------------------------------------------------------------------------
 
     def static(self, path: str) -> None:
-        """One of the pages' own files."""
+        """Serve one of the pages' files."""
         pages = self.server.pages
         file = (pages / (path.lstrip("/") or "index.html")).resolve()
         if not (file.is_relative_to(pages) and file.is_file()):
@@ -383,7 +383,7 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(file.read_bytes(), kind)
 
     def problem(self, status: HTTPStatus, detail: str | None = None) -> None:
-        """An error as RFC 9457 wants it."""
+        """Answer with an error as in RFC 9457."""
         body = {"title": status.phrase, "status": status, "detail": detail or status.description}
         self.reply(json.dumps(body).encode(), "application/problem+json", status)
 
@@ -400,7 +400,7 @@ class Handler(BaseHTTPRequestHandler):
         status: HTTPStatus = HTTPStatus.OK,
         cookie: str | None = None,
     ) -> None:
-        """Answer with a body, and a cookie for images."""
+        """Answer with a body, and optionally a cookie for images."""
         self.send_response(status)
         if cookie:
             attributes = "Path=/api/DeepZoom/; Secure; HttpOnly; SameSite=Strict"
@@ -414,7 +414,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def redirect(self, url: str) -> None:
-        """Send the browser elsewhere."""
+        """Redirect the browser."""
         self.send_response(HTTPStatus.SEE_OTHER)
         self.send_header("Location", url)
         self.send_header("Content-Length", "0")
@@ -422,7 +422,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def appsync_error(error: GraphQLError) -> dict[str, object]:
-    """An error in AppSync's shape."""
+    """Return an error in AppSync's format."""
     cause = error.original_error
     kind = next((name for kind, name in ERROR_TYPES.items() if isinstance(cause, kind)), None)
     record = shown(dict(cause.record)) if isinstance(cause, StaleVersion) else None
@@ -431,7 +431,7 @@ def appsync_error(error: GraphQLError) -> dict[str, object]:
 
 @functools.cache
 def graphql_schema() -> GraphQLSchema:
-    """The project's schema, with the scalar type that AppSync brings along."""
+    """Return the project's schema, with the scalar type that AppSync adds."""
     return build_schema("scalar AWSDateTime\n" + SCHEMA.read_text(), assume_valid_sdl=True)
 
 
@@ -441,7 +441,7 @@ def b64url(data: bytes) -> str:
 
 @functools.cache
 def tissue() -> Image.Image:
-    """A pink thing with purple dots: enough to see where one is."""
+    """Draw a pink area with purple dots, on which positions can be told apart."""
     image = Image.new("RGB", (1000, 750), "#f3f0f2")
     draw = ImageDraw.Draw(image)
     for number in range(260):
@@ -458,7 +458,7 @@ def tissue() -> Image.Image:
 
 @functools.lru_cache(maxsize=2000)
 def draw_tile(width: int, height: int, level: int, col: int, row: int) -> bytes:
-    """One tile of DeepZoom's exact size, with its level, column and row written on it."""
+    """Draw a tile of the exact DeepZoom size, with its level, column and row as text."""
     shrink = 2 ** ((max(width, height) - 1).bit_length() - level)
     size = (-(-width // shrink), -(-height // shrink))
     box = (

@@ -1,7 +1,7 @@
 """The slide records behind the fake backend: listed, edited, removed, with versions and history.
 
-Edits go by the library's own rules. Removals and deliveries are done when somebody asks and so many
-seconds have passed, or when a test says so.
+Edits follow the library's own rules. Removals and deliveries are done at the next request after a
+number of seconds, or when a test asks for it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ NO_BARCODE = "no barcode that is a slide ID on the label"
 WITHOUT_LABEL = {"1005"}
 
 _UNRECORDED = {"ImageID", "Version", "lastModified", "SentAs"}
-_DOING = {
+_IN_PROGRESS = {
     "DELETE": "the slide is being deleted",
     "TRANSFER": "the slide is being archived",
-    "RESTORE": "the slide is being brought back",
+    "RESTORE": "the slide is being restored",
 }
 
 
@@ -35,7 +35,7 @@ def now() -> str:
 
 
 def slide(image_id: str, **values: object) -> Record:
-    """A slide record; whatever is not given is as on an imported 40x slide."""
+    """Return a slide record; the defaults are those of an imported 40x slide."""
     record: Record = {
         "ImageID": image_id,
         "Filename": f"{image_id}.svs",
@@ -58,7 +58,7 @@ def slide(image_id: str, **values: object) -> Record:
 
 
 def slides() -> list[Record]:
-    """One of each kind, and enough others to fill two pages."""
+    """Return one slide of each kind, and enough others to fill two pages."""
     sent = {"At": "2024-05-18T08:00:00.000+00:00", "Version": 1, "Receipt": "cdr-4711"}
     sent_as = {"SlideID": "S24-1031-A1", "CaseID": "S24-0031"}
     return [
@@ -101,7 +101,7 @@ class Catalogue:
     def change(
         self, image_id: str, by: str, action: str, decide: Callable[[Record], Record]
     ) -> Record:
-        """Make the record what is decided on it, and write that into its history."""
+        """Change the record as ``decide`` says, and write the change into its history."""
         old = self.records.get(image_id, {})
         new = {name: value for name, value in decide(dict(old)).items() if value is not None}
         changes = [
@@ -119,7 +119,7 @@ class Catalogue:
         return new
 
     def edit(self, given: Record, by: str) -> Record:
-        """A technician's edit. Raises what the library raises."""
+        """Apply a technician's edit. Raises what the library raises."""
         edit = Edit.parse(given, IdPatterns())
         if edit.image_id not in self.records:
             raise NotFound("there is no slide with this ImageID")
@@ -129,13 +129,13 @@ class Catalogue:
         return shown(new)
 
     def by_slide_id(self, slide_id: str, limit: int) -> list[Record]:
-        """So many slides with this SlideID, as the library asks for them."""
+        """Return up to ``limit`` slides with this SlideID, for the library."""
         found = [record for record in self.records.values() if record.get("SlideID") == slide_id]
         return found[:limit]
 
     def remove(self, operation: str, image: Record, by: str) -> Record:
-        """Take a request for one slide; its result."""
-        status, detail = 202, _DOING[operation]
+        """Accept or refuse a removal of one slide; return the result."""
+        status, detail = 202, _IN_PROGRESS[operation]
         try:
             self._note_removal(operation, image, by)
         except VsvError as error:
@@ -164,7 +164,7 @@ class Catalogue:
         self._due[image_id] = datetime.now(UTC).timestamp() + self.work_s
 
     def work(self, *, at_once: bool = False) -> None:
-        """Do what is due."""
+        """Finish the work that is due."""
         moment = datetime.now(UTC).timestamp()
         for image_id in [each for each, due in self._due.items() if at_once or due <= moment]:
             del self._due[image_id]
@@ -199,7 +199,7 @@ class Catalogue:
     def some(
         self, passes: Callable[[Record], bool], limit: int | None, token: str | None
     ) -> Record:
-        """Look at so many slides; return those that pass. Tokens count the slides before."""
+        """Return those of the next ``limit`` slides that pass. Tokens count earlier slides."""
         start = int(token or 0)
         end = start + (limit or 100)
         looked_at = list(self.records.values())[start:end]
@@ -220,7 +220,7 @@ class Catalogue:
 
 
 def shown(record: Record) -> Record:
-    """A record as the schema's Slide."""
+    """Return a record as the schema's Slide."""
     sent_as = record.get("SentAs")
     edited = sent_as and any(record.get(name) != text for name, text in sent_as.items())
     return {

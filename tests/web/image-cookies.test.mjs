@@ -1,63 +1,63 @@
-// The cookies of images: opened when first needed, renewed before they die, one opening at a time.
+// The image cookies: requested when first needed, renewed before they expire, in one request at a time.
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { ImagePass } from "../../web/src/api/image-cookies.js";
+import { ImageCookies } from "../../web/src/api/image-cookies.js";
 
 const LIFE_S = 3600;
 let now;
-let opened;
+let requests;
 let fails;
 
 beforeEach(() => {
   now = 1_000_000;
-  opened = 0;
+  requests = 0;
   fails = false;
 });
 
-const newPass = () =>
-  new ImagePass(
+const newCookies = () =>
+  new ImageCookies(
     async () => {
-      opened += 1;
+      requests += 1;
       await new Promise((resolve) => setTimeout(resolve));
-      if (fails) throw new Error("no session");
+      if (fails) throw new Error("no cookies");
       return LIFE_S;
     },
     () => now,
   );
 
-test("many images at once open one session", async () => {
-  const pass = newPass();
-  await Promise.all(Array.from({ length: 20 }, () => pass.current()));
-  await pass.current();
-  assert.equal(opened, 1);
+test("many images at once request the cookies once", async () => {
+  const cookies = newCookies();
+  await Promise.all(Array.from({ length: 20 }, () => cookies.current()));
+  await cookies.current();
+  assert.equal(requests, 1);
 });
 
-test("cookies are renewed a minute before they die", async () => {
-  const pass = newPass();
-  await pass.current();
+test("the cookies are renewed a minute before they expire", async () => {
+  const cookies = newCookies();
+  await cookies.current();
   now += (LIFE_S - 61) * 1000;
-  await pass.current();
-  assert.equal(opened, 1);
+  await cookies.current();
+  assert.equal(requests, 1);
   now += 2_000;
-  await pass.current();
-  assert.equal(opened, 2);
+  await cookies.current();
+  assert.equal(requests, 2);
 });
 
-test("of many images that are refused the first one renews", async () => {
-  const pass = newPass();
-  const refused = await pass.current();
+test("many refused images renew the cookies once", async () => {
+  const cookies = newCookies();
+  const refused = await cookies.current();
   now += 5_000;
-  await Promise.all(Array.from({ length: 20 }, () => pass.renewed(refused)));
-  await pass.renewed(refused);
-  assert.equal(opened, 2);
+  await Promise.all(Array.from({ length: 20 }, () => cookies.renewed(refused)));
+  await cookies.renewed(refused);
+  assert.equal(requests, 2);
 });
 
-test("what failed is tried again the next time", async () => {
-  const pass = newPass();
+test("a failed request is repeated for the next image", async () => {
+  const cookies = newCookies();
   fails = true;
-  await assert.rejects(pass.current());
+  await assert.rejects(cookies.current());
   fails = false;
-  await pass.current();
-  assert.equal(opened, 2);
+  await cookies.current();
+  assert.equal(requests, 2);
 });

@@ -1,4 +1,4 @@
-// What the scale bar and the magnification say, and what the page's address means.
+// Scale bar, magnification, the URL's hash, and the texts of a record.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -24,7 +24,7 @@ test("round lengths at and just below powers of ten", () => {
   for (const [limit, expected] of table) assert.equal(roundLength(limit), expected);
 });
 
-test("the scale bar's text, in the unit that reads best", () => {
+test("the scale bar's text, in µm or mm", () => {
   const texts = [[0.25, 1, "20 µm"], [0.25, 0.025, "1 mm"], [0.5, 0.5, "100 µm"], [0.25, 4, "10 µm"], [0.25, 0.01, "2 mm"]];
   for (const [mppUm, zoom, text] of texts) assert.equal(scaleBar(mppUm, zoom, 180).text, text);
 });
@@ -41,7 +41,7 @@ test("magnification is the objective's times the zoom", () => {
   }
 });
 
-test("an address leads back to the slide and the view it was made from, whatever the slide is called", () => {
+test("a hash leads back to the slide and the view it was made from, for any ImageID", () => {
   const view = { x: 12345, y: 678, zoom: 0.125, rotation: 90 };
   for (const imageId of ["1001", "a/b ä+%2F#?&=x", "../..", "<img>"]) {
     assert.deepEqual(parseRoute(formatRoute(imageId, view)), { imageId, view });
@@ -53,7 +53,7 @@ test("an address leads back to the slide and the view it was made from, whatever
   }
 });
 
-test("a record with nothing but its ImageID is described by what is known", () => {
+test("a record with only an ImageID is described without unknown values", () => {
   assert.deepEqual(factsOf({ ImageID: "7", MPP: null, ScanDate: "" }), [["Image ID", "7"]]);
   assert.ok(matches({ ImageID: "7", SlideID: "S24-17-A1" }, "a1  s24"));
   assert.ok(!matches({ ImageID: "7", SlideID: "S24-17-A1" }, "s24 b1"));

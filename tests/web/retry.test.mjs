@@ -1,4 +1,4 @@
-// A server that is busy: asked again when it says, told of calmly, given up in the end.
+// Requests to a busy server: when they are repeated, when the user is notified, when they fail.
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
@@ -8,23 +8,23 @@ import { Retries, retryAfter } from "../../web/src/api/retry.js";
 
 const busy = (retryAfterMs) => new RequestError("busy", "try again later", { retryAfterMs });
 let waits;
-let told;
+let notified;
 
 beforeEach(() => {
   waits = [];
-  told = [];
+  notified = [];
 });
 
 const newRetries = (random = () => 0) =>
-  new Retries((waiting) => told.push(waiting), { sleep: async (ms) => void waits.push(ms), random });
+  new Retries((waiting) => notified.push(waiting), { sleep: async (ms) => void waits.push(ms), random });
 
-/** Refuses with these errors, one after the other, then answers. */
+/** Throws these errors one after the other, then answers. */
 const refusing = (...errors) => async () => {
   if (errors.length) throw errors.shift();
   return "answer";
 };
 
-test("it waits what the server says, within bounds", async () => {
+test("it waits as long as the server asks for, within limits", async () => {
   assert.equal(await newRetries().run(refusing(busy(5_000), busy(0), busy(3_600_000))), "answer");
   assert.deepEqual(waits, [5_000, 1_000, 30_000]);
   waits = [];
@@ -32,17 +32,17 @@ test("it waits what the server says, within bounds", async () => {
   assert.deepEqual(waits, [10_000]);
 });
 
-test("where the server does not say, each wait is twice the one before", async () => {
+test("without Retry-After each wait is twice as long as the one before", async () => {
   await newRetries().run(refusing(busy(null), busy(null), busy(null)));
   assert.deepEqual(waits, [2_000, 4_000, 8_000]);
 });
 
-test("pages come back one by one", async () => {
+test("the waits are randomized, so that pages do not all retry at once", async () => {
   await newRetries(() => 0.5).run(refusing(busy(10_000)));
   assert.deepEqual(waits, [11_000]);
 });
 
-test("after three waits it is told, and so is another error at once", async () => {
+test("after three waits the error is thrown, and other errors at once", async () => {
   const fourth = busy(1_000);
   await assert.rejects(newRetries().run(refusing(busy(1), busy(1), busy(1), fourth)), (error) => error === fourth);
   assert.equal(waits.length, 3);
@@ -50,26 +50,26 @@ test("after three waits it is told, and so is another error at once", async () =
   assert.equal(waits.length, 3);
 });
 
-test("a person is told of long waits only, and once for all requests", async () => {
+test("the user is notified of long waits only, and once for all requests", async () => {
   await newRetries().run(refusing(busy(1), busy(1)));
-  assert.deepEqual(told, []);
+  assert.deepEqual(notified, []);
   const going = [];
   const sleep = () => new Promise((resolve) => going.push(resolve));
-  const retries = new Retries((waiting) => told.push(waiting), { sleep, tellAfterMs: 0 });
+  const retries = new Retries((waiting) => notified.push(waiting), { sleep, notifyAfterMs: 0 });
   const both = [retries.run(refusing(busy(1))), retries.run(refusing(busy(1)))];
   await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.deepEqual(told, [true]);
+  assert.deepEqual(notified, [true]);
   going.shift()();
   await both[0];
-  assert.deepEqual(told, [true]);
+  assert.deepEqual(notified, [true]);
   going.shift()();
   await both[1];
-  assert.deepEqual(told, [true, false]);
+  assert.deepEqual(notified, [true, false]);
   await retries.run(async () => "at once");
-  assert.deepEqual(told, [true, false]);
+  assert.deepEqual(notified, [true, false]);
 });
 
-test("who leaves waits no longer", async () => {
+test("an aborted request waits no longer", async () => {
   const leaving = new AbortController();
   const waiting = new Retries(() => {}).run(refusing(busy(30_000)), leaving.signal);
   await new Promise(setImmediate);
@@ -85,7 +85,7 @@ test("Retry-After is seconds or a date", () => {
   for (const nothing of [null, "", "soon", "-1x"]) assert.equal(retryAfter(nothing, now), null);
 });
 
-const session = { idToken: async () => "token", renewed: async () => "token" };
+const signIn = { idToken: async () => "token", renewed: async () => "token" };
 const problem = (status, headers) =>
   new Response(JSON.stringify({ title: "Busy", detail: "try again later" }), {
     status,
@@ -96,16 +96,16 @@ for (const [name, refusal] of [
   ["a 503", () => problem(503, { "Retry-After": "1" })],
   ["a gateway's 429", () => new Response("{}", { status: 429, headers: { "Retry-After": "1" } })],
 ]) {
-  test(`the API asks again after ${name}`, async (context) => {
+  test(`the API repeats a request after ${name}`, async (context) => {
     const answers = [refusal(), Response.json({ Images: [] })];
     context.mock.method(globalThis, "fetch", async () => answers.shift());
-    const api = new Api({ apiUrl: "https://api", graphqlUrl: "https://api/graphql" }, session, () => {});
+    const api = new Api({ apiUrl: "https://api", graphqlUrl: "https://api/graphql" }, signIn, () => {});
     assert.deepEqual(await api.removeImages("DELETE", []), []);
     assert.equal(answers.length, 0);
   });
 }
 
-test("an edit that was refused is sent again as it was", async (context) => {
+test("an edit that was refused is sent again unchanged", async (context) => {
   const refused = { errors: [{ errorType: "ServiceUnavailable", message: "try again later" }] };
   const answers = [refused, { data: { updateSlide: { ImageID: "1" } } }];
   const sent = [];
@@ -113,23 +113,23 @@ test("an edit that was refused is sent again as it was", async (context) => {
     sent.push(body);
     return Response.json(answers.shift());
   });
-  const api = new Api({ apiUrl: "https://api", graphqlUrl: "https://api/graphql" }, session, () => {});
+  const api = new Api({ apiUrl: "https://api", graphqlUrl: "https://api/graphql" }, signIn, () => {});
   assert.deepEqual(await api.updateSlide("1", 7, { SlideID: "S-1" }), { ImageID: "1" });
   assert.equal(sent.length, 2);
   assert.equal(sent[0], sent[1]);
 });
 
-test("of many slides those that were not taken are asked for again", async (context) => {
-  const taken = (ImageID, status) => ({ ImageID, status, detail: "…" });
-  const answers = [[taken("1", 202), taken("2", 503), taken("3", 409)], [taken("2", 202)]];
-  const asked = [];
+test("of many slides those that were not accepted are requested again", async (context) => {
+  const result = (ImageID, status) => ({ ImageID, status, detail: "…" });
+  const answers = [[result("1", 202), result("2", 503), result("3", 409)], [result("2", 202)]];
+  const requested = [];
   context.mock.method(globalThis, "fetch", async (url, { body }) => {
-    asked.push(JSON.parse(body).Images.map(({ ImageID }) => ImageID));
+    requested.push(JSON.parse(body).Images.map(({ ImageID }) => ImageID));
     return Response.json({ Images: answers.shift() });
   });
-  const api = new Api({ apiUrl: "https://api", graphqlUrl: "https://api/graphql" }, session, () => {});
+  const api = new Api({ apiUrl: "https://api", graphqlUrl: "https://api/graphql" }, signIn, () => {});
   const slides = ["1", "2", "3"].map((ImageID) => ({ ImageID }));
   const results = await api.removeImages("DELETE", slides);
-  assert.deepEqual(results, [taken("1", 202), taken("2", 202), taken("3", 409)]);
-  assert.deepEqual(asked, [["1", "2", "3"], ["2"]]);
+  assert.deepEqual(results, [result("1", 202), result("2", 202), result("3", 409)]);
+  assert.deepEqual(requested, [["1", "2", "3"], ["2"]]);
 });

@@ -1,13 +1,14 @@
-// The review's rules, its history in words, and what one looks at.
+// The review's rules, the texts of the history, listings, and polling.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { entryOf } from "../../web/src/review/changes.js";
-import { listingDocument } from "../../web/src/api/queries.js";
+import { listingQuery } from "../../web/src/api/queries.js";
 import { describe, sentence } from "../../web/src/api/errors.js";
 import { ALL, byStatus, search } from "../../web/src/list/listing.js";
 import { removalState, removalTitle } from "../../web/src/review/removal.js";
-import { editOf, idOf, isUnderWay, nextStatuses, notSendable, rebase, removals } from "../../web/src/review/review.js";
+import { isInProgress } from "../../web/src/record.js";
+import { editOf, idOf, nextStatuses, notSendable, rebase, removals } from "../../web/src/review/review.js";
 import { Watch } from "../../web/src/watch.js";
 
 const SLIDE = { ImageID: "1", SlideID: "S-1-A", CaseID: "S-1", Status: "NEW", ImportStatus: "IMPORTED", Version: 3 };
@@ -25,12 +26,12 @@ test("a slide is sent once it is good, imported and identified", () => {
   assert.deepEqual(nextStatuses({ ...SLIDE, Status: null }), ["GOOD", "BAD"], "an old record without a status");
 });
 
-test("while a slide is removed nothing else is done with it; afterwards what makes sense", () => {
+test("while a slide is being removed no operation is possible; afterwards those that make sense", () => {
   const removal = (Operation, State) => ({ ...SLIDE, Removal: { Operation, State, Error: "it broke" } });
   for (const operation of ["DELETE", "TRANSFER", "RESTORE"]) {
     assert.deepEqual(removals(removal(operation, "REQUESTED")), []);
     assert.deepEqual(nextStatuses(removal(operation, "REQUESTED")), []);
-    assert.ok(isUnderWay(removal(operation, "REQUESTED")));
+    assert.ok(isInProgress(removal(operation, "REQUESTED")));
   }
   assert.deepEqual(removals(removal("DELETE", "FAILED")), ["DELETE"]);
   assert.deepEqual(removals(removal("TRANSFER", "FAILED")), ["TRANSFER", "DELETE"]);
@@ -43,10 +44,10 @@ test("while a slide is removed nothing else is done with it; afterwards what mak
   assert.equal(removalState(removal("DELETE", "REQUESTED")).text, "Being deleted…");
   assert.equal(removalState(SLIDE), null);
   assert.equal(removalTitle("DELETE", [SLIDE]), "Delete “S-1-A”");
-  assert.equal(removalTitle("RESTORE", [SLIDE, SLIDE]), "Bring back 2 slides");
+  assert.equal(removalTitle("RESTORE", [SLIDE, SLIDE]), "Restore 2 slides");
 });
 
-test("an edit has what was changed, without the blanks around it; emptied means removed", () => {
+test("an edit has the changed fields, without surrounding blanks; an empty field is removed", () => {
   assert.deepEqual(editOf(SLIDE, typed(" S-1-A ", "S-1")), {});
   assert.deepEqual(editOf(SLIDE, typed("S-2-A", "  ")), { SlideID: "S-2-A", CaseID: null });
   assert.deepEqual(editOf(SLIDE, typed("S-1-A", "S-1"), "GOOD"), { Status: "GOOD" });
@@ -54,7 +55,7 @@ test("an edit has what was changed, without the blanks around it; emptied means 
   assert.equal(idOf("e\u0301"), "\u00e9", "composed, as the server keeps it");
 });
 
-test("somebody else's change: what one touched stays, the rest follows, and what differs is told", () => {
+test("somebody else's change: edited fields stay, others follow it, and the differences are listed", () => {
   const mine = typed("S-9-A", "S-1");
   assert.deepEqual(rebase(SLIDE, mine, { ...SLIDE, Version: 4 }), { typed: mine, differences: [] });
   assert.deepEqual(rebase(SLIDE, mine, { ...SLIDE, SlideID: "S-2-A", CaseID: "S-2", Status: "BAD" }, "GOOD"), {
@@ -65,13 +66,13 @@ test("somebody else's change: what one touched stays, the rest follows, and what
       { field: "Status", now: "BAD", mine: "GOOD" },
     ],
   });
-  const alike = rebase(SLIDE, typed(" S-9-A", ""), { ...SLIDE, SlideID: "S-9-A", CaseID: undefined, Status: "GOOD" }, "GOOD");
-  assert.deepEqual(alike, { typed: typed("S-9-A", ""), differences: [] }, "both did the same");
+  const same = rebase(SLIDE, typed(" S-9-A", ""), { ...SLIDE, SlideID: "S-9-A", CaseID: undefined, Status: "GOOD" }, "GOOD");
+  assert.deepEqual(same, { typed: typed("S-9-A", ""), differences: [] }, "both made the same changes");
   const emptied = rebase(SLIDE, typed("", "S-1"), { ...SLIDE, SlideID: "S-2-A" });
   assert.deepEqual(emptied.differences, [{ field: "SlideID", now: "S-2-A", mine: null }]);
 });
 
-test("a search asks for what is given, for whole days, and for nothing if nothing is", () => {
+test("a search has the filled fields and whole days; an empty form is not a search", () => {
   const nothing = { slideId: " ", caseId: "", scanner: "", from: "", to: "" };
   assert.equal(search(nothing), null);
   const { field, arguments: given } = search({ ...nothing, slideId: " S24-1 ", from: "2024-05-17", to: "2024-05-17" });
@@ -81,11 +82,11 @@ test("a search asks for what is given, for whole days, and for nothing if nothin
   assert.equal(Date.parse(given.ScannedTo) - Date.parse(given.ScannedFrom), 24 * 3600 * 1000 - 1);
   assert.match(given.ScannedFrom, /Z$/, "a time with its zone");
   assert.deepEqual(byStatus("BAD").arguments, { Status: "BAD" });
-  assert.match(listingDocument("querySlidesByStatus"), /\$Status: String!/);
-  assert.doesNotMatch(listingDocument(ALL.field), /Status:/);
+  assert.match(listingQuery("querySlidesByStatus"), /\$Status: String!/);
+  assert.doesNotMatch(listingQuery(ALL.field), /Status:/);
 });
 
-test("a change reads: what, who, from what to what", () => {
+test("a change is shown with action, person, old and new values", () => {
   const change = (By, Action, ...Changes) => entryOf({ Version: 2, At: "2024-05-17T10:00:00Z", By, Action, Changes });
   const field = (Field, From, To) => ({ Field, From, To });
   assert.deepEqual(change("ann", "EDIT", field("Status", "NEW", "GOOD"), field("SlideID", "7", "S-7-A")).lines, [
@@ -93,26 +94,26 @@ test("a change reads: what, who, from what to what", () => {
     "Status: from New to Good",
   ]);
   const removal = (State, Error) => JSON.stringify({ Operation: "TRANSFER", State, Error });
-  assert.deepEqual(change("ann", "TRANSFER", field("Removal", null, removal("REQUESTED"))).lines, ["Archiving asked for"]);
+  assert.deepEqual(change("ann", "TRANSFER", field("Removal", null, removal("REQUESTED"))).lines, ["Archiving requested"]);
   assert.deepEqual(
     change("removal", "TRANSFER", field("Removal", removal("REQUESTED"), removal("FAILED", "no room"))).lines,
     ["Archiving failed: no room"],
   );
-  assert.deepEqual(change("ann", "TRANSFER", field("Removal", removal("REQUESTED"), null)).lines, ["Archiving done"]);
+  assert.deepEqual(change("ann", "TRANSFER", field("Removal", removal("REQUESTED"), null)).lines, ["Archiving finished"]);
   const sent = change("cdr", "SEND", field("Sent", null, '{"Receipt": "r-1"}'), field("Odd", null, "{"));
   assert.equal(sent.who, "the delivery to the CDR");
-  assert.deepEqual(sent.lines, ["Receipt of the delivery: r-1"]);
-  assert.deepEqual(sent.rest, ["Odd: from nothing to “{”"]);
-  assert.deepEqual(change("x", "NOVEL", field("Removal", "no JSON", null)).lines, ["Removal done"]);
+  assert.deepEqual(sent.lines, ["CDR receipt: r-1"]);
+  assert.deepEqual(sent.rest, ["Odd: from none to “{”"]);
+  assert.deepEqual(change("x", "NOVEL", field("Removal", "no JSON", null)).lines, ["Removal finished"]);
 });
 
-test("what servers say becomes a sentence", () => {
+test("a server's message becomes a sentence", () => {
   assert.equal(sentence("the slide is deleted"), "The slide is deleted.");
   assert.equal(sentence("Why?"), "Why?");
   assert.equal(describe(new Error("x")).detail, "x");
 });
 
-test("what is under way is asked about, ever less often while nothing changes, until it is done", async (context) => {
+test("slides in progress are polled, less often while nothing changes, until they are done", async (context) => {
   const apis = ["setTimeout"];
   context.mock.timers.enable(parseInt(process.versions.node) < 20 ? apis : { apis });
   const settled = () => new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,4 @@
-"""Double clicks, in a real browser: what the first click has changed does not get the second."""
+"""Double clicks, in a real browser: a control that the first click changed ignores the second."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,13 +8,13 @@ from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.web.backend import Backend, sign_in
 
-# How long the second click of two comes after the first.
+# The time between the two clicks.
 INTERVALS_MS = (60, 150, 250, 400)
 
 
 @pytest.fixture
 def technician(page: Page, backend: Backend) -> Page:
-    """The list, for a technician, on whose page time passes only when a test says so."""
+    """Sign in as a technician, and stop the page's clock: tests advance it."""
     page.goto(backend.url)
     sign_in(page, "technician")
     expect(page.locator(".slide-card")).to_have_count(24)
@@ -25,7 +25,7 @@ def technician(page: Page, backend: Backend) -> Page:
 
 @pytest.fixture
 def changes(technician: Page) -> Callable[[], int]:
-    """How many requests have been sent so far that change something."""
+    """Return a function that counts the requests for changes so far."""
     sent: list[Request] = []
 
     def note(request: Request) -> None:
@@ -35,7 +35,7 @@ def changes(technician: Page) -> Callable[[], int]:
     technician.on("request", note)
 
     def count() -> int:
-        # Whatever a click has set off was sent before this is answered.
+        # Requests that a click has caused were sent before this one is answered.
         technician.evaluate("() => fetch('config.json').then((answer) => answer.text())")
         return len(sent)
 
@@ -45,7 +45,7 @@ def changes(technician: Page) -> Callable[[], int]:
 def double_click(
     page: Page, target: Locator, interval_ms: int, settled: Callable[[], None]
 ) -> None:
-    """Click twice at one place: the second time so much later, once the first has done its work."""
+    """Click twice at one place, the second time after the first has had its effect."""
     target.scroll_into_view_if_needed()
     box = target.bounding_box()
     place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -63,8 +63,8 @@ def review(page: Page, image_id: str) -> Locator:
     return page.locator("dialog.review")
 
 
-def said(dialog: Locator, text: str) -> Callable[[], None]:
-    return lambda: expect(dialog.locator(".review-said")).to_have_text(text)
+def result_is(dialog: Locator, text: str) -> Callable[[], None]:
+    return lambda: expect(dialog.locator(".review-result")).to_have_text(text)
 
 
 @pytest.mark.parametrize("interval_ms", INTERVALS_MS)
@@ -76,18 +76,18 @@ def test_a_status_is_set_once(technician: Page, changes, interval_ms, typed):
     steps = (("GOOD", "Good"), ("BAD", "Bad"), ("GOOD", "Good"), ("SEND", "To be sent"))
     for number, (status, text) in enumerate(steps, 1):
         button = dialog.locator(f"[data-status={status}]")
-        double_click(technician, button, interval_ms, said(dialog, f"Saved: {text}."))
+        double_click(technician, button, interval_ms, result_is(dialog, f"Saved: {text}."))
         assert changes() == number
         expect(dialog.locator(f".review-badges .status-{status}")).to_be_visible()
         technician.clock.run_for(1000)
 
 
 @pytest.mark.parametrize("interval_ms", [0, *INTERVALS_MS])
-def test_a_status_is_set_once_though_the_answer_is_late(technician: Page, changes, interval_ms):
+def test_a_status_is_set_once_when_the_response_is_late(technician: Page, changes, interval_ms):
     dialog = review(technician, "1010")
     good = dialog.locator("[data-status=GOOD]")
     double_click(technician, good, interval_ms, lambda: None)
-    said(dialog, "Saved: Good.")()
+    result_is(dialog, "Saved: Good.")()
     assert changes() == 1
 
 
@@ -101,15 +101,15 @@ def test_a_delivery_that_fails_at_once_is_not_repeated_by_the_second_click(
     again = dialog.locator("[data-status=SEND]")
 
     def failed() -> None:
-        said(dialog, "Saved: To be sent.")()
-        backend.mishap("fail-work", why="the CDR answered 422: unknown case")
+        result_is(dialog, "Saved: To be sent.")()
+        backend.simulate("fail-work", why="the CDR answered 422: unknown case")
 
     double_click(technician, again, 400, failed)
     assert changes() == 1
     technician.clock.run_for(6000)
     expect(again).to_be_enabled()
     again.click()
-    said(dialog, "Saved: To be sent.")()
+    result_is(dialog, "Saved: To be sent.")()
     assert changes() == 2
 
 
@@ -125,29 +125,29 @@ def test_the_dialogs_buttons_keep_their_places(technician: Page, backend: Backen
         )
 
     def fixed() -> list:
-        """Those above which something may come or go; the file's are below."""
+        """Return the places of the buttons that must not move; those for the file are below."""
         return [place for place in places() if place[0] not in ("TRANSFER", "RESTORE", "DELETE")]
 
     before = fixed()
     assert len(before) == 6
     for status, text in (("BAD", "Bad"), ("GOOD", "Good")):
         dialog.locator(f"[data-status={status}]").click()
-        said(dialog, f"Saved: {text}.")()
+        result_is(dialog, f"Saved: {text}.")()
         assert fixed() == before
         technician.clock.run_for(1000)
     dialog.get_by_label("Case ID").fill("")
     expect(dialog).to_contain_text("Saving removes the case ID.")
     assert fixed() == before
-    backend.mishap("edit", ImageID="1010", CaseID="S24-THEIRS")
+    backend.simulate("edit", ImageID="1010", CaseID="S24-THEIRS")
     dialog.locator("[data-status=BAD]").click()
     expect(dialog.locator(".conflict")).to_be_visible()
     assert fixed() == before
-    dialog.get_by_role("button", name="Take what is there").click()
+    dialog.get_by_role("button", name="Use the current values").click()
     technician.clock.run_for(1000)
     dialog.locator("[data-status=SEND]").click()
-    said(dialog, "Saved: To be sent.")()
+    result_is(dialog, "Saved: To be sent.")()
     assert fixed() == before
-    backend.mishap("fail-work", why="the CDR answered 422: " + "unknown case " * 20)
+    backend.simulate("fail-work", why="the CDR answered 422: " + "unknown case " * 20)
     technician.clock.run_for(6000)
     expect(dialog).to_contain_text("Sending failed:")
     assert fixed() == before
@@ -156,7 +156,7 @@ def test_the_dialogs_buttons_keep_their_places(technician: Page, backend: Backen
 @pytest.mark.parametrize("interval_ms", INTERVALS_MS[::3])
 @pytest.mark.parametrize("operation", ["TRANSFER", "DELETE"])
 def test_two_clicks_at_one_place_remove_nothing(technician: Page, changes, interval_ms, operation):
-    """Nor do they take away the results of what was confirmed."""
+    """Nor do they close the dialog with the results."""
     removal = technician.locator("dialog.removal")
     for image_id in ("1012", "1013"):
         technician.locator(f'[data-image-id="{image_id}"]').get_by_role("checkbox").check()
@@ -177,10 +177,10 @@ def test_two_clicks_at_one_place_remove_nothing(technician: Page, changes, inter
 
 
 @pytest.mark.parametrize("interval_ms", INTERVALS_MS[::3])
-def test_nothing_that_comes_under_the_pointer_gets_the_second_click(
+def test_a_control_that_appears_under_the_pointer_ignores_the_second_click(
     technician: Page, changes, interval_ms
 ):
-    """Each of these has another control in its place afterwards, or another meaning."""
+    """Each of these controls changes, or another control takes its place."""
     cards = technician.locator(".slide-card")
     dialog = technician.locator("dialog.review")
     visible = lambda place: lambda: expect(place).to_be_visible()  # noqa: E731
@@ -210,13 +210,13 @@ def test_nothing_that_comes_under_the_pointer_gets_the_second_click(
     expect(dialog).to_have_count(0)
 
 
-def test_a_click_is_taken_at_once_where_it_means_the_same(technician: Page):
-    """Turning a label, selecting, zooming: as fast as one likes."""
+def test_repeated_clicks_on_an_unchanged_control_all_count(technician: Page):
+    """Rotating a label, selecting, zooming: as fast as the user likes."""
     dialog = review(technician, "1010")
-    turn = dialog.get_by_role("button", name="Turn")
+    rotate = dialog.get_by_role("button", name="Rotate")
     for _ in range(3):
-        turn.click()
-    expect(dialog.locator(".review-label .slide-image")).to_have_attribute("data-turn", "3")
+        rotate.click()
+    expect(dialog.locator(".review-label .slide-image")).to_have_attribute("data-turns", "3")
     technician.keyboard.press("Escape")
     box = technician.locator('[data-image-id="1010"]').get_by_role("checkbox")
     box.click()
@@ -224,17 +224,17 @@ def test_a_click_is_taken_at_once_where_it_means_the_same(technician: Page):
     expect(box).not_to_be_checked()
 
 
-def test_a_place_is_free_again_after_half_a_second(technician: Page, changes):
+def test_a_click_counts_again_after_half_a_second(technician: Page, changes):
     dialog = review(technician, "1010")
     bad = dialog.locator("[data-status=BAD]")
     bad.click()
-    said(dialog, "Saved: Bad.")()
+    result_is(dialog, "Saved: Bad.")()
     technician.clock.run_for(500)
     dialog.locator("[data-status=GOOD]").click()
-    said(dialog, "Saved: Good.")()
+    result_is(dialog, "Saved: Good.")()
     technician.clock.run_for(500)
     bad.click()
-    said(dialog, "Saved: Bad.")()
+    result_is(dialog, "Saved: Bad.")()
     assert changes() == 3
 
 

@@ -25,7 +25,7 @@ def set_magnification(page: Page, text: str, readout: str) -> None:
 
 
 def wait_until_drawn(page: Page) -> None:
-    # not wait_for_function, which evaluates text inside the page: its policy refuses that
+    # not wait_for_function: the content security policy forbids the eval that it needs
     script = "document.querySelector('#viewer').osd.world.getItemAt(0).getFullyLoaded()"
     deadline = time.monotonic() + 120
     while not page.evaluate(script):
@@ -41,7 +41,7 @@ def colours_at_centre(page: Page) -> set[tuple[int, ...]]:
 
 
 def assert_scale_bar_is_true(page: Page, mpp_um: float, text: str) -> None:
-    """Its two ends, looked up on the slide, are as far apart as it says."""
+    """Check that its two ends, as positions on the slide, are as far apart as its text says."""
     expect(page.locator("#scale-bar")).to_have_text(text)
     box = page.locator("#scale-bar-line").bounding_box()
     slide_px = page.evaluate(
@@ -65,11 +65,11 @@ def test_from_sign_in_to_full_zoom_and_sign_out(page: Page, backend: Backend):
     cards = page.locator(".slide-card")
     expect(cards).to_have_count(24)
     expect(body).to_have_attribute("data-state", "list")
-    assert page.url == f"{backend.url}/", "neither code nor state stays in the address"
+    assert page.url == f"{backend.url}/", "neither code nor state stays in the URL"
     first = page.locator('[data-image-id="1001"]')
     expect(first.locator("img")).to_have_count(2)
     far = page.locator('[data-image-id="1020"] img')
-    assert far.count() == 0, "cards out of sight wait for their images"
+    assert far.count() == 0, "cards out of view load no images"
     expect(page.locator('[data-image-id="1003"]')).to_contain_text("Importing 36%")
     expect(page.locator('[data-image-id="1004"]')).to_contain_text("level 0 ends after 1,204")
     expect(page.locator('[data-image-id="1004"] a')).to_have_count(0)
@@ -87,7 +87,7 @@ def test_from_sign_in_to_full_zoom_and_sign_out(page: Page, backend: Backend):
     assert len(colours_at_centre(page)) > 100
     set_magnification(page, "5×", "5.0×")
     assert_scale_bar_is_true(page, 0.25, "200 µm")
-    # The edge's log then leads to the request that got the cookies.
+    # CloudFront's log then leads to the request that returned the cookies.
     with page.expect_request(re.compile(r"/1001_files/16/\d+_\d+\.jpeg\?session=request-1$")):
         set_magnification(page, "40×", "40.0×")
     assert_scale_bar_is_true(page, 0.25, "20 µm")
@@ -102,12 +102,12 @@ def test_from_sign_in_to_full_zoom_and_sign_out(page: Page, backend: Backend):
     assert cookie["httpOnly"]
     assert cookie["secure"]
     assert cookie["sameSite"] == "Strict"
-    assert backend.counts()["sessions"] == 1, "one for all images"
+    assert backend.counts()["image_cookies"] == 1, "one request for all images"
 
     page.go_back()
     expect(first).to_be_visible()
     assert cards.count() == 30, "the list is as it was left"
-    with page.expect_navigation():  # to the sign-in page's own sign-out, and back
+    with page.expect_navigation():  # to the hosted sign-out, and back
         page.click("#sign-out")
     expect(body).to_have_attribute("data-state", "signed-out")
     assert page.context.cookies() == []
@@ -121,7 +121,7 @@ def test_an_import_is_followed_to_its_end(page: Page, backend: Backend):
     sign_in(page)
     card = page.locator('[data-image-id="1003"]')
     expect(card).to_contain_text("Importing 36%")
-    backend.mishap("finish-imports")
+    backend.simulate("finish-imports")
     page.clock.fast_forward(6_000)
     expect(card).to_contain_text("Imported")
     expect(card.locator("img")).to_have_count(2)
@@ -129,7 +129,7 @@ def test_an_import_is_followed_to_its_end(page: Page, backend: Backend):
 
 def test_a_token_that_expires_while_panning_is_not_noticed(page: Page, backend: Backend):
     open_slide(page, backend, "1001")
-    backend.mishap("expire-tokens")
+    backend.simulate("expire-tokens")
     set_magnification(page, "20×", "20.0×")
     wait_until_drawn(page)
     assert len(colours_at_centre(page)) > 100
@@ -137,33 +137,33 @@ def test_a_token_that_expires_while_panning_is_not_noticed(page: Page, backend: 
     expect(page.locator("#tile-notice")).to_be_hidden()
 
 
-def test_a_session_that_ends_leads_back_to_the_same_place(page: Page, backend: Backend):
+def test_a_new_sign_in_leads_back_to_the_same_view(page: Page, backend: Backend):
     open_slide(page, backend, "1001")
     set_magnification(page, "10×", "10.0×")
     page.wait_for_url("**zoom=0.25")
     place = page.url
     wait_until_drawn(page)
-    backend.mishap("end-sessions")
+    backend.simulate("end-sign-ins")
     page.keyboard.press("5")
     page.wait_for_selector('body[data-state="signed-out"]')
-    expect(page.locator("#sign-in-notice")).to_contain_text("Your session has ended")
+    expect(page.locator("#sign-in-notice")).to_contain_text("Your sign-in has expired")
     sign_in(page)
     page.wait_for_selector('#viewer[data-viewer-ready="true"]')
     assert page.url.partition("&zoom")[0] == place.partition("&zoom")[0]
     assert page.locator("#magnification").text_content() in {"10.0×", "20.0×"}
 
 
-def test_lost_tiles_are_counted_and_tried_again(page: Page, backend: Backend):
+def test_failed_tiles_are_counted_and_loaded_again(page: Page, backend: Backend):
     open_slide(page, backend, "1001")
-    backend.mishap("break-tiles")
+    backend.simulate("break-tiles")
     set_magnification(page, "10×", "10.0×")
     expect(page.locator("#tile-notice")).to_be_visible()
     expect(page.locator("#tile-count")).to_have_text(re.compile(r"^\d+ tiles? could not be loaded"))
-    # One that fails after the others were tried again would be counted once more, and rightly.
+    # A tile that fails after the retry of the others would be counted again.
     loading = "document.querySelector('#viewer').osd.imageLoader.jobsInProgress"
     while page.evaluate(loading):
         page.wait_for_timeout(50)
-    backend.mishap("mend-tiles")
+    backend.simulate("repair-tiles")
     page.click("[data-action=retry-tiles]")
     expect(page.locator("#tile-notice")).to_be_hidden()
     wait_until_drawn(page)
@@ -171,10 +171,10 @@ def test_lost_tiles_are_counted_and_tried_again(page: Page, backend: Backend):
     assert 14 in page.evaluate(drawn)
 
 
-def test_tiles_that_a_busy_server_refused_come_by_themselves(page: Page, backend: Backend):
+def test_tiles_that_a_busy_server_refused_are_loaded_later(page: Page, backend: Backend):
     open_slide(page, backend, "1001")
     asked = backend.counts()["tiles"]
-    backend.mishap("be-busy", requests=80)
+    backend.simulate("be-busy", requests=80)
     set_magnification(page, "10×", "10.0×")
     wait_until_drawn(page)
     expect(page.locator("#tile-notice")).to_be_hidden()
@@ -183,7 +183,7 @@ def test_tiles_that_a_busy_server_refused_come_by_themselves(page: Page, backend
     assert 14 in page.evaluate(drawn)
 
 
-def test_names_are_text_and_unknown_things_are_said(page: Page, backend: Backend):
+def test_names_are_text_and_unknown_values_are_reported(page: Page, backend: Backend):
     page.goto(backend.url)
     sign_in(page)
     link = page.locator(".slide-card a", has_text=ODD_ID)
@@ -198,11 +198,11 @@ def test_names_are_text_and_unknown_things_are_said(page: Page, backend: Backend
     expect(page.locator("#scale-unknown")).to_be_visible()
 
     page.goto(f"{backend.url}/#slide=nowhere")
-    expect(page.locator("#viewer-message")).to_contain_text("no slide with the image ID “nowhere”")
+    expect(page.locator("#viewer-message")).to_contain_text("No slide has the image ID “nowhere”.")
 
 
-def test_an_answer_to_someone_elses_sign_in_is_refused(page: Page, backend: Backend):
+def test_the_response_to_another_sign_in_is_refused(page: Page, backend: Backend):
     page.goto(f"{backend.url}/?code=stolen&state=guessed")
-    expect(page.locator("#sign-in-notice")).to_contain_text("not started here")
+    expect(page.locator("#sign-in-notice")).to_contain_text("not started in this tab")
     assert page.url == f"{backend.url}/"
     assert backend.counts()["sign_in"] == 0

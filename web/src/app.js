@@ -1,12 +1,12 @@
-// The application: configuration, sign-in, and which page is shown.
+// The application: loads the configuration, handles the sign-in, and shows one page at a time.
 
 import { Api } from "./api/api.js";
-import { Session } from "./api/auth.js";
-import { ReviewDesk } from "./review/actions.js";
+import { SignIn } from "./api/auth.js";
+import { ReviewActions } from "./review/actions.js";
 import { closeDialogs } from "./review/dialog.js";
 import { message } from "./dom.js";
-import { takeDoubleClicksAsOne } from "./double-click.js";
-import { RequestError, describe } from "./api/errors.js";
+import { mergeDoubleClicks } from "./double-click.js";
+import { RequestError, TITLES, describe } from "./api/errors.js";
 import { nameOf } from "./record.js";
 import { TECHNICIANS } from "./review/review.js";
 import { formatRoute, parseRoute } from "./route.js";
@@ -20,10 +20,10 @@ import { SlideViewer } from "./viewer/viewer.js";
 const TITLE = document.title;
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 
-/** This page's own address, as it is registered with the sign-in service. */
+/** This page's URL, as it is registered with the sign-in service. */
 const pageUrl = location.origin + location.pathname.replace(/index\.html$/, "");
 
-takeDoubleClicksAsOne(document);
+mergeDoubleClicks(document);
 try {
   await start(await loadConfig());
 } catch (error) {
@@ -34,69 +34,70 @@ try {
 
 /** @param {Config} config */
 async function start(config) {
-  const session = new Session(config, { redirectUri: pageUrl, storage: sessionStorage });
-  const api = new Api(config, session, showBusy);
-  await finishSignIn(session);
+  const signIn = new SignIn(config, { redirectUri: pageUrl, storage: sessionStorage });
+  const api = new Api(config, signIn, showBusy);
+  await completeSignIn(signIn);
 
-  // a sign-in comes with a fresh page: who is signed in on this one stays the same
-  const desk = session.groups.includes(TECHNICIANS) ? new ReviewDesk(api, (slides) => tell(slides)) : null;
-  const list = new SlideList(find("#list-page"), api, desk);
-  const viewer = new SlideViewer(find("#viewer-page"), api, desk, (view) => {
+  // each sign-in loads the page again, so that the user of this page does not change
+  const isTechnician = signIn.groups.includes(TECHNICIANS);
+  const actions = isTechnician ? new ReviewActions(api, (slides) => update(slides)) : null;
+  const list = new SlideList(find("#list-page"), api, actions);
+  const viewer = new SlideViewer(find("#viewer-page"), api, actions, (view) => {
     if (viewer.imageId !== null) history.replaceState(null, "", formatRoute(viewer.imageId, view));
   });
-  const tell = (/** @type {import("./record.js").Slide[]} */ slides) => {
+  const update = (/** @type {import("./record.js").Slide[]} */ slides) => {
     list.update(slides);
     const open = slides.find(({ ImageID }) => ImageID === viewer.imageId);
     if (!open) return;
     viewer.update(open);
-    name(nameOf(open));
+    showName(nameOf(open));
   };
   let listScroll = 0;
 
   const route = () => {
-    const slide = session.active ? parseRoute(location.hash) : null;
-    const next = !session.active ? "signed-out" : slide ? "viewer" : "list";
+    const slide = signIn.active ? parseRoute(location.hash) : null;
+    const next = !signIn.active ? "signed-out" : slide ? "viewer" : "list";
     if (document.body.dataset.state === "list") listScroll = scrollY;
     closeDialogs();
     show(next);
-    find("#user").textContent = session.user;
+    find("#user").textContent = signIn.user;
 
     if (next === "viewer" && slide) {
       list.hide();
       if (slide.imageId === viewer.imageId) {
-        if (slide.view) viewer.look(slide.view);
+        if (slide.view) viewer.setView(slide.view);
         return;
       }
-      name("");
-      void viewer.open(slide.imageId, slide.view).then((record) => record && name(nameOf(record)));
+      showName("");
+      void viewer.open(slide.imageId, slide.view).then((record) => record && showName(nameOf(record)));
       return;
     }
-    const left = viewer.imageId;
+    const closed = viewer.imageId;
     viewer.close();
-    name("");
+    showName("");
     if (next === "list") {
       list.show();
       scrollTo(0, listScroll);
-      if (left !== null) list.focus(left);
+      if (closed !== null) list.focus(closed);
     } else {
-      list.forget();
+      list.reset();
     }
   };
 
   find("#sign-in").addEventListener("click", async () => {
-    location.assign(await session.signInUrl(location.hash));
+    location.assign(await signIn.signInUrl(location.hash));
   });
   find("#sign-out").addEventListener("click", async () => {
-    const away = session.signOutUrl;
-    await api.endSession();
+    const { signOutUrl } = signIn;
+    await api.deleteImageCookies();
     history.replaceState(null, "", pageUrl);
-    session.end();
+    signIn.end();
     find("#sign-in-notice").replaceChildren();
-    if (away) location.assign(away);
+    if (signOutUrl) location.assign(signOutUrl);
   });
-  session.addEventListener("ended", () => {
+  signIn.addEventListener("ended", () => {
     find("#sign-in-notice").replaceChildren(
-      message({ title: "Your session has ended", detail: "Sign in again, and you return to where you were." }),
+      message({ title: TITLES["signed-out"], detail: "Sign in again to return to where you were." }),
     );
     route();
   });
@@ -105,29 +106,29 @@ async function start(config) {
 }
 
 /**
- * Says that the server is busy, above all else that is shown, or no longer.
+ * Show or hide the notice that the server is busy.
  * @param {boolean} busy
  */
 function showBusy(busy) {
   const notice = find("#busy-notice");
   notice.togglePopover(busy);
-  notice.textContent = busy ? "The server is busy. This page asks again by itself; what you typed stays." : "";
+  notice.textContent = busy ? "The server is busy. The page retries automatically; your input is kept." : "";
 }
 
 /**
- * Where the sign-in page has just sent the browser back, turns its answer into tokens.
- * @param {Session} session
+ * Complete a sign-in if the sign-in page has just redirected here.
+ * @param {SignIn} signIn
  */
-async function finishSignIn(session) {
+async function completeSignIn(signIn) {
   const query = new URLSearchParams(location.search);
   if (!query.has("state")) return;
   let returnTo = "";
   try {
-    returnTo = await session.completeSignIn(query);
+    returnTo = await signIn.completeSignIn(query);
   } catch (error) {
     find("#sign-in-notice").replaceChildren(message(describe(error)));
   }
-  history.replaceState(null, "", pageUrl + returnTo); // the code is used up: keep it out of the history
+  history.replaceState(null, "", pageUrl + returnTo); // remove the code, which has been used
 }
 
 /** @returns {Promise<Config>} */
@@ -141,8 +142,8 @@ async function loadConfig() {
   }
 }
 
-/** @param {string} slideName the open slide's, or nothing */
-function name(slideName) {
+/** @param {string} slideName the open slide's, or an empty string */
+function showName(slideName) {
   find("#slide-name").textContent = slideName;
   document.title = slideName ? `${slideName} · ${TITLE}` : TITLE;
 }

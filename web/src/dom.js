@@ -1,8 +1,9 @@
-// Making elements. Text goes in as text: a slide's names are never taken for markup.
+// DOM elements. Text is inserted as text: a slide's names are never parsed as markup.
 
 /**
+ * Create an element.
  * @param {string} tag
- * @param {Record<string, unknown>} [attributes] functions become listeners, `null` and `false` are left out
+ * @param {Record<string, unknown>} [attributes] functions become event listeners; `null` and `false` are skipped
  * @param {...(Node | string | null)} children
  * @returns {HTMLElement}
  */
@@ -18,31 +19,33 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 /**
- * A headline, a sentence, and what can be done.
+ * Create a message: a headline, a sentence, and buttons.
  * @param {{title: string, detail: string}} text
- * @param {...HTMLElement} actions
+ * @param {...HTMLElement} buttons
  * @returns {HTMLElement}
  */
-export function message({ title, detail }, ...actions) {
+export function message({ title, detail }, ...buttons) {
   return element(
     "div",
     { class: "message", role: "alert" },
     element("p", { class: "message-title" }, title),
     element("p", {}, detail),
-    actions.length ? element("p", { class: "message-actions" }, ...actions) : null,
+    buttons.length ? element("p", { class: "message-actions" }, ...buttons) : null,
   );
 }
 
 /**
+ * Create a button.
  * @param {string} text
- * @param {() => void} act
+ * @param {() => void} onClick
  * @returns {HTMLButtonElement}
  */
-export function button(text, act) {
-  return /** @type {HTMLButtonElement} */ (element("button", { type: "button", class: "button", click: act }, text));
+export function button(text, onClick) {
+  return /** @type {HTMLButtonElement} */ (element("button", { type: "button", class: "button", click: onClick }, text));
 }
 
 /**
+ * Create a description list.
  * @param {[term: string, text: string][]} facts
  * @returns {HTMLElement}
  */
@@ -55,7 +58,7 @@ export function definitions(facts) {
 }
 
 /**
- * Shows a blob in an image element. Its address is given back as soon as the picture is decoded.
+ * Create an image element from a blob. The blob's URL is revoked when the image is decoded.
  * @param {Blob} blob
  * @param {string} alt
  * @returns {Promise<HTMLImageElement>}

@@ -1,34 +1,34 @@
-// A double click is one click: what the first one has brought under the pointer does not get the second.
+// A double click counts as one click: a control that the first click put under the pointer does not get the second.
 
-/** Clicks that are closer in time than this are one person's double click. */
+/** Two clicks within this time are a double click. */
 export const DOUBLE_CLICK_MS = 500;
-/** A hand moves this far between the two. */
-const NEAR_PX = 24;
+/** The pointer moves up to this far between the two clicks. */
+const MAX_DISTANCE_PX = 24;
 
 /**
- * Drops clicks that belong to a double click, but have another control under them than its first, or one that means
- * something else by now. Repeated clicks on one control pass, such as those that zoom. So does the keyboard, unless a
- * key is held down that was pressed on another control.
+ * Ignore the second click of a double click if it hits another control than the first, or if that control has changed.
+ * Repeated clicks on an unchanged control are not ignored (zooming, for example). The Enter key is ignored only while it
+ * is held down and was pressed on another control.
  * @param {Document} page
  */
-export function takeDoubleClicksAsOne(page) {
-  /** @type {{control: Element, meaning: string, at: number, x: number, y: number} | null} */
+export function mergeDoubleClicks(page) {
+  /** @type {{control: Element, state: string, at: number, x: number, y: number} | null} */
   let first = null;
   page.addEventListener(
     "click",
     (event) => {
-      const control = event.detail > 0 ? controlOf(event.target) : null; // the keyboard's have no count
+      const control = event.detail > 0 ? controlOf(event.target) : null; // 0 for clicks by keyboard
       if (!control) return;
       const at = performance.now();
       const { clientX: x, clientY: y } = event;
       const repeats =
-        first !== null && at - first.at < DOUBLE_CLICK_MS && Math.hypot(x - first.x, y - first.y) <= NEAR_PX;
+        first !== null && at - first.at < DOUBLE_CLICK_MS && Math.hypot(x - first.x, y - first.y) <= MAX_DISTANCE_PX;
       if (first === null || !repeats) {
-        first = { control, meaning: meaningOf(control), at, x, y };
+        first = { control, state: stateOf(control), at, x, y };
         return;
       }
       first.at = at;
-      if (control === first.control && meaningOf(control) === first.meaning) return;
+      if (control === first.control && stateOf(control) === first.state) return;
       event.preventDefault();
       event.stopImmediatePropagation();
     },
@@ -49,7 +49,7 @@ export function takeDoubleClicksAsOne(page) {
 
 /**
  * @param {EventTarget | null} target
- * @returns {Element | null} what is clicked there; a label stands for its input
+ * @returns {Element | null} the control that is clicked; for a label, its input
  */
 function controlOf(target) {
   const control = target instanceof Element ? target.closest("button, a, summary, input, select, label") : null;
@@ -57,6 +57,6 @@ function controlOf(target) {
 }
 
 /** @param {Element} control */
-function meaningOf(control) {
+function stateOf(control) {
   return [control.textContent, control.getAttribute("aria-label"), control.getAttribute("aria-expanded")].join("\n");
 }

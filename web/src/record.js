@@ -1,14 +1,14 @@
-// A slide's record, in words.
+// A slide's record: its fields, and the texts that show them.
 
 /**
- * As GraphQL returns it; everything but the ImageID may be missing.
+ * As GraphQL returns it. Every field but the ImageID can be missing.
  * @typedef {object} Slide
  * @property {string} ImageID
  * @property {string | null} [Filename]
  * @property {string | null} [SlideID]
  * @property {string | null} [CaseID]
- * @property {"BARCODE" | "SCANNER" | "TYPED" | "NONE" | null} [IdSource] where slide and case ID come from
- * @property {string | null} [Status] the technicians' review
+ * @property {"BARCODE" | "SCANNER" | "TYPED" | "NONE" | null} [IdSource] where the slide ID and the case ID come from
+ * @property {string | null} [Status] the review's
  * @property {number | null} [width] pixels
  * @property {number | null} [height] pixels
  * @property {string | null} [ScanDate] ISO 8601
@@ -20,16 +20,16 @@
  * @property {number | null} [TilesRendered]
  * @property {number | null} [TilesTotal]
  * @property {string | null} [lastModified] ISO 8601
- * @property {number | null} [Version] counts the record's changes
+ * @property {number | null} [Version] the number of changes so far
  * @property {{text: string | null, reason: string | null} | null} [Barcode]
- * @property {{Operation: string, State: string, Error: string | null} | null} [Removal] what is not done yet
+ * @property {{Operation: string, State: string, Error: string | null} | null} [Removal] an unfinished removal
  * @property {string | null} [SendRequestedAt] ISO 8601
  * @property {{At: string | null, Receipt: string | null} | null} [Sent] the last delivery
  * @property {string | null} [SendError]
  * @property {boolean | null} [EditedAfterSending]
  */
 
-/** The review's statuses, in the order of a slide's life. @type {Record<string, string>} */
+/** The review's statuses, in the order in which a slide usually gets them. @type {Record<string, string>} */
 export const STATUS_TEXTS = {
   NEW: "New",
   GOOD: "Good",
@@ -41,44 +41,57 @@ export const STATUS_TEXTS = {
   DELETED: "Deleted",
 };
 
-/** Where IDs come from, for the history. @type {Record<string, string>} */
+/** The sources of IDs, for the history. @type {Record<string, string>} */
 export const ID_SOURCE_TEXTS = {
   BARCODE: "the label's barcode",
-  SCANNER: "the scanner's reading",
+  SCANNER: "the scanner",
   TYPED: "typed or confirmed",
-  NONE: "nobody",
+  NONE: "not identified",
 };
 
 const number = new Intl.NumberFormat("en");
 
 /**
+ * Return the slide's name for users.
  * @param {Slide} slide
- * @returns {string} the name that people know the slide by
+ * @returns {string} the slide ID, or the ImageID if there is none
  */
 export function nameOf(slide) {
   return slide.SlideID || slide.ImageID;
 }
 
 /**
+ * Check whether the slide can be opened. Tiles are served even before all are rendered.
  * @param {Slide} slide
- * @returns {boolean} whether there is an image to look at; tiles are served before they are all rendered
+ * @returns {boolean}
  */
 export function isViewable(slide) {
-  const gone = slide.ImportStatus === "FAILED" || slide.Status === "DELETED";
-  return !gone && Boolean(slide.width && slide.height);
+  const unavailable = slide.ImportStatus === "FAILED" || slide.Status === "DELETED";
+  return !unavailable && Boolean(slide.width && slide.height);
 }
 
 /**
- * @param {string} status the review's
- * @returns {string} in words; as it is where there are none
+ * Return the text for a review status.
+ * @param {string} status
+ * @returns {string} the status itself if it has no text
  */
 export function statusText(status) {
   return STATUS_TEXTS[status] ?? status;
 }
 
 /**
+ * Check whether the slide is being imported, removed or sent, so that its record will change.
  * @param {Slide} slide
- * @returns {number | null} the share of tiles rendered, 0 to 1
+ * @returns {boolean}
+ */
+export function isInProgress(slide) {
+  return slide.ImportStatus === "IMPORTING" || slide.Removal?.State === "REQUESTED" || slide.Status === "SEND";
+}
+
+/**
+ * Return the import's progress.
+ * @param {Slide} slide
+ * @returns {number | null} the share of tiles rendered, 0 to 1; null if unknown
  */
 export function progressOf(slide) {
   if (!slide.TilesTotal) return null;
@@ -86,8 +99,9 @@ export function progressOf(slide) {
 }
 
 /**
+ * Format a date and time in the browser's language and time zone.
  * @param {string | null | undefined} iso
- * @returns {string | null} in the reader's own language and time zone
+ * @returns {string | null}
  */
 export function formatDate(iso) {
   if (!iso) return null;
@@ -97,8 +111,9 @@ export function formatDate(iso) {
 }
 
 /**
+ * Format the slide's size.
  * @param {Slide} slide
- * @returns {string | null} such as `46,000 × 32,914 px (23 × 16.5 mm)`
+ * @returns {string | null} for example `46,000 × 32,914 px (23 × 16.5 mm)`
  */
 export function formatSize({ width, height, MPP }) {
   if (!width || !height) return null;
@@ -109,7 +124,7 @@ export function formatSize({ width, height, MPP }) {
 }
 
 /**
- * The record as terms and texts, unknown ones left out.
+ * Return the record as terms and texts, without unknown values.
  * @param {Slide} slide
  * @returns {[term: string, text: string][]}
  */
@@ -131,9 +146,10 @@ export function factsOf(slide) {
 }
 
 /**
+ * Check whether every word of a text occurs in the slide's IDs or file name.
  * @param {Slide} slide
- * @param {string} text what the reader is looking for
- * @returns {boolean} whether every word of it occurs in one of the slide's names
+ * @param {string} text
+ * @returns {boolean}
  */
 export function matches(slide, text) {
   const names = [slide.SlideID, slide.CaseID, slide.ImageID, slide.Filename].join("\n").toLowerCase();

@@ -1,12 +1,13 @@
-// The page's address: which slide is open, and where on it. The hash survives links, reloads and sign-in.
+// The hash of the page's URL: which slide is open, and its view. It survives links, reloads and sign-in.
 
 /**
- * Where one looks on a slide: the centre in slide pixels, screen pixels per slide pixel, degrees.
+ * A view of a slide: the centre in slide pixels, the zoom in screen pixels per slide pixel, the rotation in degrees.
  * @typedef {{x: number, y: number, zoom: number, rotation: number}} View
  * @typedef {{imageId: string, view: View | null}} SlideRoute
  */
 
 /**
+ * Parse the hash.
  * @param {string} hash `location.hash`
  * @returns {SlideRoute | null} null for the list
  */
@@ -21,9 +22,10 @@ export function parseRoute(hash) {
 }
 
 /**
+ * Return the hash for a slide and a view.
  * @param {string} imageId
  * @param {View | null} [view]
- * @returns {string} the hash, `#` included
+ * @returns {string} including `#`
  */
 export function formatRoute(imageId, view = null) {
   const query = new URLSearchParams({ slide: imageId });

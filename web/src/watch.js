@@ -1,6 +1,6 @@
-// Follows slides with which something is under way, by asking for their records now and then.
+// Polls the records of slides that are being imported, removed or sent.
 
-import { isUnderWay } from "./review/review.js";
+import { isInProgress } from "./record.js";
 
 /**
  * @typedef {import("./record.js").Slide} Slide
@@ -8,29 +8,29 @@ import { isUnderWay } from "./review/review.js";
 
 const FIRST_POLL_MS = 5_000;
 const LAST_POLL_MS = 60_000;
-/** While nothing changes, the pause grows by this: a delivery may wait for hours. */
+/** The pause grows by this factor while no record changes: a delivery to the CDR can wait for hours. */
 const BACKOFF = 1.5;
 
 export class Watch {
   #api;
   #slides;
-  #tell;
+  #onUpdate;
   #stopped = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
   /**
    * @param {import("./api/api.js").Api} api
-   * @param {() => Slide[]} slides those that matter, as they are known
-   * @param {(slides: Slide[]) => void} tell called with what the records of those under way are now
+   * @param {() => Slide[]} slides returns the records that are shown
+   * @param {(slides: Slide[]) => void} onUpdate called with the current records of slides in progress
    */
-  constructor(api, slides, tell) {
+  constructor(api, slides, onUpdate) {
     this.#api = api;
     this.#slides = slides;
-    this.#tell = tell;
+    this.#onUpdate = onUpdate;
   }
 
-  /** Looks anew which slides there is something to ask about. Called when they have changed. */
+  /** Start polling, or start again after the records have changed. Ends when no slide is in progress. */
   start() {
     this.stop();
     this.#stopped = new AbortController();
@@ -45,7 +45,7 @@ export class Watch {
   /** @param {number} pauseMs */
   #wait(pauseMs) {
     const { signal } = this.#stopped;
-    const known = this.#slides().filter(isUnderWay);
+    const known = this.#slides().filter(isInProgress);
     if (known.length === 0) return;
     this.#timer = setTimeout(async () => {
       let changed = false;
@@ -53,9 +53,9 @@ export class Watch {
         const imageIds = known.map(({ ImageID }) => ImageID);
         const slides = await this.#api.getSlides(imageIds, signal);
         changed = JSON.stringify(slides) !== JSON.stringify(known);
-        if (changed && !signal.aborted) this.#tell(slides);
+        if (changed && !signal.aborted) this.#onUpdate(slides);
       } catch {
-        // the next round asks again; what is shown stays true as of its last answer
+        // ask again after the next pause
       }
       if (!signal.aborted) this.#wait(changed ? FIRST_POLL_MS : Math.min(pauseMs * BACKOFF, LAST_POLL_MS));
     }, pauseMs);

@@ -1,23 +1,23 @@
-// The servers' side: GraphQL for the slide records and REST for what is done to slides, both with the
-// user's token; and the images, by the cookies that the token opens.
+// Requests to the server: GraphQL for slide records and REST for removals, both with the user's token; images with
+// cookies that are requested with this token.
 
-import { GET_SLIDE, GET_SLIDES, SLIDE_HISTORY, UPDATE_SLIDE, listingDocument } from "./queries.js";
+import { GET_SLIDE, GET_SLIDES, SLIDE_HISTORY, UPDATE_SLIDE, listingQuery } from "./queries.js";
 import { RequestError } from "./errors.js";
-import { ImagePass } from "./image-cookies.js";
+import { ImageCookies } from "./image-cookies.js";
 import { Retries, retryAfter } from "./retry.js";
 
 /** API Gateway's Cognito authorizer takes the ID token as a bearer token. */
 const restAuthorization = (/** @type {string} */ token) => `Bearer ${token}`;
-/** AppSync takes it bare. */
+/** AppSync takes the token without a scheme. */
 const graphqlAuthorization = (/** @type {string} */ token) => token;
 
 const TIMEOUT_MS = 30_000;
-/** A tile is wanted soon or not at all: people pan on. */
+/** The longest wait before a tile is requested again: the user may soon look elsewhere. */
 const TILE_WAIT_MS = 10_000;
-/** Nobody waits longer than this to be signed out. */
-const GOODBYE_MS = 3_000;
+/** Signing out does not wait longer than this for the server. */
+const SIGN_OUT_TIMEOUT_MS = 3_000;
 
-/** AppSync's own names for errors and the API's. @type {Record<string, import("./errors.js").ErrorKind>} */
+/** Error types of AppSync and of its resolver. @type {Record<string, import("./errors.js").ErrorKind>} */
 const GRAPHQL_KINDS = {
   Unauthorized: "forbidden",
   NotFound: "missing",
@@ -28,15 +28,15 @@ const GRAPHQL_KINDS = {
 
 /**
  * @typedef {import("../record.js").Slide} Slide
- * @typedef {import("./auth.js").Session} Session
+ * @typedef {import("./auth.js").SignIn} SignIn
  * @typedef {import("../review/changes.js").Change} Change
  * @typedef {import("../list/listing.js").Listing} Listing
  * @typedef {{limit: number, nextToken: string | null}} Page
  *
- * What became of a request for one slide: a status as HTTP has them, and a sentence.
+ * The result of a removal request for one slide: an HTTP status and a message.
  * @typedef {{ImageID: string, status: number, detail: string}} RemovalResult
  *
- * A DeepZoom descriptor, in the words of OpenSeadragon's DziTileSource.
+ * A DeepZoom descriptor, with the names of OpenSeadragon's DziTileSource options.
  * @typedef {object} Descriptor
  * @property {number} width
  * @property {number} height
@@ -49,26 +49,26 @@ const GRAPHQL_KINDS = {
 export class Api {
   #apiUrl;
   #graphqlUrl;
-  #session;
+  #signIn;
   #retries;
-  #pass = new ImagePass(() => this.#openSession());
-  /** What the edge's log is told, so that it leads to the request which got the cookies. */
-  #imageSession = "";
+  #imageCookies = new ImageCookies(() => this.#requestImageCookies());
+  /** ID of the request that returned the cookies. Image URLs carry it, so that it is in CloudFront's log. */
+  #cookiesRequestId = "";
 
   /**
    * @param {{apiUrl: string, graphqlUrl: string}} config
-   * @param {Session} session
-   * @param {(waiting: boolean) => void} onBusy called when the server has been busy for a while, and when it no longer is
+   * @param {SignIn} signIn
+   * @param {(busy: boolean) => void} onBusy called when the server has been busy for a while, and when it no longer is
    */
-  constructor(config, session, onBusy) {
+  constructor(config, signIn, onBusy) {
     this.#apiUrl = config.apiUrl;
     this.#graphqlUrl = config.graphqlUrl;
-    this.#session = session;
+    this.#signIn = signIn;
     this.#retries = new Retries(onBusy);
   }
 
   /**
-   * One page of slides. A page may be empty although more follow.
+   * Return one page of slides. A page can be empty although more pages follow.
    * @param {Listing} listing
    * @param {Page} page
    * @param {AbortSignal} [signal]
@@ -76,11 +76,12 @@ export class Api {
    */
   async listSlides(listing, page, signal) {
     const variables = { ...listing.arguments, ...page };
-    const { items, nextToken } = (await this.#query(listingDocument(listing.field), variables, signal))[listing.field];
+    const { items, nextToken } = (await this.#query(listingQuery(listing.field), variables, signal))[listing.field];
     return { items: items.filter(Boolean), nextToken };
   }
 
   /**
+   * Return a slide's record.
    * @param {string} imageId
    * @param {AbortSignal} [signal]
    * @returns {Promise<Slide>}
@@ -88,11 +89,12 @@ export class Api {
    */
   async getSlide(imageId, signal) {
     const { getSlide } = await this.#query(GET_SLIDE, { ImageID: imageId }, signal);
-    if (!getSlide) throw new RequestError("missing", `There is no slide with the image ID “${imageId}”.`);
+    if (!getSlide) throw new RequestError("missing", `No slide has the image ID “${imageId}”.`);
     return getSlide;
   }
 
   /**
+   * Return the records of several slides.
    * @param {string[]} imageIds
    * @param {AbortSignal} [signal]
    * @returns {Promise<Slide[]>} those that exist
@@ -103,12 +105,12 @@ export class Api {
   }
 
   /**
-   * Corrects a slide's IDs or sets its status.
+   * Edit a slide's IDs or its status.
    * @param {string} imageId
-   * @param {number | null | undefined} version the record's that was seen
+   * @param {number | null | undefined} version the record's version that the user saw
    * @param {import("../review/review.js").Edit} edit
-   * @returns {Promise<Slide>} as it is then
-   * @throws {RequestError} kind `conflict`, with the record as it is, where it is no longer the one that was seen
+   * @returns {Promise<Slide>} the record after the edit
+   * @throws {RequestError} kind `conflict`, with the current record, if the record has changed since that version
    */
   async updateSlide(imageId, version, edit) {
     const input = { ImageID: imageId, ...edit, Version: version ?? 0 };
@@ -116,7 +118,7 @@ export class Api {
   }
 
   /**
-   * A page of the changes of a slide's record, the last one first.
+   * Return one page of the changes of a slide's record, newest first.
    * @param {string} imageId
    * @param {Page} page
    * @param {AbortSignal} [signal]
@@ -127,8 +129,8 @@ export class Api {
   }
 
   /**
-   * Asks for slides to be deleted, archived or brought back; their records tell when that is done. Those that a busy
-   * server did not take are asked for again.
+   * Request that slides are deleted, archived or restored. Their records show when it has been done. Slides that the
+   * server was too busy for are requested again.
    * @param {import("../review/review.js").Operation} operation
    * @param {Slide[]} slides
    * @returns {Promise<RemovalResult[]>}
@@ -137,7 +139,7 @@ export class Api {
     let images = slides.map(({ ImageID, Filename }) => ({ ImageID, Filename }));
     /** @type {Map<string, RemovalResult>} */
     const results = new Map();
-    const ask = async () => {
+    const send = async () => {
       const request = {
         method: "DELETE",
         headers: { "Content-Type": "application/json" },
@@ -146,17 +148,18 @@ export class Api {
       const response = await this.#send(`${this.#apiUrl}/RemoveImages`, request, restAuthorization);
       for (const result of (await response.json()).Images) results.set(result.ImageID, result);
       images = images.filter(({ ImageID }) => results.get(ImageID)?.status === 503);
-      if (images.length) throw new RequestError("busy", "Not all slides were taken.");
+      if (images.length) throw new RequestError("busy", "Not all slides were accepted.");
     };
     try {
-      await this.#retries.run(ask);
+      await this.#retries.run(send);
     } catch (error) {
-      if (results.size === 0) throw error; // else the results say which were not taken
+      if (results.size === 0) throw error; // else the results say which slides were not accepted
     }
     return [...results.values()];
   }
 
   /**
+   * Return a slide's DeepZoom descriptor.
    * @param {string} imageId
    * @param {AbortSignal} [signal]
    * @returns {Promise<Descriptor>}
@@ -180,10 +183,11 @@ export class Api {
   }
 
   /**
+   * Return an associated image.
    * @param {string} imageId
    * @param {"label" | "thumbnail" | "macro"} name
    * @param {AbortSignal} [signal]
-   * @returns {Promise<Blob | null>} null where the slide has no such image
+   * @returns {Promise<Blob | null>} null if the slide has no such image
    */
   async getAssociatedImage(imageId, name, signal) {
     try {
@@ -196,6 +200,7 @@ export class Api {
   }
 
   /**
+   * Return a tile.
    * @param {string} url
    * @param {AbortSignal} signal
    * @returns {Promise<Blob>}
@@ -204,20 +209,21 @@ export class Api {
     return (await this.#getImage(url, signal, TILE_WAIT_MS)).blob();
   }
 
-  /** Takes the cookies away that open images. What fails is let be: they die by themselves. */
-  async endSession() {
+  /** Delete the image cookies. A failure is ignored: the cookies expire by themselves. */
+  async deleteImageCookies() {
     try {
-      const farewell = AbortSignal.timeout(GOODBYE_MS);
-      await this.#send(`${this.#apiUrl}/Session`, { method: "DELETE" }, restAuthorization, farewell);
+      const timeout = AbortSignal.timeout(SIGN_OUT_TIMEOUT_MS);
+      await this.#send(`${this.#apiUrl}/Session`, { method: "DELETE" }, restAuthorization, timeout);
     } catch {
-      // signing out goes on
+      // sign out all the same
     }
   }
 
-  async #openSession() {
+  /** @returns {Promise<number>} for how many seconds the new cookies are valid */
+  async #requestImageCookies() {
     const response = await this.#send(`${this.#apiUrl}/Session`, { method: "POST" }, restAuthorization);
     const { seconds, session } = await response.json();
-    this.#imageSession = session ?? "";
+    this.#cookiesRequestId = session ?? "";
     return seconds;
   }
 
@@ -227,46 +233,47 @@ export class Api {
   }
 
   /**
-   * Gets an image, as soon as the server is not too busy for it.
+   * Request an image, and repeat the request while the server is busy.
    * @param {string} url
    * @param {AbortSignal} [signal]
    * @param {number} [longestWaitMs]
    * @returns {Promise<Response>} a successful one
    */
   #getImage(url, signal, longestWaitMs) {
-    return this.#retries.run(() => this.#askImage(url, signal), signal, longestWaitMs);
+    return this.#retries.run(() => this.#getImageOnce(url, signal), signal, longestWaitMs);
   }
 
   /**
-   * Asks for an image with the cookies; where they are refused, once more with new ones.
+   * Request an image with the cookies. If they are refused, request it once more with new cookies.
    * @param {string} url
    * @param {AbortSignal} [signal]
    * @returns {Promise<Response>} a successful one
    */
-  async #askImage(url, signal) {
-    const pass = await this.#pass.current();
-    let response = await fetchWithin(TIMEOUT_MS, this.#inSession(url), {}, signal);
+  async #getImageOnce(url, signal) {
+    const cookies = await this.#imageCookies.current();
+    let response = await fetchWithin(TIMEOUT_MS, this.#withRequestId(url), {}, signal);
     if (response.status === 403) {
-      await this.#pass.renewed(pass);
-      response = await fetchWithin(TIMEOUT_MS, this.#inSession(url), {}, signal);
+      await this.#imageCookies.renewed(cookies);
+      response = await fetchWithin(TIMEOUT_MS, this.#withRequestId(url), {}, signal);
     }
     if (!response.ok) throw await errorFrom(response);
     return response;
   }
 
   /** @param {string} url */
-  #inSession(url) {
-    return this.#imageSession ? `${url}?session=${encodeURIComponent(this.#imageSession)}` : url;
+  #withRequestId(url) {
+    return this.#cookiesRequestId ? `${url}?session=${encodeURIComponent(this.#cookiesRequestId)}` : url;
   }
 
   /**
+   * Run a GraphQL query, and repeat it while the server is busy.
    * @param {string} query
    * @param {object} variables
    * @param {AbortSignal} [signal]
-   * @returns {Promise<any>}
+   * @returns {Promise<any>} its data
    */
   #query(query, variables, signal) {
-    return this.#retries.run(() => this.#askOnce(query, variables, signal), signal);
+    return this.#retries.run(() => this.#queryOnce(query, variables, signal), signal);
   }
 
   /**
@@ -275,7 +282,7 @@ export class Api {
    * @param {AbortSignal} [signal]
    * @returns {Promise<any>}
    */
-  async #askOnce(query, variables, signal) {
+  async #queryOnce(query, variables, signal) {
     const request = {
       method: "POST",
       headers: { "Content-Type": "application/json" },
@@ -292,7 +299,7 @@ export class Api {
   }
 
   /**
-   * Sends with the token; where it is refused, once more with a new one.
+   * Send a request with the token. If it is refused, send it once more with a new token.
    * @param {string} url
    * @param {RequestInit & {headers?: Record<string, string>}} request
    * @param {(token: string) => string} authorization
@@ -304,9 +311,9 @@ export class Api {
       const headers = { ...request.headers, Authorization: authorization(token) };
       return fetchWithin(TIMEOUT_MS, url, { ...request, headers }, signal);
     };
-    const token = await this.#session.idToken();
+    const token = await this.#signIn.idToken();
     let response = await send(token);
-    if (response.status === 401) response = await send(await this.#session.renewed(token));
+    if (response.status === 401) response = await send(await this.#signIn.renewed(token));
     if (!response.ok) throw await errorFrom(response);
     return response;
   }
@@ -316,7 +323,7 @@ export class Api {
  * @param {number} timeoutMs
  * @param {string} url
  * @param {RequestInit} request
- * @param {AbortSignal} [signal] the caller's own; its abort is passed on as it is
+ * @param {AbortSignal} [signal] the caller's own; its abort is thrown unchanged
  */
 async function fetchWithin(timeoutMs, url, request, signal) {
   const signals = [AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])];
@@ -324,7 +331,7 @@ async function fetchWithin(timeoutMs, url, request, signal) {
     return await fetch(url, { ...request, signal: AbortSignal.any(signals) });
   } catch (cause) {
     if (signal?.aborted) throw cause;
-    throw new RequestError("network", "No answer. Check your connection and try again.", { cause });
+    throw new RequestError("network", "The server does not answer. Check your connection and try again.", { cause });
   }
 }
 
@@ -333,30 +340,30 @@ async function fetchWithin(timeoutMs, url, request, signal) {
  * @returns {Promise<RequestError>}
  */
 async function errorFrom(response) {
-  const said = await problemDetail(response);
+  const detail = await problemDetail(response);
   switch (response.status) {
     case 400:
-      return new RequestError("invalid", said ?? "The request makes no sense to the server.");
+      return new RequestError("invalid", detail ?? "The request is not valid.");
     case 401:
-      return new RequestError("session", "The server does not accept your sign-in. Sign out and in again.");
+      return new RequestError("signed-out", "The server does not accept your sign-in. Sign out, then sign in again.");
     case 403:
-      return new RequestError("forbidden", said ?? "Ask for access if you need it.");
+      return new RequestError("forbidden", detail ?? "Ask an administrator for access.");
     case 404:
-      return new RequestError("missing", said ?? "The server has no such thing.");
+      return new RequestError("missing", detail ?? "The server found nothing at this address.");
     case 409:
-      return new RequestError("conflict", said ?? "It contradicts what is there.");
+      return new RequestError("conflict", detail ?? "The current state does not allow this.");
     case 429: // API Gateway's and AppSync's own limits
     case 503: {
       const retryAfterMs = retryAfter(response.headers.get("Retry-After"));
-      return new RequestError("busy", said ?? "Try again in a minute.", { retryAfterMs });
+      return new RequestError("busy", detail ?? "Try again in a minute.", { retryAfterMs });
     }
     default:
-      return new RequestError("server", said ?? `The server answered with error ${response.status}.`);
+      return new RequestError("server", detail ?? `The server answered with status ${response.status}.`);
   }
 }
 
 /**
- * What an RFC 9457 problem says of itself.
+ * Return the message of an RFC 9457 problem response.
  * @param {Response} response
  * @returns {Promise<string | null>}
  */
@@ -367,6 +374,6 @@ async function problemDetail(response) {
     const text = detail ?? title;
     return text && response.status >= 500 && instance ? `${text} (request ${instance})` : (text ?? null);
   } catch {
-    return null; // a body that is no JSON says nothing more than its status
+    return null; // the body is not JSON: use the status
   }
 }

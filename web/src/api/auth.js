@@ -1,4 +1,4 @@
-// The signed-in session: OAuth 2.0 authorization code with PKCE against the hosted sign-in page.
+// The sign-in: OAuth 2.0 authorization code with PKCE, using the hosted sign-in page.
 
 import { RequestError } from "./errors.js";
 import { challengeOf, randomText } from "./pkce.js";
@@ -15,15 +15,15 @@ import { retryAfter } from "./retry.js";
  * @typedef {{idToken: string, refreshToken: string | null, expiresAt: number}} Tokens
  */
 
-/** Renew a token this long before it expires, so that no request leaves with a dying one. */
+/** Renew a token this long before it expires, so that it cannot expire during a request. */
 const RENEW_BEFORE_MS = 60_000;
 const TOKENS_KEY = "vsv.tokens";
 const SIGN_IN_KEY = "vsv.signIn";
 
 /**
- * Holds the tokens of one tab. Emits `ended` when the session is over and only a new sign-in helps.
+ * The sign-in of one tab, with its tokens. Emits `ended` when the user is signed out and must sign in again.
  */
-export class Session extends EventTarget {
+export class SignIn extends EventTarget {
   #config;
   #redirectUri;
   #storage;
@@ -31,13 +31,13 @@ export class Session extends EventTarget {
   #now;
   /** @type {Tokens | null} */
   #tokens;
-  /** @type {Promise<string> | null} the renewal under way: there is never more than one */
+  /** @type {Promise<string> | null} the renewal in progress: never more than one */
   #renewal = null;
 
   /**
    * @param {AuthConfig} config
    * @param {object} environment
-   * @param {string} environment.redirectUri where the sign-in page sends the browser back to
+   * @param {string} environment.redirectUri the address that the sign-in page redirects to
    * @param {Storage} environment.storage
    * @param {typeof fetch} [environment.fetch]
    * @param {() => number} [environment.now] milliseconds
@@ -52,26 +52,26 @@ export class Session extends EventTarget {
     this.#tokens = JSON.parse(storage.getItem(TOKENS_KEY) ?? "null");
   }
 
-  /** @returns {boolean} whether there is a usable token, or a way to get one without the user */
+  /** @returns {boolean} whether there is a valid token, or one can be requested without the user */
   get active() {
     return this.#tokens !== null && (this.#tokens.refreshToken !== null || this.#tokens.expiresAt > this.#now());
   }
 
-  /** @returns {string} who is signed in, for display */
+  /** @returns {string} the name of the signed-in user, for display only */
   get user() {
     if (!this.#tokens) return "";
     const claims = claimsOf(this.#tokens.idToken);
     return claims.email ?? claims["cognito:username"] ?? "";
   }
 
-  /** @returns {string[]} the groups of who is signed in: for what is shown, never for rights */
+  /** @returns {string[]} the groups of the signed-in user. They decide what is shown; the server checks permissions */
   get groups() {
     return (this.#tokens && claimsOf(this.#tokens.idToken)["cognito:groups"]) ?? [];
   }
 
   /**
-   * The address of the sign-in page. The verifier and the state stay in this tab.
-   * @param {string} returnTo the page's hash to come back to
+   * Return the URL of the sign-in page. The verifier and the state stay in this tab.
+   * @param {string} returnTo the hash to return to after the sign-in
    * @returns {Promise<string>}
    */
   async signInUrl(returnTo) {
@@ -90,16 +90,17 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Finishes a sign-in: called with the query that the sign-in page sent the browser back with.
+   * Finish a sign-in, with the query string that the sign-in page redirected to.
    * @param {URLSearchParams} query
    * @returns {Promise<string>} the hash to return to
-   * @throws {RequestError} when the answer is not one to this tab's request, or was refused
+   * @throws {RequestError} if this tab did not start the sign-in, or if it was refused
    */
   async completeSignIn(query) {
     const pending = JSON.parse(this.#storage.getItem(SIGN_IN_KEY) ?? "null");
-    this.#storage.removeItem(SIGN_IN_KEY); // a code is good for one try
+    this.#storage.removeItem(SIGN_IN_KEY); // a code can be used once
     if (!pending || query.get("state") !== pending.state) {
-      throw new RequestError("session", "This sign-in was not started here, or is too old. Please sign in again.");
+      const message = "This sign-in was not started in this tab, or it has expired. Please sign in again.";
+      throw new RequestError("signed-out", message);
     }
     if (query.has("error")) {
       throw new RequestError("forbidden", query.get("error_description") ?? query.get("error") ?? "");
@@ -114,32 +115,32 @@ export class Session extends EventTarget {
   }
 
   /**
-   * A token that is good for the next minute, renewed if need be.
+   * Return a token that is valid for at least another minute, renewed if necessary.
    * @returns {Promise<string>}
    * @throws {RequestError}
    */
   async idToken() {
-    if (!this.#tokens) throw sessionEnded();
+    if (!this.#tokens) throw signedOut();
     const { idToken, expiresAt } = this.#tokens;
     const now = this.#now();
     if (now < expiresAt - RENEW_BEFORE_MS) return idToken;
     try {
       return await this.renewed(idToken);
     } catch (error) {
-      const alive = this.#tokens !== null && now < expiresAt;
-      if (alive) return idToken; // not renewed yet, but not expired either
+      const stillValid = this.#tokens !== null && now < expiresAt;
+      if (stillValid) return idToken; // the next call tries to renew it again
       throw error;
     }
   }
 
   /**
-   * A token newer than one that was refused.
+   * Replace a token that was refused, unless it has been replaced already.
    * @param {string} refused
    * @returns {Promise<string>}
    * @throws {RequestError}
    */
   async renewed(refused) {
-    if (!this.#tokens) throw sessionEnded();
+    if (!this.#tokens) throw signedOut();
     if (this.#tokens.idToken !== refused) return this.#tokens.idToken;
     this.#renewal ??= this.#renew().finally(() => {
       this.#renewal = null;
@@ -147,7 +148,7 @@ export class Session extends EventTarget {
     return this.#renewal;
   }
 
-  /** Forgets the tokens. */
+  /** Delete the tokens. */
   end() {
     if (!this.#tokens) return;
     this.#tokens = null;
@@ -155,7 +156,7 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("ended"));
   }
 
-  /** @returns {string | null} where to go in order to end the sign-in page's own session, too */
+  /** @returns {string | null} the URL that signs out of the hosted sign-in page too; null if there is none */
   get signOutUrl() {
     if (!this.#config.logoutUrl) return null;
     return withQuery(this.#config.logoutUrl, { client_id: this.#config.clientId, logout_uri: this.#redirectUri });
@@ -165,15 +166,15 @@ export class Session extends EventTarget {
     const refreshToken = this.#tokens?.refreshToken;
     if (!refreshToken) {
       this.end();
-      throw sessionEnded();
+      throw signedOut();
     }
     try {
       await this.#requestTokens({ grant_type: "refresh_token", refresh_token: refreshToken });
     } catch (error) {
-      if (error instanceof RequestError && error.kind === "session") this.end();
+      if (error instanceof RequestError && error.kind === "signed-out") this.end();
       throw error;
     }
-    if (!this.#tokens) throw sessionEnded(); // signed out meanwhile
+    if (!this.#tokens) throw signedOut(); // the user signed out during the request
     return this.#tokens.idToken;
   }
 
@@ -193,22 +194,22 @@ export class Session extends EventTarget {
       throw new RequestError("busy", "The sign-in service is busy.", { retryAfterMs });
     }
     if (response.status >= 500) {
-      throw new RequestError("server", `The sign-in service answered with error ${response.status}.`);
+      throw new RequestError("server", `The sign-in service answered with status ${response.status}.`);
     }
-    if (!response.ok) throw sessionEnded();
-    const answer = await response.json();
-    const { exp, iat } = claimsOf(answer.id_token);
+    if (!response.ok) throw signedOut();
+    const body = await response.json();
+    const { exp, iat } = claimsOf(body.id_token);
     this.#tokens = {
-      idToken: answer.id_token,
-      refreshToken: answer.refresh_token ?? form.refresh_token ?? null,
-      expiresAt: this.#now() + (exp - iat) * 1000, // by the token's life, not by this machine's clock
+      idToken: body.id_token,
+      refreshToken: body.refresh_token ?? form.refresh_token ?? null,
+      expiresAt: this.#now() + (exp - iat) * 1000, // from the token's lifetime: this machine's clock may be wrong
     };
     this.#storage.setItem(TOKENS_KEY, JSON.stringify(this.#tokens));
   }
 }
 
 /**
- * The claims of a JSON Web Token, unverified: for display and timing only, never for rights.
+ * Return the claims of a JSON Web Token without verifying it: for display and timing only, never for permissions.
  * @param {string} token
  * @returns {Record<string, any>}
  */
@@ -217,8 +218,8 @@ export function claimsOf(token) {
   return JSON.parse(new TextDecoder().decode(Uint8Array.from(payload, (char) => char.charCodeAt(0))));
 }
 
-function sessionEnded() {
-  return new RequestError("session", "Please sign in again to continue.");
+function signedOut() {
+  return new RequestError("signed-out", "Please sign in again to continue.");
 }
 
 /**

@@ -1,36 +1,37 @@
-// What can go wrong between this page and the servers, in words for the person who reads them.
+// Errors of requests, with texts for the user.
 
 /**
- * - `session`: signed out, or the session is over
- * - `forbidden`: signed in, but without the right
- * - `missing`: the thing does not exist
- * - `invalid`: what was asked or typed makes no sense to the server
- * - `conflict`: it contradicts what is there
- * - `busy`: the server cannot answer just now, and was asked more than once
- * - `network`: no answer
- * - `server`: an answer that is an error
- * @typedef {"session" | "forbidden" | "missing" | "invalid" | "conflict" | "busy" | "network" | "server"} ErrorKind
+ * - `signed-out`: the user is signed out, or the sign-in has expired
+ * - `forbidden`: the user is signed in but lacks the permission
+ * - `missing`: the object does not exist
+ * - `invalid`: the request or its input is not valid
+ * - `conflict`: the object's current state does not allow the request
+ * - `busy`: the server is overloaded; the request was repeated without success
+ * - `network`: no response
+ * - `server`: any other error response
+ * @typedef {"signed-out" | "forbidden" | "missing" | "invalid" | "conflict" | "busy" | "network" | "server"} ErrorKind
  */
 
 /** @type {Record<ErrorKind, string>} */
 export const TITLES = {
-  session: "Your session has ended",
-  forbidden: "You have no right to this",
+  "signed-out": "Your sign-in has expired",
+  forbidden: "You do not have permission",
   missing: "Not found",
-  invalid: "The server does not take this",
-  conflict: "Not possible as things are",
+  invalid: "The server rejected the request",
+  conflict: "Not possible in the current state",
   busy: "The server is busy",
   network: "The server cannot be reached",
   server: "The server reported an error",
 };
 
-/** A failed request; `title` and `message` are fit to be shown. */
+/** A failed request. `title` and `message` can be shown to the user. */
 export class RequestError extends Error {
   /**
    * @param {ErrorKind} kind
-   * @param {string} message one sentence: what happened, or what to do
+   * @param {string} message one sentence: what happened or what to do
    * @param {{cause?: unknown, current?: import("../record.js").Slide | null, retryAfterMs?: number | null}} [options]
-   *   `current`: what a record is now, where an edit was of an older one; `retryAfterMs`: when to ask a busy server again
+   *   `current`: the current record, if an edit named an older version; `retryAfterMs`: the wait that a busy server
+   *   asked for
    */
   constructor(kind, message, { current = null, retryAfterMs = null, ...options } = {}) {
     super(message, options);
@@ -47,7 +48,7 @@ export class RequestError extends Error {
 }
 
 /**
- * Any thrown value as a headline and a sentence.
+ * Describe any thrown value by a headline and a sentence.
  * @param {unknown} error
  * @returns {{title: string, detail: string}}
  */
@@ -57,8 +58,9 @@ export function describe(error) {
 }
 
 /**
- * @param {string} text such as the servers' `the slide is deleted`
- * @returns {string} with a capital and a full stop
+ * Turn a server's message into a sentence.
+ * @param {string} text for example `the slide is deleted`
+ * @returns {string} starting with a capital letter and ending with a full stop
  */
 export function sentence(text) {
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");

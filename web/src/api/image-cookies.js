@@ -1,50 +1,50 @@
-// The cookies by which the edge shows images. The browser keeps them out of this page's sight; what
-// is known here is how long they are good.
+// The cookies that CloudFront checks before it serves images. Scripts cannot read them; this module knows only how long
+// they are valid.
 
-/** Renew them this long before they expire, so that no request leaves with dying ones. */
+/** Renew them this long before they expire, so that they cannot expire during a request. */
 const RENEW_BEFORE_MS = 60_000;
 
-export class ImagePass {
-  #open;
+export class ImageCookies {
+  #request;
   #now;
-  #goodUntil = 0;
-  /** @type {Promise<number> | null} the opening under way: there is never more than one */
-  #opening = null;
+  #expiresAt = 0;
+  /** @type {Promise<number> | null} the request in progress: never more than one */
+  #renewal = null;
 
   /**
-   * @param {() => Promise<number>} open gets cookies, and tells for how many seconds they are good
+   * @param {() => Promise<number>} request requests new cookies; returns for how many seconds they are valid
    * @param {() => number} [now] milliseconds
    */
-  constructor(open, now = Date.now) {
-    this.#open = open;
+  constructor(request, now = Date.now) {
+    this.#request = request;
     this.#now = now;
   }
 
   /**
-   * Waits for cookies that are good for the next minute.
-   * @returns {Promise<number>} until when they are, which tells them from others
+   * Make sure that the cookies are valid for at least another minute.
+   * @returns {Promise<number>} when they expire, in milliseconds; this also tells one set of cookies from the next
    */
   async current() {
-    if (this.#now() < this.#goodUntil - RENEW_BEFORE_MS) return this.#goodUntil;
-    return this.renewed(this.#goodUntil);
+    if (this.#now() < this.#expiresAt - RENEW_BEFORE_MS) return this.#expiresAt;
+    return this.renewed(this.#expiresAt);
   }
 
   /**
-   * Waits for other cookies than those that were refused.
-   * @param {number} refused
-   * @returns {Promise<number>}
+   * Replace cookies that were refused, unless they have been replaced already.
+   * @param {number} refused what `current` returned for them
+   * @returns {Promise<number>} when the new ones expire
    */
   async renewed(refused) {
-    if (this.#goodUntil !== refused) return this.#goodUntil;
-    this.#opening ??= this.#renew().finally(() => {
-      this.#opening = null;
+    if (this.#expiresAt !== refused) return this.#expiresAt;
+    this.#renewal ??= this.#renew().finally(() => {
+      this.#renewal = null;
     });
-    return this.#opening;
+    return this.#renewal;
   }
 
   async #renew() {
-    const asked = this.#now();
-    this.#goodUntil = asked + (await this.#open()) * 1000;
-    return this.#goodUntil;
+    const requestedAt = this.#now();
+    this.#expiresAt = requestedAt + (await this.#request()) * 1000;
+    return this.#expiresAt;
   }
 }

@@ -1,7 +1,7 @@
 // Proof Key for Code Exchange, RFC 7636, and the random `state` of RFC 6749.
 
 /**
- * Base64url without padding (RFC 4648, section 5).
+ * Encode as base64url without padding (RFC 4648, section 5).
  * @param {Uint8Array} bytes
  * @returns {string}
  */
@@ -13,7 +13,7 @@ export function base64url(bytes) {
 }
 
 /**
- * A random text of 43 characters: 256 bits, the length that RFC 7636 recommends.
+ * Return a random string of 43 characters: 256 bits, the length that RFC 7636 recommends.
  * @returns {string}
  */
 export function randomText() {
@@ -21,7 +21,7 @@ export function randomText() {
 }
 
 /**
- * The S256 challenge of a verifier.
+ * Return the S256 challenge of a verifier.
  * @param {string} verifier
  * @returns {Promise<string>}
  */

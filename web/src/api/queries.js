@@ -1,4 +1,4 @@
-// The GraphQL documents that the pages send.
+// The GraphQL queries and the mutation that the pages send.
 
 const SLIDE = `ImageID Filename SlideID CaseID IdSource Status Version width height ScanDate MPP AppMag lastModified
   ImportStatus ImportError ImportWarnings TilesRendered TilesTotal Barcode { text reason }
@@ -8,7 +8,7 @@ export const GET_SLIDE = `query GetSlide($ImageID: String!) { getSlide(ImageID: 
 
 export const GET_SLIDES = `query GetSlides($ImageIDs: [String!]) { getSlides(ImageIDs: $ImageIDs) { ${SLIDE} } }`;
 
-/** Subscribers get of a change what is selected here, and nothing else. */
+/** Subscribers of `onUpdateSlide` get the fields that are selected here, and no others. */
 export const UPDATE_SLIDE = `mutation UpdateSlide($input: UpdateSlideInput!) {
   updateSlide(input: $input) { ${SLIDE} } }`;
 
@@ -16,7 +16,7 @@ export const SLIDE_HISTORY = `query SlideHistory($ImageID: String!, $limit: Int,
   slideHistory(ImageID: $ImageID, limit: $limit, nextToken: $nextToken) {
     items { Version At By Action Changes { Field From To } } nextToken } }`;
 
-/** The fields that list slides; what each takes besides the page. */
+/** The query fields that list slides, and the arguments of each besides `limit` and `nextToken`. */
 const LISTINGS = {
   listSlides: {},
   listUnsentSlides: {},
@@ -33,13 +33,14 @@ const LISTINGS = {
 };
 
 /**
+ * Return the query for one page of a listing.
  * @param {keyof typeof LISTINGS} field
  * @returns {string}
  */
-export function listingDocument(field) {
+export function listingQuery(field) {
   const types = { ...LISTINGS[field], limit: "Int", nextToken: "String" };
   const variables = Object.entries(types).map(([name, type]) => `$${name}: ${type}`);
-  const passed = Object.keys(types).map((name) => `${name}: $${name}`);
+  const fieldArguments = Object.keys(types).map((name) => `${name}: $${name}`);
   return `query Slides(${variables.join(", ")}) {
-    ${field}(${passed.join(", ")}) { items { ${SLIDE} } nextToken } }`;
+    ${field}(${fieldArguments.join(", ")}) { items { ${SLIDE} } nextToken } }`;
 }

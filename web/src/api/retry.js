@@ -1,62 +1,63 @@
-// A server that is busy says when to ask again. Until it answers, or for some minutes, this page does so by itself.
+// Repeats requests while the server is busy. The server can say in Retry-After how long to wait.
 
 import { RequestError } from "./errors.js";
 
-/** So often what was refused is asked for again. */
-const REPEATS = 3;
-/** The first wait where the server does not name one; each further one is twice as long. */
+/** How often a request is repeated. */
+const MAX_RETRIES = 3;
+/** The first wait if the server does not send Retry-After. Each further wait is twice as long. */
 const FIRST_WAIT_MS = 2_000;
 const SHORTEST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
-/** Pages that were refused together do not come back together. */
-const SPREAD = 0.2;
-/** Nobody is told of what passes within this time. */
-const TELL_AFTER_MS = 3_000;
+/** Random extra share of each wait, so that pages refused at the same moment do not all retry at the same moment. */
+const JITTER = 0.2;
+/** The user is not notified of waits shorter than this. */
+const NOTIFY_AFTER_MS = 3_000;
 
 export class Retries {
-  #tell;
+  #onWaiting;
   #sleep;
   #random;
-  #tellAfterMs;
+  #notifyAfterMs;
   #waiting = 0;
-  #told = false;
+  #notified = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
   /**
-   * @param {(waiting: boolean) => void} tell called when a request has been waiting for a while, and when none is any more
-   * @param {{sleep?: typeof sleepFor, random?: () => number, tellAfterMs?: number}} [options]
+   * @param {(waiting: boolean) => void} onWaiting called with true when a request has been waiting for a while, and with
+   *   false when none is waiting any more
+   * @param {{sleep?: typeof sleepFor, random?: () => number, notifyAfterMs?: number}} [options]
    */
-  constructor(tell, { sleep = sleepFor, random = Math.random, tellAfterMs = TELL_AFTER_MS } = {}) {
-    this.#tell = tell;
+  constructor(onWaiting, { sleep = sleepFor, random = Math.random, notifyAfterMs = NOTIFY_AFTER_MS } = {}) {
+    this.#onWaiting = onWaiting;
     this.#sleep = sleep;
     this.#random = random;
-    this.#tellAfterMs = tellAfterMs;
+    this.#notifyAfterMs = notifyAfterMs;
   }
 
   /**
-   * Asks, and again while the server is busy.
+   * Send a request, and repeat it while the server is busy.
    * @template T
-   * @param {() => Promise<T>} ask
+   * @param {() => Promise<T>} send
    * @param {AbortSignal} [signal]
-   * @param {number} [longestMs] no wait is longer than this, whatever the server says
+   * @param {number} [longestMs] the longest wait, even if the server asks for more
    * @returns {Promise<T>}
-   * @throws {RequestError} kind `busy` where the server still is
+   * @throws {RequestError} kind `busy` if the server still is
    */
-  async run(ask, signal, longestMs = LONGEST_WAIT_MS) {
+  async run(send, signal, longestMs = LONGEST_WAIT_MS) {
     let waits = 0;
     try {
       for (;;) {
         try {
-          return await ask();
+          return await send();
         } catch (error) {
           const busy = error instanceof RequestError && error.kind === "busy";
-          if (!busy || waits === REPEATS) throw error;
-          const wanted = error.retryAfterMs ?? FIRST_WAIT_MS * 2 ** waits;
+          if (!busy || waits === MAX_RETRIES) throw error;
+          const requestedMs = error.retryAfterMs ?? FIRST_WAIT_MS * 2 ** waits;
           if (waits === 0) this.#count(1);
           waits += 1;
-          const bounded = Math.min(Math.max(wanted, SHORTEST_WAIT_MS), longestMs);
-          await this.#sleep(bounded * (1 + SPREAD * this.#random()), signal);
+          const bounded = Math.min(Math.max(requestedMs, SHORTEST_WAIT_MS), longestMs);
+          await this.#sleep(bounded * (1 + JITTER * this.#random()), signal);
         }
       }
     } finally {
@@ -70,21 +71,22 @@ export class Retries {
     if (this.#waiting === 0) {
       clearTimeout(this.#timer);
       this.#timer = undefined;
-      if (this.#told) this.#tell(false);
-      this.#told = false;
+      if (this.#notified) this.#onWaiting(false);
+      this.#notified = false;
     } else {
       this.#timer ??= setTimeout(() => {
-        this.#told = true;
-        this.#tell(true);
-      }, this.#tellAfterMs);
+        this.#notified = true;
+        this.#onWaiting(true);
+      }, this.#notifyAfterMs);
     }
   }
 }
 
 /**
- * @param {string | null} header Retry-After: seconds, or a date
+ * Parse a Retry-After header.
+ * @param {string | null} header seconds or a date
  * @param {number} [now] milliseconds
- * @returns {number | null} milliseconds to wait; null where it does not say
+ * @returns {number | null} milliseconds to wait; null if the header is missing or not valid
  */
 export function retryAfter(header, now = Date.now()) {
   if (!header) return null;
@@ -95,7 +97,7 @@ export function retryAfter(header, now = Date.now()) {
 /**
  * @param {number} ms
  * @param {AbortSignal} [signal]
- * @returns {Promise<void>} rejected where it is aborted before
+ * @returns {Promise<void>} rejected if aborted before
  */
 function sleepFor(ms, signal) {
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-// A slide's card in the list. What a technician may do is there for technicians only.
+// A slide's card in the list. Only technicians see the buttons and the checkbox.
 
 import { button, definitions, element } from "../dom.js";
 import { formatDate, formatSize, isViewable, nameOf, progressOf, statusText } from "../record.js";
@@ -23,7 +23,7 @@ export class SlideCard {
 
   /**
    * @param {Slide} slide
-   * @param {CardActions | null} actions null for those who only look
+   * @param {CardActions | null} actions null for users who only view
    */
   constructor(slide, actions) {
     this.#slide = slide;
@@ -38,7 +38,7 @@ export class SlideCard {
       actions && element("div", { class: "slide-actions" }, button("Review", () => actions.review(this.#slide))),
       actions && this.#selector(actions),
     );
-    this.#nameControls();
+    this.#labelControls();
   }
 
   /** @returns {Slide} */
@@ -56,9 +56,9 @@ export class SlideCard {
   }
 
   /**
-   * Brings the card up to date. What has not changed stays, with the keyboard where it is.
+   * Show the current record. Elements that have not changed stay, so that they keep the focus.
    * @param {Slide} slide
-   * @returns {boolean} whether the images have to be shown anew
+   * @returns {boolean} whether the images must be loaded again
    */
   update(slide) {
     const imported = slide.ImportStatus !== this.#slide.ImportStatus;
@@ -68,7 +68,7 @@ export class SlideCard {
       const old = this.element.querySelector(`.${part.className}`);
       if (old && !old.isEqualNode(part)) old.replaceWith(part);
     }
-    this.#nameControls();
+    this.#labelControls();
     return imported;
   }
 
@@ -78,8 +78,8 @@ export class SlideCard {
     return element("label", { class: "slide-select" }, this.#checkbox);
   }
 
-  /** Says of buttons that are alike on all cards which slide they are about. */
-  #nameControls() {
+  /** Label the button and the checkbox with the slide: their text is the same on all cards. */
+  #labelControls() {
     const name = nameOf(this.#slide);
     this.element.querySelector(".slide-actions button")?.setAttribute("aria-label", `Review ${name}`);
     this.#checkbox?.setAttribute("aria-label", `Select ${name}`);
@@ -107,13 +107,13 @@ function heading(slide) {
 /** @param {Slide} slide */
 function facts(slide) {
   /** @type {[string, string | null][]} */
-  const known = [
+  const rows = [
     ["Case", slide.CaseID ?? null],
     ["Scanned", formatDate(slide.ScanDate)],
     ["Objective", slide.AppMag ? `${slide.AppMag}×` : null],
     ["Size", formatSize(slide)],
   ];
-  return definitions(known.map(([term, text]) => [term, text ?? "unknown"]));
+  return definitions(rows.map(([term, text]) => [term, text ?? "unknown"]));
 }
 
 /**
@@ -132,21 +132,24 @@ function state(slide, forTechnicians) {
 
 /** @param {string} status */
 function statusBadge(status) {
-  const gone = status === "TRANSFERRED" || status === "DELETED";
-  const text = gone ? statusText(status) : `Review: ${statusText(status)}`;
+  const removed = status === "TRANSFERRED" || status === "DELETED";
+  const text = removed ? statusText(status) : `Review: ${statusText(status)}`;
   return element("span", { class: `badge status-${status}` }, text);
 }
 
 /** @param {Slide} slide */
 function reviewState(slide) {
   const removal = removalState(slide);
-  const doing = removal?.state === "doing";
-  const failures = [removal && !doing ? removal.text : null, slide.SendError ? `Sending: ${slide.SendError}` : null];
+  const inProgress = removal?.state === "in-progress";
+  const failures = [
+    removal && !inProgress ? removal.text : null,
+    slide.SendError ? `Sending failed: ${slide.SendError}` : null,
+  ];
   const unidentified = slide.IdSource === "NONE" && slide.ImportStatus !== "FAILED" && slide.Status !== "DELETED";
   return [
     unidentified ? element("span", { class: "badge importing" }, "Not identified") : null,
     slide.EditedAfterSending ? element("span", { class: "badge importing" }, "Changed after sending") : null,
-    removal && doing ? element("span", { class: "badge importing" }, removal.text) : null,
+    removal && inProgress ? element("span", { class: "badge importing" }, removal.text) : null,
     ...failures.map((text) => text && element("p", { class: "import-error" }, text)),
   ].filter((node) => node instanceof Node);
 }
@@ -172,7 +175,7 @@ function importState(slide) {
     );
   } else {
     const imported = status === "IMPORTED";
-    const text = imported ? "Imported" : "Import state unknown";
+    const text = imported ? "Imported" : "Import status unknown";
     part.append(element("span", { class: imported ? "badge imported" : "badge" }, text));
   }
   return part;

@@ -1,4 +1,4 @@
-// What a technician looks at in the list: everything, what is to be done, one status, failures, or what is searched.
+// The bar from which technicians choose a listing: all slides, unsent, not identified, failed, by status, or a search.
 
 import { button, element } from "../dom.js";
 import { ALL, FAILURES, UNIDENTIFIED, UNSENT, byStatus, search } from "./listing.js";
@@ -27,7 +27,7 @@ export class ListingBar {
   #search;
   #hint = element("p", { class: "soft", role: "status" });
 
-  /** @param {(listing: Listing) => void} onListing called with what is looked at from now on */
+  /** @param {(listing: Listing) => void} onListing called with the listing that was chosen */
   constructor(onListing) {
     this.#onListing = onListing;
     const choice = (/** @type {string} */ text, /** @type {Listing} */ listing) => {
@@ -77,7 +77,7 @@ export class ListingBar {
     this.#press(all);
   }
 
-  /** Back to everything, without a word of what was searched. */
+  /** Show all slides again, and clear the search form. */
   reset() {
     this.#form.reset();
     this.#press(this.#choices[0]);
@@ -109,7 +109,7 @@ export class ListingBar {
     event.preventDefault();
     const form = /** @type {SearchForm} */ (Object.fromEntries(new FormData(this.#form)));
     const listing = search(form);
-    this.#hint.textContent = listing ? "" : "Say what to look for.";
+    this.#hint.textContent = listing ? "" : "Fill in at least one field.";
     if (listing) this.#choose(this.#search, listing);
   }
 

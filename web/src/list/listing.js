@@ -1,52 +1,54 @@
-// What one looks at in the list, as a query.
+// The listings that the slide list can show, as GraphQL queries.
 
 /**
- * A field of GraphQL's that lists slides, its arguments besides the page's, and what an empty list says.
+ * A GraphQL field that lists slides, its arguments besides `limit` and `nextToken`, and the text for an empty list.
  * @typedef {object} Listing
  * @property {"listSlides" | "listUnsentSlides" | "listUnidentified" | "listImportFailures" | "querySlidesByStatus" |
  *   "searchSlides"} field
  * @property {Record<string, string>} arguments
- * @property {string} none
+ * @property {string} emptyText
  *
- * What a search form holds; days as date inputs have them, `2024-05-17`.
+ * The values of the search form. Days are values of date inputs, for example `2024-05-17`.
  * @typedef {{slideId: string, caseId: string, scanner: string, from: string, to: string}} SearchForm
  */
 
 /** @type {Listing} */
-export const ALL = { field: "listSlides", arguments: {}, none: "No slides yet." };
+export const ALL = { field: "listSlides", arguments: {}, emptyText: "No slides yet." };
 /** @type {Listing} */
-export const UNSENT = { field: "listUnsentSlides", arguments: {}, none: "Nothing is left to do." };
+export const UNSENT = { field: "listUnsentSlides", arguments: {}, emptyText: "No unsent slides." };
 /** @type {Listing} */
-export const UNIDENTIFIED = { field: "listUnidentified", arguments: {}, none: "All slides are identified." };
+export const UNIDENTIFIED = { field: "listUnidentified", arguments: {}, emptyText: "All slides are identified." };
 /** @type {Listing} */
-export const FAILURES = { field: "listImportFailures", arguments: {}, none: "No import has failed." };
+export const FAILURES = { field: "listImportFailures", arguments: {}, emptyText: "No import has failed." };
 
 /**
+ * Return the listing of slides with this status.
  * @param {string} status
  * @returns {Listing}
  */
 export function byStatus(status) {
-  return { field: "querySlidesByStatus", arguments: { Status: status }, none: "No slide has this status." };
+  return { field: "querySlidesByStatus", arguments: { Status: status }, emptyText: "No slide has this status." };
 }
 
 /**
+ * Return the listing that a search form describes.
  * @param {SearchForm} form
- * @returns {Listing | null} null where nothing is looked for
+ * @returns {Listing | null} null if the form is empty
  */
 export function search({ slideId, caseId, scanner, from, to }) {
-  const given = {
+  const values = {
     SlideIDPrefix: slideId.trim(),
     CaseIDPrefix: caseId.trim(),
     Scanner: scanner.trim(),
     ScannedFrom: from && startOfDay(from),
     ScannedTo: to && endOfDay(to),
   };
-  const wanted = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ""));
-  if (Object.keys(wanted).length === 0) return null;
-  return { field: "searchSlides", arguments: wanted, none: "No slides found. Capitals matter in IDs." };
+  const filters = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
+  if (Object.keys(filters).length === 0) return null;
+  return { field: "searchSlides", arguments: filters, emptyText: "No slides found. IDs are case-sensitive." };
 }
 
-/** @param {string} day in the reader's own time zone, as the list shows times */
+/** @param {string} day in the browser's time zone, in which the list shows times */
 function startOfDay(day) {
   return new Date(`${day}T00:00:00`).toISOString();
 }

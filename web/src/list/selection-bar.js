@@ -1,4 +1,4 @@
-// The bar that says how many slides are selected, and what can be done with them at once.
+// The bar that shows how many slides are selected, with buttons for the operations on them.
 
 import { button, element } from "../dom.js";
 import { OPERATIONS } from "../review/removal.js";
@@ -9,7 +9,7 @@ import { removals } from "../review/review.js";
  * @typedef {import("../review/review.js").Operation} Operation
  */
 
-/** What can not be undone comes last, away from the rest. @type {Operation[]} */
+/** The operation that cannot be undone comes last. @type {Operation[]} */
 const ORDER = ["TRANSFER", "RESTORE", "DELETE"];
 
 export class SelectionBar {
@@ -25,10 +25,10 @@ export class SelectionBar {
    */
   constructor({ remove, selectAll, clear }) {
     for (const operation of ORDER) {
-      const act = button(`${OPERATIONS[operation].verb}…`, () => remove(operation));
-      act.dataset.operation = operation;
-      if (operation === "DELETE") act.classList.add("danger");
-      this.#buttons.set(operation, /** @type {HTMLButtonElement} */ (act));
+      const choice = button(`${OPERATIONS[operation].verb}…`, () => remove(operation));
+      choice.dataset.operation = operation;
+      if (operation === "DELETE") choice.classList.add("danger");
+      this.#buttons.set(operation, /** @type {HTMLButtonElement} */ (choice));
     }
     this.element = element(
       "div",
@@ -36,17 +36,17 @@ export class SelectionBar {
       this.#count,
       button("Select all shown", selectAll),
       button("Select none", clear),
-      element("span", { class: "spread" }),
+      element("span", { class: "spacer" }),
       ...this.#buttons.values(),
     );
   }
 
-  /** @param {Slide[]} slides those that are selected */
+  /** @param {Slide[]} slides the selected ones */
   show(slides) {
     this.element.hidden = slides.length === 0;
     this.#count.textContent = `${slides.length} selected`;
-    for (const [operation, act] of this.#buttons) {
-      act.disabled = !slides.some((slide) => removals(slide).includes(operation));
+    for (const [operation, choice] of this.#buttons) {
+      choice.disabled = !slides.some((slide) => removals(slide).includes(operation));
     }
   }
 }

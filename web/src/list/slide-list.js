@@ -1,4 +1,4 @@
-// The list of slides: cards with label and thumbnail, loaded page by page.
+// The slide list: cards with label and thumbnail, loaded page by page.
 
 import { SlideCard } from "./card.js";
 import { button, imageFrom, message } from "../dom.js";
@@ -12,14 +12,14 @@ import { Watch } from "../watch.js";
 /**
  * @typedef {import("../api/api.js").Api} Api
  * @typedef {import("./card.js").CardActions} CardActions
- * @typedef {import("../review/actions.js").ReviewDesk} ReviewDesk
+ * @typedef {import("../review/actions.js").ReviewActions} ReviewActions
  * @typedef {import("./listing.js").Listing} Listing
  * @typedef {import("../record.js").Slide} Slide
  * @typedef {import("../review/review.js").Operation} Operation
  */
 
 const PAGE_SIZE = 24;
-/** Images are fetched when their card is this close to the screen. */
+/** Images are loaded when their card is this close to the visible part of the page. */
 const LAZY_MARGIN = "300px";
 
 export class SlideList {
@@ -36,11 +36,11 @@ export class SlideList {
   /** @type {Listing} */
   #listing = ALL;
   /** @type {CardActions | null} */
-  #actions = null;
+  #cardActions = null;
   /** @type {ListingBar | null} */
-  #listings = null;
+  #listingBar = null;
   /** @type {SelectionBar | null} */
-  #selection = null;
+  #selectionBar = null;
   /** @type {string | null} */
   #nextToken = null;
   #loaded = false;
@@ -49,9 +49,9 @@ export class SlideList {
   /**
    * @param {HTMLElement} page
    * @param {Api} api
-   * @param {ReviewDesk | null} desk null for those who only look
+   * @param {ReviewActions | null} actions null for users who only view
    */
-  constructor(page, api, desk) {
+  constructor(page, api, actions) {
     const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (page.querySelector(selector));
     this.#api = api;
     this.#cards = find("#slide-list");
@@ -68,22 +68,22 @@ export class SlideList {
       () => [...this.#slides.values()].map(({ slide }) => slide),
       (slides) => this.update(slides),
     );
-    if (desk) this.#addReview(page, desk);
+    if (actions) this.#addReview(page, actions);
   }
 
-  /** Called whenever the list comes into view. */
+  /** Called when the list is shown. */
   show() {
     if (!this.#loaded) void this.reload();
     else this.#watch.start();
   }
 
-  /** Called when it goes out of view. */
+  /** Called when another page is shown. */
   hide() {
     this.#watch.stop();
   }
 
   /**
-   * Brings the cards of slides that are in the list up to date.
+   * Show the current records on the cards of these slides; slides without a card are skipped.
    * @param {Slide[]} slides
    */
   update(slides) {
@@ -96,14 +96,14 @@ export class SlideList {
   }
 
   /**
-   * Puts the keyboard back on a slide, where it was before the slide was opened.
+   * Move the focus to a slide, where it was before the slide was opened.
    * @param {string} imageId
    */
   focus(imageId) {
     this.#slides.get(imageId)?.element.querySelector("a")?.focus({ preventScroll: true });
   }
 
-  /** Forgets everything that was loaded. */
+  /** Remove everything that was loaded. */
   clear() {
     this.hide();
     this.#loading.abort();
@@ -117,15 +117,15 @@ export class SlideList {
     this.#applyFilter();
   }
 
-  /** Forgets what was looked for, too. */
-  forget() {
+  /** Remove everything, including filter and search: they can contain patient data. */
+  reset() {
     this.#filter.value = "";
     this.#listing = ALL;
-    this.#listings?.reset();
+    this.#listingBar?.reset();
     this.clear();
   }
 
-  /** Loads the list afresh. */
+  /** Load the list again from its first page. */
   async reload() {
     this.clear();
     await this.#loadPage();
@@ -157,10 +157,10 @@ export class SlideList {
   /** @param {Slide} slide */
   #add(slide) {
     if (this.#slides.has(slide.ImageID)) {
-      this.update([slide]); // it has moved to a later page while the list was read
+      this.update([slide]); // it moved to a later page while the list was loading
       return;
     }
-    const card = new SlideCard(slide, this.#actions);
+    const card = new SlideCard(slide, this.#cardActions);
     this.#cards.append(card.element);
     this.#slides.set(slide.ImageID, card);
     this.#observer.observe(card.element);
@@ -172,51 +172,52 @@ export class SlideList {
     for (const card of this.#slides.values()) {
       const hidden = text !== "" && !matches(card.slide, text);
       card.element.hidden = hidden;
-      if (hidden) card.selected = false; // nothing is done with what one does not see
+      if (hidden) card.selected = false; // no operation on slides that the user does not see
       else shown += 1;
     }
     this.#showSelection();
     const total = this.#slides.size;
     const slides = `${total} ${total === 1 ? "slide" : "slides"}${this.#nextToken ? " so far" : ""}`;
-    this.#count.textContent = !this.#loaded ? "" : text ? `${shown} of ${slides}` : total ? slides : this.#listing.none;
+    const { emptyText } = this.#listing;
+    this.#count.textContent = !this.#loaded ? "" : text ? `${shown} of ${slides}` : total ? slides : emptyText;
     this.#more.hidden = !this.#nextToken;
   }
 
   /**
    * @param {HTMLElement} page
-   * @param {ReviewDesk} desk
+   * @param {ReviewActions} actions
    */
-  #addReview(page, desk) {
-    this.#actions = { review: (slide) => desk.review(slide), select: () => this.#showSelection() };
-    this.#listings = new ListingBar((listing) => {
+  #addReview(page, actions) {
+    this.#cardActions = { review: (slide) => actions.review(slide), select: () => this.#showSelection() };
+    this.#listingBar = new ListingBar((listing) => {
       this.#listing = listing;
       void this.reload();
     });
-    this.#selection = new SelectionBar({
-      remove: (operation) => void this.#remove(desk, operation),
+    this.#selectionBar = new SelectionBar({
+      remove: (operation) => void this.#remove(actions, operation),
       selectAll: () => this.#select(true),
       clear: () => this.#select(false),
     });
-    page.querySelector(".list-head")?.after(this.#listings.element);
-    page.append(this.#selection.element);
+    page.querySelector(".list-head")?.after(this.#listingBar.element);
+    page.append(this.#selectionBar.element);
   }
 
   /**
-   * @param {ReviewDesk} desk
+   * @param {ReviewActions} actions
    * @param {Operation} operation
    */
-  async #remove(desk, operation) {
-    const confirmed = await desk.remove(operation, this.#selected());
+  async #remove(actions, operation) {
+    const confirmed = await actions.remove(operation, this.#selected());
     if (!confirmed) return;
     this.#select(false);
     this.#watch.start();
   }
 
-  /** @param {boolean} selected whether all that are shown are, or none is */
+  /** @param {boolean} selected true: select all slides that are shown; false: select none */
   #select(selected) {
     for (const card of this.#slides.values()) card.selected = selected && !card.element.hidden;
     this.#showSelection();
-    // the bar is gone, and the keyboard with it
+    // the focus was in the selection bar, which is hidden now
     if (!selected) this.#cards.querySelector("input")?.focus({ preventScroll: true });
   }
 
@@ -226,7 +227,7 @@ export class SlideList {
   }
 
   #showSelection() {
-    this.#selection?.show(this.#selected());
+    this.#selectionBar?.show(this.#selected());
   }
 
   /** @param {IntersectionObserverEntry[]} entries */
@@ -243,16 +244,16 @@ export class SlideList {
 
   /**
    * @param {string} imageId
-   * @param {HTMLElement} place
+   * @param {HTMLElement} figure
    */
-  async #showImage(imageId, place) {
-    const name = /** @type {"label" | "thumbnail"} */ (place.dataset.image);
+  async #showImage(imageId, figure) {
+    const name = /** @type {"label" | "thumbnail"} */ (figure.dataset.image);
     const { signal } = this.#loading;
     try {
       const blob = await this.#api.getAssociatedImage(imageId, name, signal);
-      place.replaceChildren(blob ? await imageFrom(blob, "") : `No ${name}`);
+      figure.replaceChildren(blob ? await imageFrom(blob, "") : `No ${name}`);
     } catch {
-      place.replaceChildren(`The ${name} could not be loaded`);
+      figure.replaceChildren(`The ${name} could not be loaded`);
     }
   }
 }

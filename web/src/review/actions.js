@@ -1,4 +1,4 @@
-// What technicians do, from wherever they are: opens the dialogs, and tells the pages what came of it.
+// What technicians can do with slides: opens the dialogs, and reports changed records to the pages.
 
 import { openRemovalDialog } from "./removal-dialog.js";
 import { ReviewDialog } from "./review-dialog.js";
@@ -8,37 +8,38 @@ import { ReviewDialog } from "./review-dialog.js";
  * @typedef {import("./review.js").Operation} Operation
  */
 
-export class ReviewDesk {
+export class ReviewActions {
   #api;
-  #tell;
-  /** @type {ReviewDialog | null} the last one */
-  #review = null;
+  #onUpdate;
+  /** @type {ReviewDialog | null} the dialog that was opened last */
+  #reviewDialog = null;
 
   /**
    * @param {import("../api/api.js").Api} api
-   * @param {(slides: Slide[]) => void} tell called with records that have changed
+   * @param {(slides: Slide[]) => void} onUpdate called with records that have changed
    */
-  constructor(api, tell) {
+  constructor(api, onUpdate) {
     this.#api = api;
-    this.#tell = tell;
+    this.#onUpdate = onUpdate;
   }
 
   /** @param {Slide} slide */
   review(slide) {
     const remove = (/** @type {Operation} */ operation, /** @type {Slide} */ one) => void this.remove(operation, [one]);
-    this.#review = new ReviewDialog(this.#api, slide, this.#tell, remove);
+    this.#reviewDialog = new ReviewDialog(this.#api, slide, this.#onUpdate, remove);
   }
 
   /**
+   * Ask for confirmation, then delete, archive or restore slides.
    * @param {Operation} operation
    * @param {Slide[]} slides
-   * @returns {Promise<boolean>} whether it was confirmed, once the dialog is closed
+   * @returns {Promise<boolean>} whether the user confirmed; resolved when the dialog is closed
    */
   remove(operation, slides) {
     return openRemovalDialog(this.#api, operation, slides, (now) => {
-      this.#tell(now);
-      const reviewed = now.find(({ ImageID }) => ImageID === this.#review?.imageId);
-      if (reviewed) this.#review?.update(reviewed, false);
+      this.#onUpdate(now);
+      const reviewed = now.find(({ ImageID }) => ImageID === this.#reviewDialog?.imageId);
+      if (reviewed) this.#reviewDialog?.update(reviewed, false);
     });
   }
 }

@@ -1,10 +1,10 @@
-// A slide's history, in words.
+// The texts of a slide's history.
 
 import { ID_SOURCE_TEXTS, formatDate, statusText } from "../record.js";
 import { FIELD_NAMES } from "./review.js";
 
 /**
- * As GraphQL returns them: texts as they are, all else as JSON, null for nothing.
+ * As GraphQL returns them: strings as they are, other values as JSON, null for a missing value.
  * @typedef {{Field: string, From: string | null, To: string | null}} FieldChange
  * @typedef {{Version: number, At: string, By: string, Action: string, Changes: FieldChange[]}} Change
  *
@@ -12,8 +12,8 @@ import { FIELD_NAMES } from "./review.js";
  * @property {string} when
  * @property {string} who
  * @property {string} what
- * @property {string[]} lines what people look for
- * @property {string[]} rest what only the curious do
+ * @property {string[]} lines changes of fields that users know
+ * @property {string[]} rest changes of all other fields
  */
 
 /** @type {Record<string, string>} */
@@ -22,57 +22,63 @@ const ACTIONS = {
   IMPORT: "Import",
   DELETE: "Deletion",
   TRANSFER: "Archiving",
-  RESTORE: "Bringing back",
-  SEND: "Delivery",
+  RESTORE: "Restoring",
+  SEND: "Sending",
   UPGRADE: "Upgrade",
 };
 
-/** Not people. @type {Record<string, string>} */
-const ACTORS = { import: "the import", cdr: "the delivery to the CDR", removal: "the removal", upgrade: "an upgrade" };
+/** Values of `By` that are not people. @type {Record<string, string>} */
+const ACTORS = {
+  import: "the import workflow",
+  cdr: "the delivery to the CDR",
+  removal: "the removal function",
+  upgrade: "an upgrade",
+};
 
 /** @type {Record<string, string>} */
-const IMPORT_STATUSES = { IMPORTING: "under way", IMPORTED: "complete", FAILED: "failed" };
+const IMPORT_STATUSES = { IMPORTING: "in progress", IMPORTED: "complete", FAILED: "failed" };
 
-const text = (/** @type {string | null} */ value) => (value === null ? "nothing" : `“${value}”`);
-const status = (/** @type {string | null} */ value) => (value === null ? "nothing" : statusText(value));
-const source = (/** @type {string | null} */ value) => (value === null ? "nothing" : (ID_SOURCE_TEXTS[value] ?? value));
+const text = (/** @type {string | null} */ value) => (value === null ? "none" : `“${value}”`);
+const status = (/** @type {string | null} */ value) => (value === null ? "none" : statusText(value));
+const source = (/** @type {string | null} */ value) => (value === null ? "none" : (ID_SOURCE_TEXTS[value] ?? value));
 const fromTo = (/** @type {string} */ name, /** @type {string} */ from, /** @type {string} */ to) =>
   `${name}: from ${from} to ${to}`;
 
 /**
- * Fields with words of their own; they come in this order.
+ * The texts of the fields that users know, in the order in which they are shown.
  * @type {Record<string, (from: string | null, to: string | null) => string | null>}
  */
-const IN_WORDS = {
+const KNOWN_FIELDS = {
   SlideID: (from, to) => fromTo(FIELD_NAMES.SlideID, text(from), text(to)),
   CaseID: (from, to) => fromTo(FIELD_NAMES.CaseID, text(from), text(to)),
   IdSource: (from, to) => fromTo("Source of the IDs", source(from), source(to)),
   Status: (from, to) => fromTo(FIELD_NAMES.Status, status(from), status(to)),
   ImportStatus: (_, to) => to && `Import ${IMPORT_STATUSES[to] ?? to}`,
-  ImportError: (_, to) => to && `Why the import failed: ${to}`,
+  ImportError: (_, to) => to && `Import error: ${to}`,
   Removal: (from, to) => removalText(parsed(from), parsed(to)),
-  Sent: (_, to) => to && `Receipt of the delivery: ${parsed(to)?.Receipt ?? "none"}`,
-  SendError: (_, to) => to && `Why it was not sent: ${to}`,
+  Sent: (_, to) => to && `CDR receipt: ${parsed(to)?.Receipt ?? "none"}`,
+  SendError: (_, to) => to && `Sending error: ${to}`,
 };
 
 /**
+ * Describe one change for the history.
  * @param {Change} change
  * @returns {Entry}
  */
 export function entryOf(change) {
-  const inWords = Object.keys(IN_WORDS).flatMap((field) => {
+  const lines = Object.keys(KNOWN_FIELDS).flatMap((field) => {
     const found = change.Changes.find(({ Field }) => Field === field);
-    const line = found && IN_WORDS[field](found.From, found.To);
+    const line = found && KNOWN_FIELDS[field](found.From, found.To);
     return line ? [line] : [];
   });
-  const rest = change.Changes.filter(({ Field }) => !(Field in IN_WORDS)).map(({ Field, From, To }) =>
+  const rest = change.Changes.filter(({ Field }) => !(Field in KNOWN_FIELDS)).map(({ Field, From, To }) =>
     fromTo(Field, text(From), text(To)),
   );
   return {
     when: formatDate(change.At) ?? "",
     who: ACTORS[change.By] ?? change.By,
     what: ACTIONS[change.Action] ?? change.Action,
-    lines: inWords,
+    lines,
     rest,
   };
 }
@@ -84,14 +90,14 @@ export function entryOf(change) {
  */
 function removalText(from, to) {
   const what = ACTIONS[(to ?? from)?.Operation] ?? "Removal";
-  if (to === null) return `${what} done`;
+  if (to === null) return `${what} finished`;
   if (to.State === "FAILED") return `${what} failed: ${to.Error ?? "no reason was recorded"}`;
-  return `${what} asked for`;
+  return `${what} requested`;
 }
 
 /**
  * @param {string | null} json
- * @returns {any} null for nothing, and for what is no JSON
+ * @returns {any} null for null and for text that is not JSON
  */
 function parsed(json) {
   try {

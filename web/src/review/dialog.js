@@ -1,14 +1,14 @@
-// Modal dialogs: made when they open, gone when they close, so that nothing of a slide stays behind.
+// Modal dialogs. They are removed from the document when they close, so that no slide's data stays in it.
 
 import { element } from "../dom.js";
 
 let count = 0;
 
 /**
- * Shows a modal dialog. Escape closes it, as its buttons may by `close()`.
- * @param {string} kind a class
+ * Show a modal dialog. Escape closes it; buttons can call its `close()`.
+ * @param {string} kind a CSS class
  * @param {string} title
- * @param {HTMLElement[]} headButtons beside the title
+ * @param {HTMLElement[]} headButtons buttons beside the title
  * @param {...HTMLElement} children
  * @returns {HTMLDialogElement}
  */
@@ -29,7 +29,7 @@ export function openDialog(kind, title, headButtons, ...children) {
   return dialog;
 }
 
-/** Closes all dialogs: another page is shown. */
+/** Close all dialogs, before another page is shown. */
 export function closeDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
 }

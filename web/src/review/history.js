@@ -1,4 +1,4 @@
-// A slide's history as a list that opens on demand, the last change first.
+// A slide's history: a list that is loaded when the user opens it, newest change first.
 
 import { entryOf } from "./changes.js";
 import { button, element, message } from "../dom.js";
@@ -33,7 +33,7 @@ export class History {
     this.element.addEventListener("toggle", () => this.refresh());
   }
 
-  /** Loads it anew, if it is open. */
+  /** Load the first page again, if the list is open. */
   refresh() {
     this.#loading.abort();
     if (!this.element.open) return;
@@ -42,8 +42,8 @@ export class History {
     void this.#loadPage(true);
   }
 
-  /** @param {boolean} anew whether in place of what is there */
-  async #loadPage(anew = false) {
+  /** @param {boolean} replace whether to replace the entries that are shown */
+  async #loadPage(replace = false) {
     const { signal } = this.#loading;
     this.#foot.replaceChildren("…");
     try {
@@ -51,14 +51,14 @@ export class History {
       const { items, nextToken } = await this.#api.slideHistory(this.#imageId, page, signal);
       if (signal.aborted) return;
       const entries = items.map((change) => historyEntry(entryOf(change)));
-      if (anew) this.#list.replaceChildren(...entries);
+      if (replace) this.#list.replaceChildren(...entries);
       else this.#list.append(...entries);
       this.#nextToken = nextToken;
       this.#foot.replaceChildren(...(nextToken ? [button("Earlier changes", () => this.#loadPage())] : []));
-      if (!anew) entries[0]?.focus();
+      if (!replace) entries[0]?.focus();
     } catch (error) {
       if (signal.aborted) return;
-      this.#foot.replaceChildren(message(describe(error), button("Try again", () => this.#loadPage(anew))));
+      this.#foot.replaceChildren(message(describe(error), button("Try again", () => this.#loadPage(replace))));
     }
   }
 }

@@ -1,5 +1,5 @@
-// The dialog that asks whether slides shall really be deleted, archived or brought back, has it done, and tells what
-// becomes of each.
+// The dialog that asks for confirmation before slides are deleted, archived or restored, sends the request, and shows
+// the result for each slide.
 
 import { openDialog } from "./dialog.js";
 import { button, element, message } from "../dom.js";
@@ -15,20 +15,21 @@ import { Watch } from "../watch.js";
  * @typedef {import("./review.js").Operation} Operation
  */
 
-/** So many slides go into one request: each takes the server a moment, and it has half a minute. */
-const BATCH = 50;
+/** Slides per request. The server handles them one by one, and must answer within 30 seconds. */
+const BATCH_SIZE = 50;
 const ACCEPTED = 202;
-/** Stands for the status of what there is no answer to. */
-const UNHEARD = 0;
+/** In place of an HTTP status while there is no response. */
+const NO_RESPONSE = 0;
 
 /**
+ * Show the dialog.
  * @param {Api} api
  * @param {Operation} operation
  * @param {Slide[]} slides
- * @param {(slides: Slide[]) => void} tell called with records that have changed
- * @returns {Promise<boolean>} whether it was confirmed, once the dialog is closed
+ * @param {(slides: Slide[]) => void} onUpdate called with records that have changed
+ * @returns {Promise<boolean>} whether the user confirmed; resolved when the dialog is closed
  */
-export function openRemovalDialog(api, operation, slides, tell) {
+export function openRemovalDialog(api, operation, slides, onUpdate) {
   const title = removalTitle(operation, slides);
   const content = element("div", { class: "dialog-content" });
   const actions = element("div", { class: "dialog-actions" });
@@ -43,7 +44,7 @@ export function openRemovalDialog(api, operation, slides, tell) {
   const keep = button(operation === "DELETE" ? "Keep" : "Cancel", close);
   const confirm = button(title, () => void carryOut());
   if (operation === "DELETE") {
-    // on the other side from where one has just clicked, and not where the Enter key falls
+    // neither under the pointer after the click that opened the dialog, nor the button that has the focus
     confirm.classList.add("danger");
     actions.append(confirm, keep);
     keep.focus();
@@ -58,18 +59,18 @@ export function openRemovalDialog(api, operation, slides, tell) {
     const results = new Results(slides);
     content.replaceChildren(results.element);
     /** @type {HTMLElement} */ (dialog.querySelector(".dialog-title")).textContent = title;
-    // both stay where they are: the second click of two on either changes nothing
+    // both buttons keep their places, so that a double click on either has no further effect
     confirm.disabled = true;
     keep.textContent = "Close";
     keep.focus();
-    await ask(api, operation, slides, results);
+    await sendRequests(api, operation, slides, results);
 
     /** @type {Slide[]} */
     let records = slides;
     const show = (/** @type {Slide[]} */ now) => {
       records = now;
       now.forEach((slide) => results.showRecord(operation, slide));
-      tell(now);
+      onUpdate(now);
     };
     const watch = new Watch(api, () => records, show);
     dialog.addEventListener("close", () => watch.stop());
@@ -89,18 +90,18 @@ export function openRemovalDialog(api, operation, slides, tell) {
  * @param {Slide[]} slides
  * @param {Results} results
  */
-async function ask(api, operation, slides, results) {
-  for (let start = 0; start < slides.length; start += BATCH) {
-    const batch = slides.slice(start, start + BATCH);
+async function sendRequests(api, operation, slides, results) {
+  for (let start = 0; start < slides.length; start += BATCH_SIZE) {
+    const batch = slides.slice(start, start + BATCH_SIZE);
     try {
       (await api.removeImages(operation, batch)).forEach((result) => results.show(result));
     } catch (error) {
       const { title, detail } = describe(error);
-      // nothing was heard, which is not to say that nothing was done: the records tell
-      batch.forEach(({ ImageID }) => results.show({ ImageID, status: UNHEARD, detail: `${title}. ${detail}` }));
+      // the server may have accepted it all the same: the records show that later
+      batch.forEach(({ ImageID }) => results.show({ ImageID, status: NO_RESPONSE, detail: `${title}. ${detail}` }));
     }
   }
-  results.count();
+  results.showSummary();
 }
 
 /** @param {number} status */
@@ -108,18 +109,18 @@ function isAccepted(status) {
   return status >= 200 && status < 300;
 }
 
-/** What became of each slide, one by one. */
+/** The list of slides with the result for each. */
 class Results {
-  /** @type {Map<string, {line: HTMLElement, words: HTMLElement, status: number}>} by image ID */
+  /** @type {Map<string, {line: HTMLElement, text: HTMLElement, status: number}>} by image ID */
   #lines = new Map();
-  #summary = element("p", { role: "status" }, "Asking for it…");
+  #summary = element("p", { role: "status" }, "Sending the request…");
 
   /** @param {Slide[]} slides */
   constructor(slides) {
     for (const slide of slides) {
-      const words = element("p", { class: "result-text" }, "…");
-      const line = element("li", { "data-image-id": slide.ImageID }, ...namesOf(slide), words);
-      this.#lines.set(slide.ImageID, { line, words, status: UNHEARD });
+      const text = element("p", { class: "result-text" }, "…");
+      const line = element("li", { "data-image-id": slide.ImageID }, ...namesOf(slide), text);
+      this.#lines.set(slide.ImageID, { line, text, status: NO_RESPONSE });
     }
     const list = element("ul", { class: "names results" }, ...[...this.#lines.values()].map(({ line }) => line));
     this.element = element("div", {}, this.#summary, list);
@@ -130,40 +131,38 @@ class Results {
     const entry = this.#lines.get(ImageID);
     if (!entry) return;
     entry.status = status;
-    this.#say(entry, isAccepted(status) ? "accepted" : "refused", sentence(detail));
+    this.#setText(entry, isAccepted(status) ? "accepted" : "refused", sentence(detail));
   }
 
-  /** Sums up. */
-  count() {
+  /** Show how many slides were accepted. */
+  showSummary() {
     const accepted = [...this.#lines.values()].filter(({ status }) => isAccepted(status)).length;
-    const refused = this.#lines.size - accepted;
-    const parts = [accepted && `${accepted} accepted`, refused && `${refused} not`].filter(Boolean);
-    this.#summary.textContent = `${parts.join(", ")}. What is accepted goes on when this is closed.`;
-    if (accepted === 0) this.#summary.textContent = `None of ${refused} accepted.`;
+    const note = accepted ? " The work continues when you close this dialog." : "";
+    this.#summary.textContent = `${accepted} of ${this.#lines.size} accepted.${note}`;
   }
 
   /**
    * @param {Operation} operation
-   * @param {Slide} slide as its record is now
+   * @param {Slide} slide its current record
    */
   showRecord(operation, slide) {
     const entry = this.#lines.get(slide.ImageID);
     if (!entry) return;
     const state = removalState(slide);
-    if (entry.status === UNHEARD && slide.Removal?.Operation === operation) entry.status = ACCEPTED;
+    if (entry.status === NO_RESPONSE && slide.Removal?.Operation === operation) entry.status = ACCEPTED;
     if (!isAccepted(entry.status)) return;
-    if (!state) this.#say(entry, "done", OPERATIONS[operation].done);
-    else this.#say(entry, state.state === "failed" ? "failed" : "accepted", state.text);
+    if (!state) this.#setText(entry, "done", OPERATIONS[operation].done);
+    else this.#setText(entry, state.state === "failed" ? "failed" : "accepted", state.text);
   }
 
   /**
-   * @param {{line: HTMLElement, words: HTMLElement}} entry
-   * @param {string} state
-   * @param {string} text
+   * @param {{line: HTMLElement, text: HTMLElement}} entry
+   * @param {string} result
+   * @param {string} newText
    */
-  #say({ line, words }, state, text) {
-    line.dataset.result = state;
-    words.textContent = text;
+  #setText({ line, text }, result, newText) {
+    line.dataset.result = result;
+    text.textContent = newText;
   }
 }
 

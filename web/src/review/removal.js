@@ -1,4 +1,4 @@
-// Deleting, archiving and bringing back: what that means, in words.
+// The texts of deleting, archiving and restoring.
 
 import { sentence } from "../api/errors.js";
 import { nameOf } from "../record.js";
@@ -8,41 +8,42 @@ import { nameOf } from "../record.js";
  * @typedef {import("./review.js").Operation} Operation
  */
 
-/** @type {Record<Operation, {verb: string, doing: string, noun: string, done: string, meaning: string}>} */
+/** @type {Record<Operation, {verb: string, inProgress: string, noun: string, done: string, meaning: string}>} */
 export const OPERATIONS = {
   DELETE: {
     verb: "Delete",
-    doing: "Being deleted",
+    inProgress: "Being deleted",
     noun: "Deletion",
     done: "Deleted.",
     meaning:
-      "The file, its pyramid and its archived copy go; the record stays. This cannot be undone: " +
-      "a slide that is still needed has to be scanned again.",
+      "This deletes the file, its pyramid and its archived copy; the record stays. It cannot be undone: " +
+      "a slide that is still needed must be scanned again.",
   },
   TRANSFER: {
     verb: "Archive",
-    doing: "Being archived",
+    inProgress: "Being archived",
     noun: "Archiving",
     done: "Archived.",
     meaning:
-      "The file goes to the archive; label, thumbnail and record stay. As a rule the slide cannot be looked at " +
-      "until it is brought back.",
+      "This moves the file to the archive; the label, the thumbnail and the record stay. Usually the slide cannot be " +
+      "viewed until it is restored.",
   },
   RESTORE: {
-    verb: "Bring back",
-    doing: "Being brought back",
-    noun: "Bringing back",
-    done: "Back again.",
+    verb: "Restore",
+    inProgress: "Being restored",
+    noun: "Restoring",
+    done: "Restored.",
     meaning:
-      "The file comes back from the archive and is imported again; IDs and status are kept. Out of deep storage " +
-      "that takes hours.",
+      "This copies the file back from the archive and imports it again; the IDs and the status are kept. It takes " +
+      "hours if the archive is in a Glacier storage class.",
   },
 };
 
 /**
+ * Name an operation on slides.
  * @param {Operation} operation
  * @param {Slide[]} slides
- * @returns {string} such as `Delete 3 slides`
+ * @returns {string} for example `Delete 3 slides`
  */
 export function removalTitle(operation, slides) {
   const { verb } = OPERATIONS[operation];
@@ -50,14 +51,15 @@ export function removalTitle(operation, slides) {
 }
 
 /**
+ * Describe an unfinished removal.
  * @param {Slide} slide
- * @returns {{state: "doing" | "failed", text: string} | null} what is not done yet, null where there is no such thing
+ * @returns {{state: "in-progress" | "failed", text: string} | null} null if there is none
  */
 export function removalState(slide) {
   if (!slide.Removal) return null;
   const { Operation, State, Error } = slide.Removal;
-  const words = OPERATIONS[/** @type {Operation} */ (Operation)];
-  if (State === "REQUESTED") return { state: "doing", text: `${words?.doing ?? Operation}…` };
+  const texts = OPERATIONS[/** @type {Operation} */ (Operation)];
+  if (State === "REQUESTED") return { state: "in-progress", text: `${texts?.inProgress ?? Operation}…` };
   const reason = sentence(Error || "no reason was recorded");
-  return { state: "failed", text: `${words?.noun ?? Operation} failed. ${reason}` };
+  return { state: "failed", text: `${texts?.noun ?? Operation} failed. ${reason}` };
 }

@@ -1,4 +1,4 @@
-// The technicians' review of one slide: its IDs beside its label, its status, what becomes of its file, its history.
+// The review dialog of one slide: its IDs beside its label, its status, operations on its file, its history.
 
 import { openDialog } from "./dialog.js";
 import { button, element, message } from "../dom.js";
@@ -17,27 +17,27 @@ import { Watch } from "../watch.js";
  * @typedef {import("./review.js").Difference} Difference
  * @typedef {import("./review.js").Edit} Edit
  * @typedef {import("./review.js").Operation} Operation
- * @typedef {import("./review.js").Typed} Typed
+ * @typedef {import("./review.js").TypedIds} TypedIds
  */
 
-/** What a technician may set; the buttons keep these places. */
+/** The statuses with a button, in the order of the buttons. */
 const STATUSES = ["GOOD", "BAD", "SEND"];
-/** What can not be undone comes last. @type {Operation[]} */
+/** The operation that cannot be undone comes last. @type {Operation[]} */
 const REMOVALS = ["TRANSFER", "RESTORE", "DELETE"];
-/** Edits of a record whose other fields change at the same time go through at one of these, or the person decides. */
-const ATTEMPTS = 4;
+/** How often an edit is sent while only other fields of the record change, before the user decides. */
+const MAX_ATTEMPTS = 4;
 
 export class ReviewDialog {
   #api;
-  #tell;
+  #onUpdate;
   #dialog;
   #remove;
   #history;
   #watch;
-  /** @type {Slide} the record as it was seen last */
+  /** @type {Slide} the record that is shown */
   #seen;
-  /** @type {string | null} a status that was chosen, and refused since the record had changed */
-  #wanted = null;
+  /** @type {string | null} a status that the user chose, and that is not saved yet */
+  #chosenStatus = null;
   #saving = false;
   #closed = new AbortController();
   #inputs;
@@ -49,7 +49,7 @@ export class ReviewDialog {
     source: element("p", { class: "review-source soft" }),
     hint: element("p", { class: "review-hint soft" }),
     removal: element("p", { class: "removal", role: "status" }),
-    said: element("p", { class: "review-said", role: "status" }),
+    result: element("p", { class: "review-result", role: "status" }),
   };
   #save = /** @type {HTMLButtonElement} */ (element("button", { type: "submit", class: "button primary" }, "Save"));
   #confirm = button("Confirm IDs", () => void this.#confirmIds());
@@ -58,19 +58,19 @@ export class ReviewDialog {
   /** @type {Map<string, HTMLButtonElement>} */
   #removals;
   #statusGroup;
-  /** @type {Map<string, number>} when each status was set last, or tried to be */
+  /** @type {Map<string, number>} when the user last set each status */
   #setAt = new Map();
 
   /**
-   * Opens it.
+   * Open the dialog.
    * @param {Api} api
    * @param {Slide} slide
-   * @param {(slides: Slide[]) => void} tell called with the record when it has changed
+   * @param {(slides: Slide[]) => void} onUpdate called with the record when it has changed
    * @param {(operation: Operation, slide: Slide) => void} remove
    */
-  constructor(api, slide, tell, remove) {
+  constructor(api, slide, onUpdate, remove) {
     this.#api = api;
-    this.#tell = tell;
+    this.#onUpdate = onUpdate;
     this.#remove = remove;
     this.#seen = slide;
     this.#history = new History(api, slide.ImageID);
@@ -82,9 +82,9 @@ export class ReviewDialog {
       REMOVALS.map((each) => [each, button(`${OPERATIONS[each].verb}…`, () => this.#remove(each, this.#seen))]),
     );
     for (const [status, choice] of this.#statuses) choice.dataset.status = status;
-    for (const [operation, act] of this.#removals) act.dataset.operation = operation;
+    for (const [operation, choice] of this.#removals) choice.dataset.operation = operation;
     this.#removals.get("DELETE")?.classList.add("danger");
-    this.#confirm.title = "The IDs above are this slide's";
+    this.#confirm.title = "These IDs are correct";
     this.#statusGroup = element(
       "div",
       { class: "review-actions review-statuses", tabindex: -1, role: "group", "aria-label": "Set the status" },
@@ -96,17 +96,17 @@ export class ReviewDialog {
       ...this.#removals.values(),
     );
 
-    const { badges, notice, conflict, facts, source, hint, removal, said } = this.#parts;
-    const close = button("Close", () => this.#leave());
+    const { badges, notice, conflict, facts, source, hint, removal, result } = this.#parts;
+    const close = button("Close", () => this.#close());
     const form = element(
       "form",
       { class: "review-ids", submit: (/** @type {Event} */ event) => this.#submit(event) },
       this.#field("SlideID", ""),
-      this.#field("CaseID", "As a rule the slide ID up to its last hyphen."),
+      this.#field("CaseID", "Usually the slide ID up to its last hyphen."),
       source,
-      element("div", { class: "review-actions review-saving" }, this.#save, this.#confirm, said),
+      element("div", { class: "review-actions review-saving" }, this.#save, this.#confirm, result),
     );
-    // Above the buttons nothing comes or goes: they stay under the pointer.
+    // No element above the buttons appears or disappears: the buttons keep their places under the pointer.
     const main = element(
       "div",
       { class: "review-main" },
@@ -127,9 +127,9 @@ export class ReviewDialog {
     const body = element("div", { class: "review-body" }, label, main);
     this.#dialog = openDialog("review", nameOf(slide), [close], body);
     this.#dialog.addEventListener("cancel", (event) => {
-      if (event.target !== this.#dialog) return; // a part's own
+      if (event.target !== this.#dialog) return; // the event of an element inside
       event.preventDefault();
-      this.#leave();
+      this.#close();
     });
     this.#dialog.addEventListener("close", () => {
       this.#closed.abort();
@@ -137,7 +137,7 @@ export class ReviewDialog {
     });
     for (const field of rules.ID_FIELDS) this.#inputs[field].value = slide[field] ?? "";
     this.#render();
-    // where there is no keyboard yet, one that comes up would hide the label
+    // on a touch screen the keyboard would hide the label
     if (!matchMedia("(pointer: coarse)").matches) this.#inputs.SlideID.select();
     void this.#refresh();
   }
@@ -148,32 +148,32 @@ export class ReviewDialog {
   }
 
   /**
-   * Shows what the record is now; what was typed stays.
+   * Show the current record, and keep what the user has typed.
    * @param {Slide} now
-   * @param {boolean} [telling] whether to tell others of it
+   * @param {boolean} [notify] whether to call `onUpdate`
    */
-  update(now, telling = true) {
+  update(now, notify = true) {
     const newer = (now.Version ?? 0) - (this.#seen.Version ?? 0);
     if (!this.#dialog.isConnected || newer < 0) return;
-    const { typed, differences } = rules.rebase(this.#seen, this.#typed, now, this.#wanted);
+    const { typed, differences } = rules.rebase(this.#seen, this.#typed, now, this.#chosenStatus);
     this.#seen = now;
     for (const field of rules.ID_FIELDS) {
       if (this.#inputs[field].value !== typed[field]) this.#inputs[field].value = typed[field];
     }
-    const contested = differences.some(({ mine }) => mine !== undefined);
-    if (contested) this.#showConflict(differences);
+    const isConflict = differences.some(({ mine }) => mine !== undefined);
+    if (isConflict) this.#showConflict(differences);
     this.#render();
     if (newer > 0) this.#history.refresh();
-    if (telling) this.#tell([now]);
+    if (notify) this.#onUpdate([now]);
     this.#watch.start();
   }
 
-  /** @returns {Typed} */
+  /** @returns {TypedIds} */
   get #typed() {
     return { SlideID: this.#inputs.SlideID.value, CaseID: this.#inputs.CaseID.value };
   }
 
-  /** The list's record may be minutes old. */
+  /** Load the record: the list's can be minutes old. */
   async #refresh() {
     try {
       this.update(await this.#api.getSlide(this.imageId, this.#closed.signal));
@@ -189,7 +189,7 @@ export class ReviewDialog {
   }
 
   /**
-   * Saves what was typed, and a status with it: once, however often the button is pressed in a moment.
+   * Save the typed IDs and a status. A double click saves once.
    * @param {string} status
    */
   #setStatus(status) {
@@ -200,125 +200,125 @@ export class ReviewDialog {
     void this.#send(status).finally(() => this.#setAt.set(status, performance.now()));
   }
 
-  /** Says of the IDs, as they are or as they were typed, that they are the slide's. */
+  /** Confirm that the IDs in the inputs are correct. */
   async #confirmIds() {
     const { SlideID, CaseID } = this.#typed;
     await this.#send(null, { SlideID: rules.idOf(SlideID), CaseID: rules.idOf(CaseID) });
   }
 
   /**
-   * Saves what was typed, and a status with it.
+   * Save the typed IDs and a status.
    * @param {string | null} status
-   * @param {Edit} [sent]
+   * @param {Edit} [edit]
    */
-  async #send(status, sent = rules.editOf(this.#seen, this.#typed, status)) {
+  async #send(status, edit = rules.editOf(this.#seen, this.#typed, status)) {
     if (this.#saving) return;
-    this.#wanted = status;
+    this.#chosenStatus = status;
     this.#parts.notice.replaceChildren();
     this.#parts.conflict.replaceChildren();
-    if (Object.keys(sent).length === 0) return;
+    if (Object.keys(edit).length === 0) return;
     this.#saving = true;
-    this.#say("Saving…");
+    this.#showResult("Saving…");
     try {
-      const now = await this.#sendOver(sent);
+      const now = await this.#sendAndMerge(edit);
       if (now) {
         const known = this.#seen.ImportWarnings ?? [];
-        const news = (now.ImportWarnings ?? []).filter((warning) => !known.includes(warning)).map(sentence);
-        this.#wanted = null;
+        const warnings = (now.ImportWarnings ?? []).filter((warning) => !known.includes(warning)).map(sentence);
+        this.#chosenStatus = null;
         this.update(now);
-        this.#say([sent.Status ? `Saved: ${statusText(sent.Status)}.` : "Saved.", ...news].join(" "));
+        this.#showResult([edit.Status ? `Saved: ${statusText(edit.Status)}.` : "Saved.", ...warnings].join(" "));
       }
     } catch (error) {
-      this.#wanted = null;
-      this.#say("");
+      this.#chosenStatus = null;
+      this.#showResult("");
       this.#showError(error, () => this.#send(status));
     } finally {
       this.#saving = false;
       this.#render();
       const focused = document.activeElement;
-      const off = focused instanceof HTMLButtonElement && focused.disabled;
-      if (off || !this.#dialog.contains(focused)) this.#statusGroup.focus(); // what was pressed is off now
+      const disabled = focused instanceof HTMLButtonElement && focused.disabled;
+      if (disabled || !this.#dialog.contains(focused)) this.#statusGroup.focus(); // keep the focus near the button
     }
   }
 
   /**
-   * Sends the edit; where the record has changed elsewhere only, once more over that.
+   * Send the edit. If only other fields of the record have changed, send it again with the new version.
    * @param {Edit} edit
-   * @returns {Promise<Slide | null>} the record with it; null where there is something to decide first
+   * @returns {Promise<Slide | null>} the edited record; null if the user must decide about a conflict first
    */
-  async #sendOver(edit) {
+  async #sendAndMerge(edit) {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#api.updateSlide(this.imageId, this.#seen.Version, edit);
       } catch (error) {
         const now = error instanceof RequestError ? error.current : null;
         if (!now) throw error;
-        const { differences } = rules.rebase(this.#seen, this.#typed, now, this.#wanted);
-        if (differences.length === 0 && attempt >= ATTEMPTS) throw error;
+        const { differences } = rules.rebase(this.#seen, this.#typed, now, this.#chosenStatus);
+        if (differences.length === 0 && attempt >= MAX_ATTEMPTS) throw error;
         this.update(now);
         if (differences.length) {
           this.#showConflict(differences);
-          this.#say("Not saved.");
+          this.#showResult("Not saved.");
           return null;
         }
-        // an answer that was lost: it is saved already
+        // the edit was saved, and only its response was lost
         if (rules.isDone(edit, now)) return now;
       }
     }
   }
 
-  /** Closes, unless something would be lost by it. */
-  #leave() {
+  /** Close the dialog. Ask first if there are unsaved changes. */
+  #close() {
     if (Object.keys(rules.editOf(this.#seen, this.#typed)).length === 0) {
       this.#dialog.close();
       return;
     }
-    const stay = button("Keep editing", () => {
+    const keep = button("Keep editing", () => {
       this.#parts.notice.replaceChildren();
       this.#inputs.SlideID.focus();
     });
     const discard = button("Discard", () => this.#dialog.close());
-    const words = { title: "Not saved yet", detail: "What you typed is lost when you close this now." };
-    this.#parts.notice.replaceChildren(message(words, stay, discard));
-    stay.focus();
+    const text = { title: "Not saved yet", detail: "If you close the dialog now, your changes are lost." };
+    this.#parts.notice.replaceChildren(message(text, keep, discard));
+    keep.focus();
   }
 
   /**
    * @param {unknown} error
-   * @param {() => void} again
+   * @param {() => void} retry
    */
-  #showError(error, again) {
-    const act = button("Try again", () => {
+  #showError(error, retry) {
+    const tryAgain = button("Try again", () => {
       this.#parts.notice.replaceChildren();
       this.#inputs.SlideID.focus();
-      again();
+      retry();
     });
-    this.#parts.notice.replaceChildren(message(describe(error), act));
+    this.#parts.notice.replaceChildren(message(describe(error), tryAgain));
     this.#parts.notice.scrollIntoView({ block: "nearest" });
   }
 
   /** @param {Difference[]} differences */
   #showConflict(differences) {
-    const mine = button("Save mine over it", () => void this.#send(this.#wanted));
-    const theirs = button("Take what is there", () => this.#takeTheirs());
-    const box = parts.conflictMessage(differences, mine, theirs);
+    const mine = button("Overwrite with mine", () => void this.#send(this.#chosenStatus));
+    const current = button("Use the current values", () => this.#useCurrent());
+    const box = parts.conflictMessage(differences, mine, current);
     this.#parts.conflict.replaceChildren(box);
-    if (document.activeElement?.tagName !== "INPUT") box.focus(); // on no button: the Enter key may still be down
+    if (document.activeElement?.tagName !== "INPUT") box.focus(); // not a button: the Enter key may still be down
     box.scrollIntoView({ block: "nearest" });
   }
 
-  #takeTheirs() {
-    this.#wanted = null;
+  #useCurrent() {
+    this.#chosenStatus = null;
     for (const field of rules.ID_FIELDS) this.#inputs[field].value = this.#seen[field] ?? "";
     this.#parts.conflict.replaceChildren();
-    this.#say("This is what is there.");
+    this.#showResult("These are the current values.");
     this.#render();
     this.#inputs.SlideID.focus();
   }
 
   /** @param {string} text */
-  #say(text) {
-    this.#parts.said.textContent = text;
+  #showResult(text) {
+    this.#parts.result.textContent = text;
   }
 
   /**
@@ -329,7 +329,7 @@ export class ReviewDialog {
     return /** @type {HTMLElement} */ (this.#dialog.querySelector(selector));
   }
 
-  /** Brings everything but what is typed in line with the record. */
+  /** Show the record everywhere but in the inputs. */
   #render() {
     const slide = this.#seen;
     const { badges, facts, source, hint, removal } = this.#parts;
@@ -338,8 +338,8 @@ export class ReviewDialog {
     this.#save.disabled = !dirty || !editable;
     for (const field of rules.ID_FIELDS) {
       this.#inputs[field].readOnly = !editable;
-      const emptied = Boolean(slide[field]) && rules.idOf(this.#inputs[field].value) === null;
-      this.#find(`#review-${field}-emptied`).textContent = emptied
+      const removesId = Boolean(slide[field]) && rules.idOf(this.#inputs[field].value) === null;
+      this.#find(`#review-${field}-warning`).textContent = removesId
         ? `Saving removes the ${rules.fieldInSentence(field)}.`
         : "";
     }
@@ -353,20 +353,20 @@ export class ReviewDialog {
     const asTyped = rules.asTyped(slide, this.#typed);
     const next = rules.nextStatuses(asTyped);
     for (const [status, choice] of this.#statuses) {
-      const words = parts.statusAction(status, slide);
+      const text = parts.statusAction(status, slide);
       choice.disabled = !next.includes(status);
       const saves = dirty && !choice.disabled;
-      choice.textContent = saves ? `Save and ${words.charAt(0).toLowerCase()}${words.slice(1)}` : words;
+      choice.textContent = saves ? `Save and ${text.charAt(0).toLowerCase()}${text.slice(1)}` : text;
     }
     hint.textContent = rules.notSendable(asTyped) ?? "";
 
     const operations = rules.removals(slide);
-    for (const [operation, act] of this.#removals) {
-      act.disabled = !operations.includes(/** @type {Operation} */ (operation));
+    for (const [operation, choice] of this.#removals) {
+      choice.disabled = !operations.includes(/** @type {Operation} */ (operation));
     }
     const state = removalState(slide);
     removal.className = `removal ${state?.state ?? "soft"}`;
-    removal.textContent = state?.text ?? (operations.length === 0 ? parts.fileless(slide) : "");
+    removal.textContent = state?.text ?? (operations.length === 0 ? parts.noOperationsText(slide) : "");
   }
 
   /** @param {"SlideID" | "CaseID"} field */
@@ -378,7 +378,7 @@ export class ReviewDialog {
         autocomplete: "off",
         autocapitalize: "off",
         spellcheck: "false",
-        "aria-describedby": `review-${field}-hint review-${field}-emptied`,
+        "aria-describedby": `review-${field}-hint review-${field}-warning`,
         input: () => this.#render(),
       })
     );
@@ -395,7 +395,7 @@ export class ReviewDialog {
       element("label", { for: `review-${field}` }, rules.FIELD_NAMES[field]),
       this.#inputs[field],
       element("p", { id: `review-${field}-hint`, class: "soft" }, hint),
-      element("p", { id: `review-${field}-emptied`, class: "emptied", role: "status" }),
+      element("p", { id: `review-${field}-warning`, class: "field-warning", role: "status" }),
     );
   }
 }

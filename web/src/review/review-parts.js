@@ -1,4 +1,4 @@
-// Parts of the review's dialog.
+// Parts of the review dialog.
 
 import { button, element, imageFrom } from "../dom.js";
 import { formatDate, statusText } from "../record.js";
@@ -10,33 +10,34 @@ import { FIELD_NAMES } from "./review.js";
  */
 
 /**
- * The label, large, and what else tells which slide it is. It can be turned: scanners keep it as it was stuck on.
+ * Show the label, large, with the names of the slide. A button rotates it: labels are glued on in any direction.
  * @param {import("../api/api.js").Api} api
  * @param {Slide} slide
  * @param {AbortSignal} closed
  * @returns {HTMLElement}
  */
 export function labelView(api, { ImageID, Filename, ScanDate }, closed) {
-  const place = element("div", { class: "slide-image" }, "…");
-  const turn = button("Turn", () => {
-    place.dataset.turn = String((Number(place.dataset.turn ?? 0) + 1) % 4);
+  const figure = element("div", { class: "slide-image" }, "…");
+  const rotate = button("Rotate", () => {
+    figure.dataset.turns = String((Number(figure.dataset.turns ?? 0) + 1) % 4);
   });
-  turn.title = "Turn the label by 90 degrees";
-  turn.hidden = true;
+  rotate.title = "Rotate the label by 90 degrees";
+  rotate.hidden = true;
   api
     .getAssociatedImage(ImageID, "label", closed)
     .then(async (blob) => {
       const image = blob && (await imageFrom(blob, "The slide's label"));
-      place.replaceChildren(image ?? "No label image");
-      turn.hidden = !image;
+      figure.replaceChildren(image ?? "No label image");
+      rotate.hidden = !image;
     })
-    .catch(() => place.replaceChildren("The label could not be loaded"));
+    .catch(() => figure.replaceChildren("The label could not be loaded"));
   const names = [Filename, `image ${ImageID}`, ScanDate && `scanned ${formatDate(ScanDate)}`];
   const line = element("p", { class: "soft" }, names.filter(Boolean).join(" · "));
-  return element("div", { class: "review-label" }, place, turn, line);
+  return element("div", { class: "review-label" }, figure, rotate, line);
 }
 
 /**
+ * Show what somebody else has changed beside the user's own changes.
  * @param {Difference[]} differences
  * @param {...HTMLElement} actions
  * @returns {HTMLElement}
@@ -56,20 +57,21 @@ export function conflictMessage(differences, ...actions) {
       element("td", {}, text(field, mine)),
     ),
   );
-  const columns = ["", "There now", "Yours"].map((name) => element("th", { scope: "col" }, name));
+  const columns = ["", "Current", "Yours"].map((name) => element("th", { scope: "col" }, name));
   return element(
     "div",
     { class: "message conflict", role: "alert", tabindex: -1 },
-    element("p", { class: "message-title" }, "Somebody else has changed this slide meanwhile"),
+    element("p", { class: "message-title" }, "Somebody else has changed this slide"),
     element("table", {}, element("thead", {}, element("tr", {}, ...columns)), element("tbody", {}, ...rows)),
-    element("p", {}, "Nothing of yours is saved yet. You may also go on typing, and save then."),
+    element("p", {}, "Your changes are not saved yet. You can also keep editing, and save then."),
     element("p", { class: "message-actions" }, ...actions),
   );
 }
 
 /**
+ * Describe the barcode on the label.
  * @param {Slide} slide
- * @returns {string} what was read from the label, or why nothing was
+ * @returns {string} what was read from the label, or why nothing was read
  */
 export function barcodeText({ Barcode }) {
   if (Barcode?.text) return `Barcode: “${Barcode.text}”`;
@@ -77,27 +79,29 @@ export function barcodeText({ Barcode }) {
 }
 
 /**
+ * Describe where the IDs come from.
  * @param {Slide} slide
- * @returns {string} where its IDs come from
+ * @returns {string}
  */
 export function sourceText({ IdSource, SlideID, CaseID }) {
   switch (IdSource) {
     case "BARCODE":
-      return "These IDs come from the label's barcode.";
+      return "These IDs were read from the label's barcode.";
     case "SCANNER":
-      return "These IDs come from the scanner's reading of the label.";
+      return "These IDs were read from the label by the scanner.";
     case "TYPED":
       return "These IDs were typed or confirmed by a person.";
     case "NONE":
       return SlideID && CaseID
-        ? "Nobody has read or typed these IDs. Type them, or confirm them."
-        : "An ID is missing. Type both.";
+        ? "These IDs were neither read from the label nor typed. Correct or confirm them."
+        : "An ID is missing. Type both IDs.";
     default:
       return "";
   }
 }
 
 /**
+ * Return the text of the button that sets a status.
  * @param {string} status
  * @param {Slide} slide
  */
@@ -106,12 +110,16 @@ export function statusAction(status, slide) {
   return slide.Status === "SENT" || slide.Status === "SEND_FAILED" ? "Send again" : "Send";
 }
 
-/** @param {Slide} slide */
-export function fileless(slide) {
-  return slide.Status === "DELETED" ? "The file is gone." : "Nothing can be done with it while it is imported.";
+/**
+ * Explain why there is no operation on the slide's file.
+ * @param {Slide} slide
+ */
+export function noOperationsText(slide) {
+  return slide.Status === "DELETED" ? "The file is deleted." : "The file cannot be changed during the import.";
 }
 
 /**
+ * Return badges for the states of import and review.
  * @param {Slide} slide
  * @returns {HTMLElement[]}
  */
@@ -125,6 +133,7 @@ export function badgesOf(slide) {
 }
 
 /**
+ * Return lines about import and sending.
  * @param {Slide} slide
  * @returns {HTMLElement[]}
  */
@@ -137,13 +146,13 @@ export function factsOf(slide) {
   for (const warning of slide.ImportWarnings ?? []) lines.push(line(`Warning: ${warning}`, "soft"));
   if (slide.Status === "SEND") {
     const since = formatDate(slide.SendRequestedAt);
-    lines.push(line(`To be sent to the CDR${since ? `, asked for ${since}` : ""}.`));
+    lines.push(line(`To be sent to the CDR${since ? `, requested ${since}` : ""}.`));
   }
   if (slide.SendError) lines.push(line(`Sending failed: ${slide.SendError}`, "failure"));
   if (slide.Sent) {
     const receipt = slide.Sent.Receipt ? `, receipt ${slide.Sent.Receipt}` : "";
     lines.push(line(`Sent to the CDR ${formatDate(slide.Sent.At) ?? ""}${receipt}.`));
   }
-  if (slide.EditedAfterSending) lines.push(line("It was changed after that: the CDR does not know it yet."));
+  if (slide.EditedAfterSending) lines.push(line("Changed since then: the CDR does not have the changes."));
   return lines;
 }

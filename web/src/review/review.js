@@ -1,17 +1,17 @@
-// What technicians may do with a slide: the review's rules as the server has them. It decides; these spare people
-// what it would refuse, and keep what they typed when somebody else was faster.
+// The rules of the review: which edits and removals the server accepts, and how to merge an edit with somebody else's.
+// The server checks each request again; the pages use these rules to offer only what it accepts.
 
 /**
  * @typedef {import("../record.js").Slide} Slide
  * @typedef {"DELETE" | "TRANSFER" | "RESTORE"} Operation
- * @typedef {{SlideID: string, CaseID: string}} Typed what the inputs hold
- * @typedef {{SlideID?: string | null, CaseID?: string | null, Status?: string}} Edit what is to change
+ * @typedef {{SlideID: string, CaseID: string}} TypedIds the values of the inputs
+ * @typedef {{SlideID?: string | null, CaseID?: string | null, Status?: string}} Edit the fields to change
  *
- * A field that somebody else has changed: what it is now, and what one typed or wanted there, undefined for nothing.
+ * A field that somebody else has changed: its current value, and the user's own value if there is one.
  * @typedef {{field: "SlideID" | "CaseID" | "Status", now: string | null, mine?: string | null}} Difference
  */
 
-/** The Cognito group of those who review. */
+/** The Cognito group of the users who review. */
 export const TECHNICIANS = "Technicians";
 
 /** @type {("SlideID" | "CaseID")[]} */
@@ -27,16 +27,18 @@ const NEXT = {
 };
 
 /**
+ * Check whether the server accepts edits.
  * @param {Slide} slide
- * @returns {boolean} whether the server takes edits of it
+ * @returns {boolean}
  */
 export function isEditable(slide) {
   return slide.Status !== "DELETED" && slide.Removal?.State !== "REQUESTED";
 }
 
 /**
+ * Return the statuses that a technician can set now.
  * @param {Slide} slide
- * @returns {string[]} the statuses that a technician may give it now
+ * @returns {string[]}
  */
 export function nextStatuses(slide) {
   if (!isEditable(slide)) return [];
@@ -45,8 +47,9 @@ export function nextStatuses(slide) {
 }
 
 /**
+ * Explain why a slide cannot be sent although its status allows it.
  * @param {Slide} slide
- * @returns {string | null} what keeps it from being sent though its status would allow it, in words
+ * @returns {string | null} null if it can be sent, or if its status does not allow it
  */
 export function notSendable(slide) {
   if (!isEditable(slide) || !NEXT[slide.Status ?? "NEW"]?.includes("SEND")) return null;
@@ -57,9 +60,10 @@ export function notSendable(slide) {
 }
 
 /**
+ * Return the record as it would be after the typed IDs are saved.
  * @param {Slide} seen
- * @param {Typed} typed
- * @returns {Slide} as it is once what was typed is saved
+ * @param {TypedIds} typed
+ * @returns {Slide}
  */
 export function asTyped(seen, typed) {
   const ids = { SlideID: idOf(typed.SlideID), CaseID: idOf(typed.CaseID) };
@@ -68,9 +72,10 @@ export function asTyped(seen, typed) {
 }
 
 /**
+ * Check whether the user can confirm the IDs: both are there, and they were neither read from the label nor typed.
  * @param {Slide} seen
- * @param {Typed} typed
- * @returns {boolean} whether there are IDs that nobody has read or typed, and that a person may say are right
+ * @param {TypedIds} typed
+ * @returns {boolean}
  */
 export function isConfirmable(seen, typed) {
   const complete = ID_FIELDS.every((field) => idOf(typed[field]) !== null);
@@ -78,9 +83,10 @@ export function isConfirmable(seen, typed) {
 }
 
 /**
+ * Check whether a record already has all values of an edit.
  * @param {Edit} edit
  * @param {Slide} now
- * @returns {boolean} whether the record says already what the edit wants of it
+ * @returns {boolean}
  */
 export function isDone(edit, now) {
   const same = Object.entries(edit).every(([field, value]) => (now[/** @type {keyof Edit} */ (field)] ?? null) === value);
@@ -88,22 +94,26 @@ export function isDone(edit, now) {
   return same && !(identifies && now.IdSource === "NONE");
 }
 
-/** What fields are called. */
+/** The names of fields on the pages. */
 export const FIELD_NAMES = { SlideID: "Slide ID", CaseID: "Case ID", Status: "Status" };
 
-/** @param {"SlideID" | "CaseID"} field */
+/**
+ * Return a field's name for use within a sentence.
+ * @param {"SlideID" | "CaseID"} field
+ */
 export function fieldInSentence(field) {
   return { SlideID: "slide ID", CaseID: "case ID" }[field];
 }
 
 /**
+ * Return the operations of /RemoveImages that are possible now.
  * @param {Slide} slide
- * @returns {Operation[]} which operations of /RemoveImages make sense for it now
+ * @returns {Operation[]}
  */
 export function removals(slide) {
   if (!isEditable(slide)) return [];
   const failed = slide.Removal ? /** @type {Operation} */ (slide.Removal.Operation) : null;
-  // what failed half-way is repeated, or followed by its being deleted
+  // an operation that failed can be repeated, or the slide can be deleted
   if (failed) return failed === "DELETE" ? ["DELETE"] : [failed, "DELETE"];
   if (slide.ImportStatus === "IMPORTING") return [];
   if (slide.Status === "TRANSFERRED") return ["RESTORE", "DELETE"];
@@ -111,26 +121,20 @@ export function removals(slide) {
 }
 
 /**
- * @param {Slide} slide
- * @returns {boolean} whether something is being done with it that its record will tell the end of
- */
-export function isUnderWay(slide) {
-  return slide.ImportStatus === "IMPORTING" || slide.Removal?.State === "REQUESTED" || slide.Status === "SEND";
-}
-
-/**
+ * Normalize an ID as the server does.
  * @param {string} text
- * @returns {string | null} as the server keeps it; null, which removes the ID, for nothing
+ * @returns {string | null} null for an empty text; it removes the ID
  */
 export function idOf(text) {
   return text.normalize("NFC").trim() || null;
 }
 
 /**
+ * Return the fields that differ from the record that the user saw.
  * @param {Slide} seen
- * @param {Typed} typed
- * @param {string | null} [status] one that was chosen
- * @returns {Edit} what differs from the record that was seen
+ * @param {TypedIds} typed
+ * @param {string | null} [status] the status that the user chose
+ * @returns {Edit}
  */
 export function editOf(seen, typed, status = null) {
   /** @type {Edit} */
@@ -144,29 +148,30 @@ export function editOf(seen, typed, status = null) {
 }
 
 /**
- * Carries what was typed over to a newer record: what one touched stays, all else becomes what is there now.
+ * Apply typed IDs to a newer record: fields that the user edited stay, all others get their current value.
  * @param {Slide} seen
- * @param {Typed} typed
+ * @param {TypedIds} typed
  * @param {Slide} now
- * @param {string | null} [status] one that was chosen and is not saved
- * @returns {{typed: Typed, differences: Difference[]}} and what somebody else has changed, as far as it is not the same
+ * @param {string | null} [status] the status that the user chose, if it is not saved
+ * @returns {{typed: TypedIds, differences: Difference[]}} the differences: fields that somebody else has changed to
+ *   other values than the user's
  */
 export function rebase(seen, typed, now, status = null) {
   const mine = editOf(seen, typed, status);
-  const carried = { ...typed };
+  const rebased = { ...typed };
   /** @type {Difference[]} */
   const differences = [];
   for (const field of ID_FIELDS) {
-    const there = now[field] ?? null;
-    const touched = mine[field] !== undefined;
-    if (!touched || mine[field] === there) carried[field] = there ?? "";
-    if (there !== (seen[field] ?? null) && mine[field] !== there) {
-      differences.push(touched ? { field, now: there, mine: mine[field] } : { field, now: there });
+    const current = now[field] ?? null;
+    const edited = mine[field] !== undefined;
+    if (!edited || mine[field] === current) rebased[field] = current ?? "";
+    if (current !== (seen[field] ?? null) && mine[field] !== current) {
+      differences.push(edited ? { field, now: current, mine: mine[field] } : { field, now: current });
     }
   }
   const statusNow = now.Status ?? null;
   if (statusNow !== (seen.Status ?? null) && statusNow !== status) {
     differences.push(status ? { field: "Status", now: statusNow, mine: status } : { field: "Status", now: statusNow });
   }
-  return { typed: carried, differences };
+  return { typed: rebased, differences };
 }

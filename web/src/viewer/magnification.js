@@ -1,9 +1,9 @@
-// Magnification as microscopes count it: the objective's at one slide pixel per screen pixel, less when zoomed out.
+// Magnification as on a microscope: the objective's at one slide pixel per screen pixel, and less when zoomed out.
 
 const STEPS = [1, 2.5, 5, 10, 20, 40];
 
 /**
- * The steps worth a button.
+ * Return the magnifications that get a button: those up to the objective's.
  * @param {number | null | undefined} appMag the objective's magnification
  * @returns {number[]}
  */
@@ -12,6 +12,7 @@ export function magnificationSteps(appMag) {
 }
 
 /**
+ * Return the zoom at which the slide has a magnification.
  * @param {number} magnification
  * @param {number} appMag
  * @returns {number} screen pixels per slide pixel
@@ -21,9 +22,10 @@ export function imageZoomAt(magnification, appMag) {
 }
 
 /**
+ * Format the magnification at a zoom.
  * @param {number} imageZoom screen pixels per slide pixel
  * @param {number | null | undefined} appMag
- * @returns {string} such as `5.0×`; a percentage of full size where the objective is unknown
+ * @returns {string} for example `5.0×`; a percentage of full size if the objective is unknown
  */
 export function formatMagnification(imageZoom, appMag) {
   if (!appMag) return `${Number((imageZoom * 100).toPrecision(2))}%`;

@@ -13,26 +13,26 @@ import { Watch } from "../watch.js";
 /**
  * @typedef {import("../api/api.js").Api} Api
  * @typedef {import("../api/api.js").Descriptor} Descriptor
- * @typedef {import("../review/actions.js").ReviewDesk} ReviewDesk
+ * @typedef {import("../review/actions.js").ReviewActions} ReviewActions
  * @typedef {import("../record.js").Slide} Slide
  * @typedef {import("../route.js").View} View
  */
 
-/** Screen pixels per slide pixel at most: beyond this there is nothing more to see. */
+/** Maximum zoom, in screen pixels per slide pixel. More would show no more detail. */
 const MAX_IMAGE_ZOOM = 4;
 /**
- * Tiles are drawn at no less than this share of their size. Just above a half: at exactly a half, where the
- * magnification buttons lead, the next coarser level fits pixel for pixel and is a quarter of the tiles.
+ * Tiles are drawn at this share of their size or larger. It is just above one half: at exactly one half, which the
+ * magnification buttons set, the next coarser level fits pixel for pixel and has a quarter of the tiles.
  */
 const MIN_PIXEL_RATIO = 0.51;
 const SCALE_BAR_MAX_PX = 180;
 const TILE_RETRIES = 2;
 const TILE_RETRY_DELAY_MS = 1_000;
-/** Longer than the API asks a busy server for one: it has a limit of its own for each request. */
+/** Longer than the API repeats the request for a tile; each single request has its own timeout. */
 const TILE_TIMEOUT_MS = 180_000;
-/** Tiles that a busy server never gave are asked for again, all at once, after this. */
-const TILES_AGAIN_MS = 30_000;
-/** Enough to fill HTTP/2's lanes, few enough that tiles left behind do not queue before those in view. */
+/** After this time all tiles that a busy server refused are requested again. */
+const BUSY_TILES_RETRY_MS = 30_000;
+/** Enough for parallel HTTP/2 streams, and so few that tiles out of view do not delay those in view. */
 const PARALLEL_TILES = 12;
 const NAVIGATOR_MAX_PX = { width: 180, height: 150 };
 const ZOOM_STEP = 1.5;
@@ -42,7 +42,7 @@ export class SlideViewer {
   #page;
   #find;
   #api;
-  #desk;
+  #actions;
   #onViewChange;
   /** @type {HTMLElement & {osd?: any}} */
   #stage;
@@ -51,28 +51,28 @@ export class SlideViewer {
   /** @type {Slide | null} */
   #slide = null;
   #opening = new AbortController();
-  /** @type {Map<string, any>} tiles that failed for good, by address */
+  /** @type {Map<string, any>} tiles that could not be loaded, by URL */
   #failedTiles = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #tilesAgain;
-  /** @type {{error: unknown, view: View | null} | null} why there is nothing to look at, and where one looked */
-  #refused = null;
+  #busyTilesTimer;
+  /** @type {{error: unknown, view: View | null} | null} why the slide cannot be shown, and the view that was shown */
+  #failure = null;
   #watch;
 
-  /** @type {string | null} the slide that is open or being opened */
+  /** @type {string | null} the slide that is open or opening */
   imageId = null;
 
   /**
    * @param {HTMLElement} page
    * @param {Api} api
-   * @param {ReviewDesk | null} desk null for those who only look
-   * @param {(view: View) => void} onViewChange called when panning or zooming has come to rest
+   * @param {ReviewActions | null} actions null for users who only view
+   * @param {(view: View) => void} onViewChange called when panning or zooming has ended
    */
-  constructor(page, api, desk, onViewChange) {
+  constructor(page, api, actions, onViewChange) {
     this.#page = page;
     this.#find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (page.querySelector(selector));
     this.#api = api;
-    this.#desk = desk;
+    this.#actions = actions;
     this.#onViewChange = onViewChange;
     this.#stage = this.#find("#viewer");
     this.#watch = new Watch(
@@ -80,10 +80,12 @@ export class SlideViewer {
       () => (this.#slide ? [this.#slide] : []),
       ([slide]) => slide && this.update(slide),
     );
-    if (desk) this.#find("#slide-facts").before(button("Review", () => this.#slide && desk.review(this.#slide)));
+    if (actions) {
+      this.#find("#slide-facts").before(button("Review", () => this.#slide && actions.review(this.#slide)));
+    }
     page.dataset.backdrop = localStorage.getItem(BACKDROP_KEY) ?? "dark";
 
-    const actions = {
+    const handlers = {
       "zoom-in": () => this.#zoomBy(ZOOM_STEP),
       "zoom-out": () => this.#zoomBy(1 / ZOOM_STEP),
       home: () => this.#goHome(),
@@ -93,11 +95,11 @@ export class SlideViewer {
       info: () => this.#toggleInfo(),
       "retry-tiles": () => this.#retryTiles(),
     };
-    for (const [action, act] of Object.entries(actions)) {
-      this.#find(`[data-action="${action}"]`).addEventListener("click", act);
+    for (const [action, handler] of Object.entries(handlers)) {
+      this.#find(`[data-action="${action}"]`).addEventListener("click", handler);
     }
     for (const buttons of [".tools", ".magnifier"]) {
-      // a click leaves the keyboard where it was: on the slide
+      // a click leaves the focus on the slide
       this.#find(buttons).addEventListener("mousedown", (event) => event.preventDefault());
     }
     this.#find("#macro").addEventListener("toggle", () => this.#showAssociatedImage("macro"));
@@ -105,10 +107,10 @@ export class SlideViewer {
   }
 
   /**
-   * Opens a slide, in place of one that is open.
+   * Open a slide, and close the one that is open.
    * @param {string} imageId
-   * @param {View | null} view where to look; the whole slide if null
-   * @returns {Promise<Slide | null>} its record; null when it could not be opened, which the page then says
+   * @param {View | null} view null for the whole slide
+   * @returns {Promise<Slide | null>} its record; null if it could not be loaded, in which case the page shows an error
    */
   async open(imageId, view) {
     this.close();
@@ -117,54 +119,54 @@ export class SlideViewer {
     const { signal } = this.#opening;
     const status = this.#find("#viewer-message");
     status.textContent = "Opening the slide…";
-    const described = this.#api.getDescriptor(imageId, signal);
-    described.catch(() => {}); // where both fail, it is the record's failure that tells more
+    const descriptorRequest = this.#api.getDescriptor(imageId, signal);
+    descriptorRequest.catch(() => {}); // if both requests fail, the record's error is shown
     try {
       const slide = await this.#api.getSlide(imageId, signal);
       this.#slide = slide;
       this.#page.toggleAttribute("data-open", true);
       this.#showInfo(slide);
       this.#showMagnifications(slide);
-      const descriptor = await described;
+      const descriptor = await descriptorRequest;
       status.replaceChildren();
       this.#start(descriptor, view);
     } catch (error) {
       if (signal.aborted) return null;
-      this.#refuse(error, view);
+      this.#fail(error, view);
     }
-    this.#follow();
+    this.#watchRecord();
     return this.#slide;
   }
 
   /**
-   * Takes note of what the record is now.
-   * @param {Slide} slide that is open
+   * Show the current record of the open slide.
+   * @param {Slide} slide
    */
   update(slide) {
     const known = this.#slide;
     if (slide.ImageID !== this.imageId || !known || (slide.Version ?? 0) < (known.Version ?? 0)) return;
-    const imported = this.#refused !== null && slide.ImportStatus !== known.ImportStatus;
-    if (imported || whereabouts(slide) !== whereabouts(known)) {
+    const imported = this.#failure !== null && slide.ImportStatus !== known.ImportStatus;
+    if (imported || removedStatus(slide) !== removedStatus(known)) {
       void this.open(slide.ImageID, this.#image() ? this.#view() : null);
       return;
     }
     this.#slide = slide;
     this.#showInfo(slide);
-    if (this.#refused) this.#showRefusal();
-    this.#follow();
+    if (this.#failure) this.#showFailure();
+    this.#watchRecord();
   }
 
-  /** Closes the slide and gives back what it held. */
+  /** Close the slide and release its resources. */
   close() {
     this.#opening.abort();
     this.#opening = new AbortController();
-    this.#takeDown();
+    this.#destroyViewer();
     this.#watch.stop();
     this.#slide = null;
-    this.#refused = null;
+    this.#failure = null;
     this.imageId = null;
     this.#page.removeAttribute("data-open");
-    this.#page.removeAttribute("data-refused");
+    this.#page.removeAttribute("data-failed");
     for (const selector of ["#viewer-message", "#slide-facts", "#slide-label", "#slide-macro", "#magnification"]) {
       this.#find(selector).replaceChildren();
     }
@@ -172,10 +174,10 @@ export class SlideViewer {
   }
 
   /**
-   * Looks at a place of the slide that is open.
+   * Show a view of the open slide.
    * @param {View} view
    */
-  look(view) {
+  setView(view) {
     const image = this.#image();
     if (!image) return;
     const { viewport } = this.#osd;
@@ -185,46 +187,46 @@ export class SlideViewer {
     viewport.applyConstraints(true);
   }
 
-  /** Technicians see what comes of what they have asked for. */
-  #follow() {
-    if (this.#desk) this.#watch.start();
+  /** Poll the record for technicians, so that they see the results of their actions. */
+  #watchRecord() {
+    if (this.#actions) this.#watch.start();
   }
 
   /**
-   * Takes the picture down and says why. What is known of the slide stays.
+   * Replace the image by an error message. The slide information stays.
    * @param {unknown} error
-   * @param {View | null} view where one looked, or wanted to
+   * @param {View | null} view to show again when the slide can be opened
    */
-  #refuse(error, view) {
-    this.#refused = { error, view };
-    this.#takeDown();
-    this.#page.toggleAttribute("data-refused", true);
-    this.#showRefusal();
+  #fail(error, view) {
+    this.#failure = { error, view };
+    this.#destroyViewer();
+    this.#page.toggleAttribute("data-failed", true);
+    this.#showFailure();
   }
 
-  #takeDown() {
+  #destroyViewer() {
     this.#osd?.destroy();
     this.#osd = null;
     delete this.#stage.osd;
     delete this.#stage.dataset.viewerReady;
     this.#page.removeAttribute("data-loading");
-    clearTimeout(this.#tilesAgain);
+    clearTimeout(this.#busyTilesTimer);
     this.#failedTiles.clear();
     this.#showFailedTiles();
   }
 
-  #showRefusal() {
-    const { error, view } = this.#refused ?? {};
+  #showFailure() {
+    const { error, view } = this.#failure ?? {};
     const imageId = this.imageId ?? "";
     const slide = this.#slide;
-    const desk = this.#desk;
-    const actions = [button("Try again", () => void this.open(imageId, view ?? null))];
-    if (desk && slide && removals(slide).includes("RESTORE")) {
-      actions.unshift(button(`${OPERATIONS.RESTORE.verb}…`, () => void desk.remove("RESTORE", [slide])));
+    const actions = this.#actions;
+    const buttons = [button("Try again", () => void this.open(imageId, view ?? null))];
+    if (actions && slide && removals(slide).includes("RESTORE")) {
+      buttons.unshift(button(`${OPERATIONS.RESTORE.verb}…`, () => void actions.remove("RESTORE", [slide])));
     }
-    const text = message(refusal(slide, error), ...actions);
+    const text = message(failureText(slide, error), ...buttons);
     const place = this.#find("#viewer-message");
-    if (!place.firstElementChild?.isEqualNode(text)) place.replaceChildren(text); // else the keyboard may be in it
+    if (!place.firstElementChild?.isEqualNode(text)) place.replaceChildren(text); // else it keeps the focus
   }
 
   /**
@@ -232,13 +234,13 @@ export class SlideViewer {
    * @param {View | null} view
    */
   #start(descriptor, view) {
-    const onRefused = (/** @type {unknown} */ error) => {
-      if (this.#osd === osd) this.#refuse(error, this.#image() ? this.#view() : view);
+    const onConflict = (/** @type {unknown} */ error) => {
+      if (this.#osd === osd) this.#fail(error, this.#image() ? this.#view() : view);
     };
     const osd = OpenSeadragon({
       element: this.#stage,
-      drawer: "canvas", // draws alike everywhere; WebGL is several times slower where it is emulated (remote desktops)
-      tileSources: [tileSource(descriptor, this.#api, this.#opening.signal, onRefused)],
+      drawer: "canvas", // the same result everywhere; emulated WebGL (remote desktops) is several times slower
+      tileSources: [tileSource(descriptor, this.#api, this.#opening.signal, onConflict)],
       showNavigationControl: false,
       showNavigator: true,
       navigatorPosition: "TOP_RIGHT",
@@ -247,7 +249,7 @@ export class SlideViewer {
       navigatorOpacity: 1,
       navigatorBackground: "#29292d",
       navigatorBorderColor: "transparent",
-      navigatorDisplayRegionColor: "#00805a" /* a colour that stains do not have */,
+      navigatorDisplayRegionColor: "#00805a" /* a colour that no stain has */,
       maxZoomPixelRatio: MAX_IMAGE_ZOOM,
       minZoomImageRatio: 0.6,
       visibilityRatio: 0.3,
@@ -263,8 +265,8 @@ export class SlideViewer {
     this.#stage.osd = osd;
 
     osd.addOnceHandler("open", () => {
-      if (view) this.look(view);
-      this.#showOptics();
+      if (view) this.setView(view);
+      this.#showZoom();
       const image = this.#image();
       image.addHandler("fully-loaded-change", (/** @type {any} */ { fullyLoaded }) => {
         this.#page.toggleAttribute("data-loading", !fullyLoaded);
@@ -272,19 +274,19 @@ export class SlideViewer {
       image.whenFullyLoaded(() => afterPaint(() => this.#osd === osd && (this.#stage.dataset.viewerReady = "true")));
       osd.canvas.focus({ preventScroll: true });
     });
-    for (const event of ["animation", "animation-finish", "resize"]) osd.addHandler(event, () => this.#showOptics());
+    for (const event of ["animation", "animation-finish", "resize"]) osd.addHandler(event, () => this.#showZoom());
     osd.addHandler("animation-finish", () => this.#onViewChange(this.#view()));
     osd.addHandler("canvas-key", (/** @type {any} */ event) => this.#onKey(event));
     osd.addHandler("tile-loaded", (/** @type {any} */ { tile }) => {
       if (this.#failedTiles.delete(tile.getUrl())) this.#showFailedTiles();
     });
-    osd.addHandler("tile-load-failed", (/** @type {any} */ { tile, tries, message: why }) => {
-      if (tries <= TILE_RETRIES) return; // it is tried again
+    osd.addHandler("tile-load-failed", (/** @type {any} */ { tile, tries, message: reason }) => {
+      if (tries <= TILE_RETRIES) return; // OpenSeadragon will retry
       this.#failedTiles.set(tile.getUrl(), tile);
       this.#showFailedTiles();
-      if (why !== TITLES.busy) return;
-      clearTimeout(this.#tilesAgain);
-      this.#tilesAgain = setTimeout(() => this.#retryTiles(), TILES_AGAIN_MS);
+      if (reason !== TITLES.busy) return;
+      clearTimeout(this.#busyTilesTimer);
+      this.#busyTilesTimer = setTimeout(() => this.#retryTiles(), BUSY_TILES_RETRY_MS);
     });
 
     osd.canvas.setAttribute("role", "application");
@@ -294,7 +296,7 @@ export class SlideViewer {
     );
   }
 
-  /** @returns {any} the slide in OpenSeadragon's world */
+  /** @returns {any} the slide as OpenSeadragon's TiledImage */
   #image() {
     return this.#osd?.world.getItemAt(0);
   }
@@ -307,8 +309,8 @@ export class SlideViewer {
     return { x, y, zoom: image.viewportToImageZoom(viewport.getZoom()), rotation: (viewport.getRotation() + 360) % 360 };
   }
 
-  /** Brings scale bar and magnification in line with what is on the screen now. */
-  #showOptics() {
+  /** Show scale bar and magnification for the current zoom. */
+  #showZoom() {
     const image = this.#image();
     if (!image || !this.#slide) return;
     const { viewport } = this.#osd;
@@ -333,7 +335,7 @@ export class SlideViewer {
       step.setAttribute("aria-pressed", String(step === current));
     }
 
-    this.#osd.drawer.setImageSmoothingEnabled(imageZoom < 1.01); // beyond 1:1 show the pixels as they are
+    this.#osd.drawer.setImageSmoothingEnabled(imageZoom < 1.01); // beyond 1:1 show single pixels
   }
 
   /** @param {Slide} slide */
@@ -377,7 +379,7 @@ export class SlideViewer {
   /** @param {any} event OpenSeadragon's `canvas-key` */
   #onKey(event) {
     const { code } = event.originalEvent;
-    if (code === "KeyF") event.preventDefaultAction = true; // a mirrored slide misleads
+    if (code === "KeyF") event.preventDefaultAction = true; // no mirroring: a mirrored slide misleads
     const digit = /^(?:Digit|Numpad)([1-9])$/.exec(code)?.[1];
     const step = digit && magnificationSteps(this.#slide?.AppMag)[Number(digit) - 1];
     if (step) this.#zoomTo(imageZoomAt(step, this.#slide?.AppMag ?? 1));
@@ -424,7 +426,7 @@ export class SlideViewer {
 
   #retryTiles() {
     if (this.#failedTiles.size === 0) return;
-    for (const tile of this.#failedTiles.values()) tile.exists = true; // OpenSeadragon had given them up
+    for (const tile of this.#failedTiles.values()) tile.exists = true; // else it is not requested
     this.#failedTiles.clear();
     this.#showFailedTiles();
     this.#osd?.world.resetItems();
@@ -433,14 +435,14 @@ export class SlideViewer {
 
 /**
  * @param {Slide} slide
- * @returns {string | null} where its file has gone, if it has
+ * @returns {string | null} its status if its file has been removed
  */
-function whereabouts({ Status }) {
+function removedStatus({ Status }) {
   return Status === "TRANSFERRED" || Status === "DELETED" ? Status : null;
 }
 
 /**
- * The overview takes the slide's own shape.
+ * Give the navigator the slide's aspect ratio.
  * @param {Descriptor} descriptor
  */
 function navigatorSize({ width, height }) {
@@ -448,24 +450,25 @@ function navigatorSize({ width, height }) {
   return { navigatorWidth: `${width * scale}px`, navigatorHeight: `${height * scale}px` };
 }
 
-/** @param {() => void} act */
-function afterPaint(act) {
-  requestAnimationFrame(() => requestAnimationFrame(act));
+/** @param {() => void} callback */
+function afterPaint(callback) {
+  requestAnimationFrame(() => requestAnimationFrame(callback));
 }
 
 /**
- * @param {Slide | null} slide what is known of it
+ * Explain why a slide cannot be shown.
+ * @param {Slide | null} slide its record, if it could be loaded
  * @param {unknown} error
  * @returns {{title: string, detail: string}}
  */
-function refusal(slide, error) {
-  const said = describe(error);
+function failureText(slide, error) {
+  const text = describe(error);
   const removal = slide && removalState(slide);
-  if (removal) return { title: removal.text, detail: said.detail };
-  if (slide?.Status === "DELETED") return { title: "Deleted", detail: "The slide's record is all that is left." };
-  if (slide?.Status === "TRANSFERRED") return { title: "Archived", detail: said.detail };
+  if (removal) return { title: removal.text, detail: text.detail };
+  if (slide?.Status === "DELETED") return { title: "Deleted", detail: "Only the slide's record remains." };
+  if (slide?.Status === "TRANSFERRED") return { title: "Archived", detail: text.detail };
   if (slide?.ImportStatus === "FAILED") {
     return { title: "The import failed", detail: sentence(slide.ImportError || "no reason was recorded") };
   }
-  return said;
+  return text;
 }

@@ -35,7 +35,7 @@ __all__ = ["RemovalDesk", "Result"]
 _DOING: Final = {
     Operation.DELETE: "the slide is being deleted",
     Operation.TRANSFER: "the slide is being archived",
-    Operation.RESTORE: "the slide is being brought back",
+    Operation.RESTORE: "the slide is being restored",
 }
 # How long slides are begun beside a service that fails, of the 29 s that API Gateway waits.
 _PATIENCE_S: Final = 8.0
