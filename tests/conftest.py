@@ -46,7 +46,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def fresh_process() -> None:
     """Let each test find the library as a new process does: nothing cached, nothing counted."""
     logs._metrics.clear_metrics()
-    for name, module in list(sys.modules.items()):
+    # A copy, which no other thread's import can disturb.
+    for name, module in sys.modules.copy().items():
         if name.partition(".")[0] == "vsv":
             for cached in _caches(module):
                 cached.cache_clear()

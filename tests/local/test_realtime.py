@@ -105,7 +105,11 @@ def url(schema):
         server = serve(app, config, shutdown_trigger=stop.wait)
         thread = threading.Thread(target=loop.run_until_complete, args=(server,))
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/graphql"
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/graphql"
+        # The server imports as it first answers. No other thread may walk through modules then.
+        with connect(address, "pathologist"):
+            pass
+        yield address
         loop.call_soon_threadsafe(stop.set)
         thread.join()
         listener.detach()  # the server has closed it
