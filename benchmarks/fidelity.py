@@ -44,7 +44,7 @@ class Reference:
     def tile(self, address: TileAddress) -> Pixels:
         """The tile's pixels (height × width × 3, 0..255), not rounded."""
         factor = self._pyramid.downsample(address.level) // self._source
-        box = self._pyramid.tile_box(address)
+        box = self._pyramid.tile_at(address).box
         if self._source > 1 or factor < _SHARED:
             sums = self._sums(box, factor)
         else:

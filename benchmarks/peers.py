@@ -380,7 +380,7 @@ class Vips(Peer):
         downsample = self._pyramid.downsample(request.level)
         level = max(each for each in self._levels if each <= downsample)
         page, factor = self._levels[level], downsample // level
-        box = self._pyramid.tile_box(request)
+        box = self._pyramid.tile_at(request).box
         left, top = box.left * factor, box.top * factor
         # Where Aperio rounded down, DeepZoom has one more column or row: the last is repeated.
         left, top = min(left, page.width - 1), min(top, page.height - 1)

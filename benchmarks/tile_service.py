@@ -134,7 +134,7 @@ def _check(run: _Run, peer: Peer, answers: Sequence[tuple[TileRequest, Any]]) ->
         if answer is not None:
             size = Image.open(BytesIO(peer.jpeg(answer))).size
             run.served += 1
-            run.wrong_size += size != run.pyramid.tile_box(request.address).size
+            run.wrong_size += size != run.pyramid.tile_at(request.address).box.size
 
 
 def _trace_table(runs: Sequence[_Run], spec: SlideSpec) -> Table:

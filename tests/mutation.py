@@ -45,6 +45,7 @@ _RAN = "_lines_ran"
 TESTS = {
     "pyramid.deepzoom": ["deepzoom"],
     "pyramid.encoding": ["pixels", "tiles"],
+    "pyramid.native": ["tiles", "tile_index", "pyramid", "field_slides"],
     "pyramid.tile": ["tiles", "pyramid"],
     "viewing.images": ["image_request", "tile_index"],
     "viewing.slide_cache": ["odd_index", "tile_index"],
@@ -74,6 +75,7 @@ TESTS = {
     "slides.level": ["levels", "tiles", "field_slides"],
     "slides.lost_tiles": ["levels", "field_slides", "tiles"],
     "slides.pages": ["pages", "field_slides", "tiles"],
+    "slides.regions": ["tiles", "field_slides", "fallback", "jpeg2000_kinds"],
     "slides.slide": ["tiles", "field_slides", "jpeg2000", "image_request"],
     "slides.tiff": ["tiff", "tiles", "tile_index", "field_slides"],
     "catalogue.filters": ["catalogue_rules", "catalogue"],

@@ -22,7 +22,7 @@ def test_every_tile_exists_and_is_asked_for_once(size, tile, overlap):
     assert addresses
     assert len(set(addresses)) == len(addresses)
     for address in addresses:
-        over.pyramid.tile_box(address)
+        over.pyramid.tile_at(address)
     assert over.requests() == trace(size, tile, overlap).requests()
 
 

@@ -37,7 +37,7 @@ def assert_every_tile_is_there_with_exact_size(stack, record, tile_size):
     for address in pyramid.tiles():
         with Image.open(folder / f"{address.level}/{address.col}_{address.row}.jpeg") as tile:
             tile.load()
-            assert tile.size == pyramid.tile_box(address).size, address
+            assert tile.size == pyramid.tile_at(address).box.size, address
     assert len(list(folder.glob("*/*"))) == pyramid.tile_count == record["TilesTotal"]
 
 

@@ -225,10 +225,10 @@ LABEL = """
 import sys
 sys.path[:0] = sys.argv[2:]
 from PIL import Image
-from vsv import label
+from vsv.slides import barcode_reader
 from pylibdmtx import wrapper
 assert "LibdmtxLayer" in wrapper.LIBDMTX._name
-print(label._read_libdmtx(Image.open(sys.argv[1]).convert("L"), 20))
+print(barcode_reader._read_libdmtx(Image.open(sys.argv[1]).convert("L"), 20))
 """
 
 

@@ -41,7 +41,7 @@ def test_a_slide_on_s3_is_viewed_after_it_left_efs(stack, bucket, new_slide, bri
         assert answer.headers["Content-Type"] == "image/jpeg"
         kept = s3.get_object(Bucket=bucket, Key=image_path)["Body"].read()
         assert answer.content == kept
-        assert Image.open(io.BytesIO(kept)).size == pyramid.tile_box(tile).size
+        assert Image.open(io.BytesIO(kept)).size == pyramid.tile_at(tile).box.size
     assert viewer.get(f"/DeepZoom/{image_id}.dzi").content == (
         s3.get_object(Bucket=bucket, Key=f"{image_id}.dzi")["Body"].read()
     )

@@ -45,7 +45,7 @@ from vsv.storage.archive_copy import Archived, Copy
 from vsv.storage.atomic_files import give_name
 from vsv.storage.layout import Storage
 from vsv.viewing.images import Images, TileOptions
-from vsv.viewing.slide_cache import Shelf
+from vsv.viewing.slide_cache import SlideCache
 
 PART = 100
 DATA = bytes(range(256)) * 2  # five parts and a bit
@@ -847,7 +847,7 @@ def test_an_incomplete_pyramid_leaves_the_bucket(s3, storage, imported, lacking)
 def test_viewers_are_told_that_the_slide_is_archived(storage, images_in, imported, generated):
     images = Images(storage, 90)
     now = [0.0]
-    images._shelf = Shelf(storage, now=lambda: now[0])
+    images._slides = SlideCache(storage, now=lambda: now[0])
     kept = {each: images.associated("204711", each, "jpeg").load() for each in ("label", "macro")}
     tiles = [images.tile("204711", each, TileOptions()).load() for each in VIEWED]
     descriptor = images.descriptor("204711", TileOptions()).load()

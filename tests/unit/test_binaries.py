@@ -21,8 +21,8 @@ LIBRARIES = {"libturbojpeg.so.0", "libopenjp2.so.7", "libdmtx.so.0", "_halving.a
 LOAD_ALL = """
 from PIL import Image, ImageMath, ImageMorph
 from pylibdmtx import pylibdmtx
-from vsv import pixels
-pixels._library()
+from vsv.pyramid import encoding
+encoding._library()
 """
 WAIT = """
 print(flush=True)

@@ -20,9 +20,10 @@ from vsv.imports.steps import Importer
 from vsv.imports.workflow import ImportJob
 from vsv.pyramid.deepzoom import TileAddress
 from vsv.pyramid.image_store import name
+from vsv.pyramid.native import default_pyramid
 from vsv.pyramid.plan import check_complete
 from vsv.pyramid.render import Renderer
-from vsv.pyramid.slide_index import SlideIndex, default_pyramid
+from vsv.pyramid.slide_index import SlideIndex
 from vsv.settings import StepSettings, StorageSettings
 from vsv.slides.damage import Damage
 from vsv.slides.slide import Slide

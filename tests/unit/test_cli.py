@@ -19,7 +19,7 @@ VSV = [sys.executable, "-m", "vsv.standalone.cli"]
 INTERRUPTED_VSV = """
 import os, signal, sys
 from itertools import count
-from vsv import cli
+from vsv.standalone import cli
 
 tiles = count(1)
 

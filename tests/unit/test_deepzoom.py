@@ -48,7 +48,7 @@ def test_tiles_cover_each_level_exactly_once_but_for_the_overlap(pyramid):
             end = 0
             for number in range(count):
                 address = (number, 0) if axis == 0 else (0, number)
-                box = pyramid.tile_box(TileAddress(level, *address))
+                box = pyramid.tile_at(TileAddress(level, *address)).box
                 left, right = box[axis], box[axis + 2]
                 assert left == max(number * tile - pyramid.overlap, 0)
                 assert left <= end, "a gap between two tiles"
@@ -85,10 +85,10 @@ def test_the_tiles_beneath_a_tile_show_exactly_what_it_shows(size, tile, number)
     pyramid = DeepZoom(size, tile)
     coarser = list(pyramid.tiles(levels=pyramid.levels[1:]))
     address = coarser[number % len(coarser)]
-    box, (width, height) = pyramid.tile_box(address), pyramid.level_size(address.level + 1)
+    box, (width, height) = pyramid.tile_at(address).box, pyramid.level_size(address.level + 1)
     shown = [
         (x, y)
-        for part in map(pyramid.tile_box, pyramid.beneath(address))
+        for part in (pyramid.tile_at(each).box for each in pyramid.beneath(address))
         for x in range(part.left, part.right)
         for y in range(part.top, part.bottom)
     ]
@@ -115,7 +115,7 @@ def test_level_sizes_and_grids_are_openslides(real, tile_size, overlap, limit_bo
             assert pyramid.level_size(level) == oracle.level_dimensions[level]
             assert pyramid.grid(level) == oracle.level_tiles[level]
             for col, row in {(0, 0), tuple(n - 1 for n in oracle.level_tiles[level])}:
-                box = pyramid.tile_box(TileAddress(level, col, row))
+                box = pyramid.tile_at(TileAddress(level, col, row)).box
                 assert box.size == oracle.get_tile_dimensions(level, (col, row))
 
 
@@ -134,13 +134,13 @@ def test_exact_table_of_cmu_1():
     ]
     assert pyramid.grid(16) == (180, 129)
     assert pyramid.tile_count == 31_106
-    assert pyramid.tile_box(TileAddress(16, 179, 128)) == (45_824, 32_768, 46_000, 32_914)
+    assert pyramid.tile_at(TileAddress(16, 179, 128)).box == (45_824, 32_768, 46_000, 32_914)
 
 
 def test_columns_have_as_many_digits_as_the_slide_needs():
     wide = DeepZoom(Size(400_000, 300), Size(256, 256))
     address = TileAddress.parse(f"{wide.level_count - 1}/1562_1")
-    assert wide.tile_box(address).size == (128, 44)
+    assert wide.tile_at(address).box.size == (128, 44)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_what_is_no_address_is_refused(text):
 def test_what_the_pyramid_has_not_is_not_found_and_says_what_there_is(address, message):
     pyramid = DeepZoom(Size(2220, 2967), Size(240, 240))
     with pytest.raises(NotFound, match=message):
-        pyramid.tile_box(TileAddress(*address))
+        pyramid.tile_at(TileAddress(*address))
 
 
 @pytest.mark.parametrize("level", [-1, 13])

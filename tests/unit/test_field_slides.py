@@ -17,13 +17,13 @@ from vsv.errors import NotFound, NotRendered, UnreadableSlide
 from vsv.geometry import Box
 from vsv.pyramid import plan as pyramid
 from vsv.pyramid.deepzoom import TileAddress
-from vsv.pyramid.slide_index import default_pyramid, source_pixels
-from vsv.pyramid.tile import read_region, render_tile
-from vsv.pyramid.tile_blocks import slide_levels
-from vsv.slides import averaging
+from vsv.pyramid.native import default_pyramid, slide_levels
+from vsv.pyramid.tile import render_tile, source_pixels
+from vsv.slides import regions
 from vsv.slides.damage import DamagedTile
 from vsv.slides.decoding import decode
 from vsv.slides.jpeg import standalone
+from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
 from vsv.slides.tile_index import TiledImage
 from vsv.storage.layout import Storage
@@ -64,7 +64,7 @@ def oracle(path):
 
 def level_pixels(slide, index):
     level = slide.levels[index]
-    return np.asarray(slide.read(index, (0, 0, level.width, level.height)), int)
+    return np.asarray(RegionReader(slide).read(level, Box(0, 0, *level.image.size)), int)
 
 
 # ── Colours ──────────────────────────────────────────────────────────────────────────────────────
@@ -92,7 +92,7 @@ def test_colours_are_what_the_tiff_says_whatever_the_tiles_say(kind, tissue, tmp
         assert np.array_equal(level_pixels(slide, 0), expected)
         zoom = default_pyramid(slide)
         for address in zoom.tiles():
-            box = zoom.tile_box(address)
+            box = zoom.tile_at(address).box
             tile = Image.open(io.BytesIO(render_tile(slide, zoom, address))).convert("RGB")
             if zoom.downsample(address.level) == 1:
                 # Passed through, and still right for any decoder.
@@ -231,9 +231,9 @@ def test_levels_without_loss_are_exact_on_each_level(kind, real, tmp_path):
         for index, expected in enumerate(levels):
             assert np.array_equal(level_pixels(slide, index), expected)
             box = (13, 7, 71, 45)
-            part = np.asarray(slide.read(index, box))
+            part = np.asarray(RegionReader(slide).read(slide.levels[index], Box(*box)))
             assert np.array_equal(part, expected[7:45, 13:71])
-        half = np.asarray(read_region(slide, 2, Box(100, 50, 200, 120)), int)
+        half = np.asarray(RegionReader(slide).region(2, Box(100, 50, 200, 120)), int)
         expected = svs.shrunk(full, 2)[50:120, 100:200].astype(int)
         assert np.abs(half - expected).max() <= 1
 
@@ -275,7 +275,7 @@ def test_an_image_that_is_larger_than_the_first_is_not_a_level(tissue, tmp_path)
     pages = [svs.level(tissue[:384, :512]), svs.level(tissue), svs.level(svs.shrunk(tissue, 8))]
     with Slide(svs.write(tmp_path / "slide.svs", pages)) as slide:
         assert [level.downsample for level in slide.levels] == [1, 4]
-        assert slide_levels(slide) == {0: 9, 1: 7}
+        assert slide_levels(slide) == {9: slide.levels[0], 7: slide.levels[1]}
 
 
 # ── Planes and channels ──────────────────────────────────────────────────────────────────────────
@@ -363,7 +363,9 @@ def test_coarser_levels_are_not_trusted_above_an_empty_tile(order, real, tmp_pat
     with Slide(svs.write(tmp_path / "slide.svs", pages), lambda _: None) as slide:
         for downsample in (4, 8, 16, 32):
             shown = np.asarray(
-                read_region(slide, downsample, Box(0, 0, 2048 // downsample, 2048 // downsample))
+                RegionReader(slide).region(
+                    downsample, Box(0, 0, 2048 // downsample, 2048 // downsample)
+                )
             )
             assert psnr(shown, svs.shrunk(full, downsample)) > 28, downsample
         assert slide.notices == (
@@ -721,12 +723,12 @@ def test_what_stands_in_is_read_in_pieces(real, tmp_path, monkeypatch):
     tiles = [part.tobytes() for part in svs.tiles(pixels)]
     full = Page((2048, 2048), tiles, compression=1, photometric=2)
     path = svs.write(tmp_path / "slide.svs", [full, emptied(svs.level(svs.shrunk(pixels, 64)))])
-    monkeypatch.setattr(averaging, "_MAX_SOURCE_PIXELS", 2**16)
+    monkeypatch.setattr(regions, "_MAX_SOURCE_PIXELS", 2**16)
     sizes = []
     new = Image.new
     monkeypatch.setattr(Image, "new", lambda *given: sizes.append(given[1]) or new(*given))
     with Slide(path) as slide:
-        region = np.asarray(slide.read(1, (0, 0, 32, 32)), int)
+        region = np.asarray(RegionReader(slide).read(slide.levels[1], Box(0, 0, 32, 32)), int)
     assert max(width * height for width, height in sizes) <= 2**16
     assert np.abs(region - svs.shrunk(pixels, 64)).max() <= 2
 

@@ -11,7 +11,9 @@ from tests import svs
 from tests.pixels import psnr
 from tests.svs import APERIO, Page
 from vsv.errors import UnreadableSlide
+from vsv.geometry import Box
 from vsv.pyramid.deepzoom import TileAddress
+from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
 from vsv.storage.layout import Storage
 from vsv.viewing.images import Images, TileOptions
@@ -40,7 +42,7 @@ def page(pixels, *, samples, photometric=2, compression=RGB, **options):
 
 def shown(path):
     with Slide(path) as slide:
-        return np.asarray(slide.read(0, (0, 0, 512, 256)))
+        return np.asarray(RegionReader(slide).read(slide.levels[0], Box(0, 0, 512, 256)))
 
 
 SHOWN = {
@@ -62,7 +64,9 @@ def test_what_can_be_shown_exactly_is(kind, tmp_path):
     with Slide(path) as slide:
         assert not slide.has_openslide
         for shrink in (2, 4):
-            small = np.asarray(slide.read(0, (0, 0, 512, 256), shrink), int)
+            small = np.asarray(
+                RegionReader(slide).read(slide.levels[0], Box(0, 0, 512, 256), shrink), int
+            )
             assert psnr(small, svs.shrunk(np.ascontiguousarray(expected), shrink)) > 35
     data = Images(Storage(tmp_path), 95).tile("slide", TileAddress(9, 1, 0), TileOptions()).load()
     tile = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), int)
@@ -130,7 +134,7 @@ def test_a_single_odd_tile_is_a_damaged_one(kind, where, tmp_path):
     level.chunks[where] = odd.chunks[0]
     damages = []
     with Slide(svs.write(tmp_path / "slide.svs", [level]), damages.append) as slide:
-        read = np.asarray(slide.read(0, (0, 0, 512, 768)))
+        read = np.asarray(RegionReader(slide).read(slide.levels[0], Box(0, 0, 512, 768)))
         assert not slide.has_openslide
     row, col = divmod(where, 2)
     assert [damage[:3] for damage in damages] == [(0, col, row)]
@@ -148,7 +152,7 @@ def test_a_coarser_level_of_such_tiles_is_not_used(kind, tmp_path):
     odd = Page((256, 128), odd.chunks[:1], compression=RGB, photometric=2)
     path = svs.write(tmp_path / "slide.svs", [page(PIXELS, samples=3), odd])
     with Slide(path, lambda _: None) as slide:
-        read = np.asarray(slide.read(1, (0, 0, 256, 128)), int)
+        read = np.asarray(RegionReader(slide).read(slide.levels[1], Box(0, 0, 256, 128)), int)
     assert psnr(read, svs.shrunk(PIXELS, 2)) > 35
 
 

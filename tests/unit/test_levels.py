@@ -10,6 +10,7 @@ from vsv.geometry import Size
 from vsv.slides.damage import Damage, TileNumber, UnsupportedTile, log_damage
 from vsv.slides.level import Level, whole_downsample
 from vsv.slides.lost_tiles import LostTiles, empty_tiles
+from vsv.slides.tile_index import TiledImage
 
 
 @settings(max_examples=60)
@@ -50,6 +51,10 @@ def test_an_image_that_is_no_whole_number_smaller_has_no_downsample(full, level,
     assert whole_downsample(Size(*level), Size(*full)) == downsample
 
 
+def level_of(index, size, tile, downsample):
+    return Level(index, TiledImage(*size, *tile, 7, 2, b""), downsample)
+
+
 lengths = st.integers(1, 3_000)
 tile_lengths = st.sampled_from([16, 48, 64, 240, 256])
 
@@ -60,24 +65,24 @@ def test_a_lost_tile_takes_with_it_the_coarser_ones_that_show_a_part_of_it(
     width, height, tiles, number
 ):
     levels = [
-        Level(index, -(-width // downsample), -(-height // downsample), *tile, downsample)
+        level_of(index, (-(-width // downsample), -(-height // downsample)), tile, downsample)
         for index, (downsample, tile) in enumerate(
             zip((1, 4, 16), zip(tiles[:3], tiles[3:], strict=True), strict=True)
         )
     ]
     level = levels[number % 3]
-    lost = TileNumber(level.index, number % level.cols, number % level.rows)
+    lost = TileNumber(level.index, number % level.image.cols, number % level.image.rows)
 
     def pixels(of, tile_col, tile_row):
         """The part of the slide that the tile shows, at full resolution."""
         return (
             (
-                tile_col * of.tile_width * of.downsample,
-                min((tile_col + 1) * of.tile_width, of.width) * of.downsample,
+                tile_col * of.image.tile_width * of.downsample,
+                min((tile_col + 1) * of.image.tile_width, of.image.width) * of.downsample,
             ),
             (
-                tile_row * of.tile_height * of.downsample,
-                min((tile_row + 1) * of.tile_height, of.height) * of.downsample,
+                tile_row * of.image.tile_height * of.downsample,
+                min((tile_row + 1) * of.image.tile_height, of.image.height) * of.downsample,
             ),
         )
 
@@ -86,8 +91,8 @@ def test_a_lost_tile_takes_with_it_the_coarser_ones_that_show_a_part_of_it(
         TileNumber(other.index, col, row)
         for other in levels
         if other.downsample > level.downsample
-        for col in range(other.cols)
-        for row in range(other.rows)
+        for col in range(other.image.cols)
+        for row in range(other.image.rows)
         if all(
             one[0] < two[1] and two[0] < one[1]
             for one, two in zip(here, pixels(other, col, row), strict=True)
@@ -101,7 +106,7 @@ def test_a_lost_tile_takes_with_it_the_coarser_ones_that_show_a_part_of_it(
 
 def test_lost_tiles_are_all_that_cover_one_of_many():
     """Rows of lost tiles are passed over quickly, and none of them is missed."""
-    levels = [Level(0, 1000, 900, 10, 10, 1), Level(1, 250, 225, 16, 16, 4)]
+    levels = [level_of(0, (1000, 900), (10, 10), 1), level_of(1, (250, 225), (16, 16), 4)]
     masks = [bytes(number % 7 < 3 for number in range(100 * 90)), bytes(16 * 15)]
     many = LostTiles.masked(levels, masks)
     tiles = [TileNumber(0, number % 100, number // 100) for number in range(9000)]
@@ -125,10 +130,10 @@ SPARSE = [[0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]]
 )
 def test_tiles_that_a_scanner_left_empty_are_lost_amid_others(finest, coarser, lost):
     """More than a tenth of the finest level is what has no tissue, as what shows only that."""
-    levels = [Level(0, 1024, 1000, 256, 256, 1), Level(1, 512, 500, 256, 256, 2)]
+    levels = [level_of(0, (1024, 1000), (256, 256), 1), level_of(1, (512, 500), (256, 256), 2)]
     masks = empty_tiles(levels, [[*chain(*finest)], [*chain(*coarser)]])
     found = [
-        [(n % level.cols, n // level.cols) for n in range(len(mask)) if mask[n]]
+        [(n % level.image.cols, n // level.image.cols) for n in range(len(mask)) if mask[n]]
         for level, mask in zip(levels, masks, strict=True)
     ]
     assert tuple(found) == lost

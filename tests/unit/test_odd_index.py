@@ -12,7 +12,8 @@ import pytest
 
 from tests import svs
 from tests.handlers import load_handler
-from vsv.pyramid.slide_index import SlideIndex, default_pyramid
+from vsv.pyramid.native import default_pyramid
+from vsv.pyramid.slide_index import SlideIndex
 from vsv.pyramid.tile_blocks import BlockAddress, blocks
 from vsv.slides.fingerprint import Fingerprint
 from vsv.slides.slide import Slide

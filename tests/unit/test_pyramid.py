@@ -20,17 +20,19 @@ from PIL import Image
 from local.samples import generated_slide
 from tests.pixels import block_means, decoded, psnr
 from vsv.errors import IncompletePyramid
-from vsv.geometry import Size
+from vsv.geometry import Box, Size
 from vsv.pyramid import encoding as pixels
 from vsv.pyramid import render
 from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 from vsv.pyramid.encoding import Pixels
 from vsv.pyramid.image_store import name
-from vsv.pyramid.plan import Work, check_complete, levels_to_render
+from vsv.pyramid.native import default_pyramid
+from vsv.pyramid.plan import Band, Work, check_complete, levels_to_render
 from vsv.pyramid.render import Renderer
-from vsv.pyramid.slide_index import SlideIndex, default_pyramid
+from vsv.pyramid.slide_index import SlideIndex
 from vsv.pyramid.tile import render_tile
 from vsv.slides.level import Level
+from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
 from vsv.slides.tile_index import TiledImage
 from vsv.storage.layout import Storage
@@ -40,10 +42,11 @@ RENDER = """
 import os, signal, sys
 from itertools import count
 from pathlib import Path
-from vsv.pyramid.slide_index import SlideIndex, default_pyramid
+from vsv.pyramid.native import default_pyramid
+from vsv.pyramid.slide_index import SlideIndex
 from vsv.pyramid.render import Renderer
-from vsv.slides import Level, Slide, TiledImage
-from vsv.storage import Storage
+from vsv.slides.slide import Slide
+from vsv.storage.layout import Storage
 
 numbers, replace = count(1), os.replace
 
@@ -130,11 +133,13 @@ def test_units_are_all_tiles_once_and_pieces_all_units_once(banded):
 def test_every_tile_has_its_size_and_shows_the_box_filtered_slide(banded, whole):
     slide, index, _ = banded
     pyramid = index.pyramid
-    full = np.asarray(slide.read(0, (0, 0, slide.width, slide.height)), float)
+    full = np.asarray(
+        RegionReader(slide).read(slide.levels[0], Box(0, 0, slide.width, slide.height)), float
+    )
     for level in pyramid.levels:
         reference = block_means(full, pyramid.downsample(level))
         for address in pyramid.tiles(levels=[level]):
-            box = pyramid.tile_box(address)
+            box = pyramid.tile_at(address).box
             tile = decoded(whole / f"{name(address)}.jpeg")
             assert tile.shape == (box.size.height, box.size.width, 3), address
             part = reference[box.top : box.bottom, box.left : box.right]
@@ -168,7 +173,7 @@ def test_native_tiles_are_copied_and_each_source_tile_is_decoded_once(real, tmp_
     )
     monkeypatch.setattr(pixels._Planes, "encode", count(pixels._Planes.encode))
     monkeypatch.setattr(Pixels, "encode", count(Pixels.encode))
-    monkeypatch.setattr("vsv.slides.slide.decode", None)
+    monkeypatch.setattr("vsv.slides.regions.decode", None)
     with Slide(path) as slide:
         index = index_of(slide)
         folder = rendered(slide, index, tmp_path / "out")
@@ -209,7 +214,7 @@ def test_rendered_levels_lose_next_to_nothing_but_to_the_encoder(
         folder = rendered(slide, index, tmp_path / "out")
         native = {
             level.downsample: np.asarray(
-                slide.read(level.index, (0, 0, level.width, level.height)), float
+                RegionReader(slide).read(level, Box(0, 0, *level.image.size)), float
             )
             for level in slide.levels
         }
@@ -347,7 +352,6 @@ def levelled(size, *downsamples, tile=(256, 256), coarser_tile=None, compression
     return SimpleNamespace(
         width=size[0],
         height=size[1],
-        images=images,
         levels=levels,
         levels_with_losses=set(),
         source_level=source_level,
@@ -417,13 +421,17 @@ def renderer(size, store=None, on_tile=None):
     return Renderer(slide, index, store, on_tile)
 
 
+def unit(size):
+    return renderer(size)._unit(Band(0, 0, False), (), None)
+
+
 def test_the_last_pixels_of_a_level_stand_for_what_is_left_of_the_slide():
-    shares = renderer((1001, 512))._last_shares
+    shares = unit((1001, 512))._last_shares
     assert shares(TileAddress(10, 3, 1)) == (1, 1)
     assert shares(TileAddress(9, 0, 0)) == (1, 1), "not at the right border"
     assert shares(TileAddress(9, 1, 0)) == (Fraction(1, 2), 1)
     assert shares(TileAddress(8, 0, 0)) == (Fraction(1, 4), 1)
-    shares = renderer((512, 1003))._last_shares
+    shares = unit((512, 1003))._last_shares
     assert shares(TileAddress(9, 0, 0)) == (1, 1)
     assert shares(TileAddress(9, 0, 1)) == (1, Fraction(1, 2))
     assert shares(TileAddress(8, 0, 0)) == (1, Fraction(3, 4))

@@ -255,7 +255,7 @@ def test_without_a_checkout_openseadragon_is_the_published_release(monkeypatch):
     mine = OpenSeadragon.find()
     assert mine.file
     monkeypatch.setattr(
-        "vsv.standalone.server.__file__", "/usr/lib/python3/site-packages/vsv/serve.py"
+        "vsv.standalone.server.__file__", "/usr/lib/python3/site-packages/vsv/standalone/server.py"
     )
     published = OpenSeadragon.find()
     version = json.loads((ROOT / "web" / "package.json").read_text())["dependencies"]

@@ -24,9 +24,10 @@ from tests.handlers import load_handler
 from vsv.errors import NotFound
 from vsv.identifiers import FileVersion
 from vsv.pyramid.deepzoom import TileAddress
-from vsv.pyramid.slide_index import default_pyramid
+from vsv.pyramid.native import default_pyramid
 from vsv.pyramid.tile_blocks import blocks
 from vsv.settings import StepSettings
+from vsv.slides.damage import TileNumber
 from vsv.slides.file import SlideFile
 from vsv.slides.fingerprint import Fingerprint
 from vsv.slides.slide import Slide
@@ -34,7 +35,7 @@ from vsv.slides.tile_index import BLOCK_TILES, TileBlock, TiledImage, TileEntry
 from vsv.storage.atomic_files import read_note, write_note
 from vsv.storage.layout import Storage
 from vsv.viewing.images import Images, TileOptions
-from vsv.viewing.slide_cache import OpenedSlide, Shelf
+from vsv.viewing.slide_cache import CachedSlide, SlideCache
 
 # What asks the file server. (The attributes of a file that was just opened came with the opening.)
 ROUND_TRIPS = ("open", "read", "pread", "readlink", "stat", "lstat", "scandir", "listdir")
@@ -349,7 +350,7 @@ def test_a_tile_taken_out_of_a_block_leaves_all_others_where_they_are():
     block = TileBlock.of(
         image, lambda col, row: TileEntry(100 * row + col, 7), (0, 0), imported=False, **facts
     )
-    without = block.without(3, 2)
+    without = block.without([TileNumber(0, 3, 2)])
     for row in range(7):
         for col in range(10):
             expected = TileEntry(0, 0) if (col, row) == (3, 2) else TileEntry(100 * row + col, 7)
@@ -388,11 +389,12 @@ def test_the_index_is_compact(real, generated):
     """A block is what one call reads: it fits a symbolic link on EFS (4,080 bytes)."""
     with Slide(generated) as slide:
         fingerprint = Fingerprint.of(slide)
-        tiles = sum(image.cols * image.rows for image in slide.images)
+        images = [level.image for level in slide.levels]
+        tiles = sum(image.cols * image.rows for image in images)
         found = list(blocks(slide, "day 1/" + "x" * 200 + ".svs", fingerprint))
         assert {address.level for address, _ in found} == {12, 10, 8}
         assert all(len(block.to_text()) < 4000 for _, block in found)
-        assert len(found) <= len(slide.images) + tiles / 30
+        assert len(found) <= len(images) + tiles / 30
         assert len(found[0][1].entries) == 12 * BLOCK_TILES**2
 
 
@@ -443,7 +445,7 @@ def test_many_processes_may_build_it_at_once(storage, generated):
 def test_a_replaced_file_is_noticed_within_a_second(storage, real, generated, monkeypatch):
     now = [0.0]
     images = Images(storage, 90, keeps_index=True)
-    images._shelf = Shelf(storage, keeps_index=True, now=lambda: now[0])
+    images._slides = SlideCache(storage, keeps_index=True, now=lambda: now[0])
     path = storage.root / "seen.svs"
     shutil.copy(generated, path)
     with Slide(generated) as slide:
@@ -521,10 +523,10 @@ def test_a_block_that_is_missing_is_not_looked_for_again_for_a_second():
     """Tiles may lie in the pyramid alone: each would cost a call that finds nothing."""
     asked, now = [], [0.0]
     storage = SimpleNamespace(read_block=lambda image_id, where: asked.append((image_id, *where)))
-    shelf = Shelf(storage, now=lambda: now[0])
+    cache = SlideCache(storage, now=lambda: now[0])
 
     def look(*address, image_id="s1"):
-        assert shelf.look(image_id, TileAddress(*address)) is None
+        assert cache.get_if_open(image_id, TileAddress(*address)) is None
         return len(asked)
 
     assert [look(12, 3, 2), look(12, 3, 2), look(12, 0, 0)] == [1, 1, 1]
@@ -568,13 +570,13 @@ def test_a_slide_stays_open_while_its_image_id_stands_for_it(
     found = SimpleNamespace(**{"archived": False, **index}) if index else None
     storage = SimpleNamespace(read_index=lambda image_id: found)
     identity = ("x.svs", VERSION, imported)
-    slide = OpenedSlide(storage, "s1", SimpleNamespace(path=path), identity)
+    slide = CachedSlide(storage, "s1", SimpleNamespace(path=path), identity)
     assert slide.is_current() is current
 
 
-def opened(shelf):
+def opened(cache):
     """The slides that are open, the one used last at the end."""
-    return list(shelf._slides)
+    return list(cache._slides)
 
 
 def open_files(storage: Storage) -> int:
@@ -594,46 +596,46 @@ def put(count: int, slide: Path, storage: Storage) -> None:
 def twelve(storage, real):
     """Twelve slides; the memory in bytes that each takes once it is open."""
     put(12, real, storage)
-    return Shelf(storage).open("s0").memory_bytes
+    return SlideCache(storage).get("s0").memory_bytes
 
 
 @pytest.mark.parametrize("limit", ["handles", "bytes"])
 def test_as_many_slides_are_open_as_the_budget_allows_and_no_more(storage, twelve, limit):
     budget = {"max_handles": 5} if limit == "handles" else {"max_bytes": 5 * twelve}
-    shelf = Shelf(storage, **budget)
+    cache = SlideCache(storage, **budget)
     for number in range(5):
-        shelf.open(f"s{number}")
-    assert opened(shelf) == ["s0", "s1", "s2", "s3", "s4"], "within the budget none is closed"
+        cache.get(f"s{number}")
+    assert opened(cache) == ["s0", "s1", "s2", "s3", "s4"], "within the budget none is closed"
     for number in range(5, 12):
-        shelf.open(f"s{number}")
-    assert opened(shelf) == ["s7", "s8", "s9", "s10", "s11"]
+        cache.get(f"s{number}")
+    assert opened(cache) == ["s7", "s8", "s9", "s10", "s11"]
     assert open_files(storage) == 5
 
 
 def test_the_slide_that_was_used_longest_ago_is_closed_first(storage, twelve):
-    shelf = Shelf(storage, max_handles=3)
+    cache = SlideCache(storage, max_handles=3)
     for number in (0, 1, 2, 0, 3, 2, 4):
-        shelf.open(f"s{number}")
-    assert opened(shelf) == ["s3", "s2", "s4"]
+        cache.get(f"s{number}")
+    assert opened(cache) == ["s3", "s2", "s4"]
 
 
 @pytest.mark.parametrize("limit", ["handles", "bytes"])
 def test_what_openslide_takes_counts_toward_the_budget(storage, twelve, limit):
     assert twelve < 2**20, "a slide that OpenSlide has not open takes little"
-    shelf = Shelf(storage, **{f"max_{limit}": {"handles": 3, "bytes": 2**21}[limit]})
-    shelf.open("s0").slide._fallback()
-    shelf.open("s1")
-    shelf.open("s2")
-    assert opened(shelf) == ["s1", "s2"]
+    cache = SlideCache(storage, **{f"max_{limit}": {"handles": 3, "bytes": 2**21}[limit]})
+    cache.get("s0").slide.openslide()
+    cache.get("s1")
+    cache.get("s2")
+    assert opened(cache) == ["s1", "s2"]
 
 
 @pytest.mark.parametrize("budget", [{"max_handles": 0}, {"max_bytes": 0}])
 def test_a_slide_that_is_larger_than_the_budget_is_open_alone(storage, twelve, budget):
-    shelf = Shelf(storage, **budget)
-    shelf.open("s0")
-    assert opened(shelf) == ["s0"]
-    shelf.open("s1")
-    assert opened(shelf) == ["s1"]
+    cache = SlideCache(storage, **budget)
+    cache.get("s0")
+    assert opened(cache) == ["s0"]
+    cache.get("s1")
+    assert opened(cache) == ["s1"]
 
 
 MANY_SLIDES = """

@@ -17,10 +17,11 @@ from tests.pixels import block_means, psnr
 from vsv.errors import UnreadableSlide
 from vsv.geometry import Box, Size
 from vsv.pyramid.deepzoom import DeepZoom, TileAddress
-from vsv.pyramid.slide_index import default_pyramid
-from vsv.pyramid.tile import NativeAddress, native_address, read_region, render_tile
-from vsv.slides import averaging
-from vsv.slides.damage import Damage
+from vsv.pyramid.native import default_pyramid, native_tile
+from vsv.pyramid.tile import render_tile
+from vsv.slides import regions
+from vsv.slides.damage import Damage, TileNumber
+from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
 
 
@@ -63,28 +64,32 @@ def test_every_tile_of_every_level_has_exactly_deepzooms_size(slide):
     ):
         for address in pyramid.tiles():
             tile = decoded(render_tile(slide, pyramid, address))
-            assert tile.size == pyramid.tile_box(address).size, address
+            assert tile.size == pyramid.tile_at(address).box.size, address
             assert tile.mode == "RGB"
 
 
 def test_full_resolution_is_openslides_to_the_pixel(slide):
     with openslide.OpenSlide(slide.path) as oracle:
         expected = oracle.read_region((0, 0), 0, oracle.dimensions).convert("RGB")
-    ours = np.asarray(slide.read(0, (0, 0, slide.width, slide.height)), int)
+    ours = np.asarray(
+        RegionReader(slide).read(slide.levels[0], Box(0, 0, slide.width, slide.height)), int
+    )
     difference = np.abs(ours - np.asarray(expected, int))
     # JPEG 2000's wavelet and its chroma are computed in floating point, and rounded elsewhere.
-    assert difference.max() <= (0 if slide.images[0].is_jpeg else 1)
+    assert difference.max() <= (0 if slide.levels[0].image.is_jpeg else 1)
     assert difference.mean() < 0.2
 
 
 def test_every_level_is_the_box_filtered_slide_up_to_the_last_column_and_row(slide):
     """The levels in the file were JPEG-compressed again: close to the original, not equal."""
-    full = np.asarray(slide.read(0, (0, 0, slide.width, slide.height)), float)
+    full = np.asarray(
+        RegionReader(slide).read(slide.levels[0], Box(0, 0, slide.width, slide.height)), float
+    )
     pyramid = default_pyramid(slide)
     for level in range(pyramid.level_count - 1):
         downsample = pyramid.downsample(level)
         size = pyramid.level_size(level)
-        ours = read_region(slide, downsample, Box(0, 0, *size))
+        ours = RegionReader(slide).region(downsample, Box(0, 0, *size))
         expected = block_means(full, downsample)
         assert ours.size == expected.shape[1::-1] == size
         # A column of white, of black or of padding would fall far below this.
@@ -102,10 +107,10 @@ def test_a_region_is_the_same_however_it_is_cut(real, data):
         top = data.draw(st.integers(0, height - 2))
         right = data.draw(st.integers(left + 1, min(width, left + 300)))
         bottom = data.draw(st.integers(top + 1, min(height, top + 300)))
-        whole = read_region(slide, downsample, Box(left, top, right, bottom))
+        whole = RegionReader(slide).region(downsample, Box(left, top, right, bottom))
         middle = (left + right) // 2
         if middle > left:
-            part = read_region(slide, downsample, Box(left, top, middle, bottom))
+            part = RegionReader(slide).region(downsample, Box(left, top, middle, bottom))
             assert np.array_equal(part, whole.crop((0, 0, middle - left, bottom - top)))
 
 
@@ -117,7 +122,7 @@ def test_a_native_tile_is_the_scanners_bytes(real):
         offset, length, _ = slide.locate(0, 0, 0)
         raw = real.read_bytes()[offset:][:length]
         assert tile.endswith(raw[2:])
-        expected = slide.read(0, (0, 0, 240, 240))
+        expected = RegionReader(slide).read(slide.levels[0], Box(0, 0, 240, 240))
         assert np.array_equal(decoded(tile), expected)
 
 
@@ -133,14 +138,14 @@ def test_a_tile_that_the_scanners_level_does_not_fill_is_not_the_scanners(
         pyramid = default_pyramid(slide)
         assert pyramid.tile == (64, 64)
         level = next(n for n in pyramid.levels if pyramid.downsample(n) == 4)
-        assert (128 - slide.images[1].width, 128 - slide.images[1].height) == short
+        assert (128 - slide.levels[1].image.width, 128 - slide.levels[1].image.height) == short
         own = {
-            (col, row): native_address(slide, pyramid, TileAddress(level, col, row))
+            (col, row): native_tile(slide, pyramid, TileAddress(level, col, row))
             for col in range(2)
             for row in range(2)
         }
     filled = {
-        (col, row): NativeAddress(1, col, row)
+        (col, row): TileNumber(1, col, row)
         for col in range(2)
         for row in range(2)
         if not (col and short[0]) and not (row and short[1])
@@ -155,19 +160,18 @@ def test_a_region_too_large_for_memory_is_made_of_pieces(real, tmp_path, monkeyp
     options = {"size": (175, 111), "downsamples": (1,), "tile": (64, 64), "jpeg2000": jpeg2000}
     with Slide(generated_slide(tmp_path / "x.svs", real, **options)) as slide:
         boxes = {2: Box(75, 40, 88, 56), 8: Box(12, 6, 22, 14), 32: Box(0, 0, 6, 4)}
-        whole = {each: read_region(slide, each, box) for each, box in boxes.items()}
+        whole = {each: RegionReader(slide).region(each, box) for each, box in boxes.items()}
         pieces = []
-        read = slide.read
+        read = RegionReader.read
 
-        def watched(level, box, shrink, budget):
-            left, top, right, bottom = box
-            pieces.append((right - left) * (bottom - top) / shrink**2)
-            return read(level, box, shrink, budget)
+        def watched(reader, level, box, shrink):
+            pieces.append(box.size.width * box.size.height / shrink**2)
+            return read(reader, level, box, shrink)
 
-        monkeypatch.setattr(averaging, "_MAX_SOURCE_PIXELS", most_pixels)
-        monkeypatch.setattr(slide, "read", watched)
+        monkeypatch.setattr(regions, "_MAX_SOURCE_PIXELS", most_pixels)
+        monkeypatch.setattr(RegionReader, "read", watched)
         for downsample, box in boxes.items():
-            region = read_region(slide, downsample, box)
+            region = RegionReader(slide).region(downsample, box)
             difference = np.abs(np.asarray(region, int) - np.asarray(whole[downsample], int))
             # What is halved again and again is rounded each time, and a block that the slide's
             # border cuts weighs its halves alike.
@@ -181,8 +185,8 @@ def test_a_png_is_lossless(real):
     with Slide(real) as slide:
         pyramid = default_pyramid(slide)
         for address in (next(pyramid.tiles()), list(pyramid.tiles())[-5]):
-            box = pyramid.tile_box(address)
-            expected = read_region(slide, pyramid.downsample(address.level), box)
+            box = pyramid.tile_at(address).box
+            expected = RegionReader(slide).region(pyramid.downsample(address.level), box)
             assert np.array_equal(decoded(render_tile(slide, pyramid, address, "png")), expected)
 
 
@@ -273,12 +277,12 @@ def test_a_spoilt_tile_of_a_coarser_level_is_shown_from_the_finer_one(generated,
         assert damages == []
         if spoil is not garble:  # what looks like a JPEG is passed through
             shown = decoded(render_tile(slide, pyramid, TileAddress(level, 1, 0)))
-            assert psnr(shown, good.read(1, (256, 0, 512, 256))) > 32
-        shown = slide.read(1, (256, 0, 512, 256))
-        assert psnr(shown, good.read(1, (256, 0, 512, 256))) > 32
+            assert psnr(shown, RegionReader(good).read(good.levels[1], Box(256, 0, 512, 256))) > 32
+        shown = RegionReader(slide).read(slide.levels[1], Box(256, 0, 512, 256))
+        assert psnr(shown, RegionReader(good).read(good.levels[1], Box(256, 0, 512, 256))) > 32
         # The level above is made of it, and so of the finer one too.
-        shown = read_region(slide, 8, Box(128, 0, 256, 128))
-        assert psnr(shown, read_region(good, 8, Box(128, 0, 256, 128))) > 32
+        shown = RegionReader(slide).region(8, Box(128, 0, 256, 128))
+        assert psnr(shown, RegionReader(good).region(8, Box(128, 0, 256, 128))) > 32
     assert [str(damage)[:22] for damage in damages] == ["tile 1_0 of level 1 is"]
 
 
@@ -287,8 +291,8 @@ def test_a_spoilt_tile_of_the_finest_level_is_background(real, tmp_path, spoil, 
     target = tmp_path / "spoilt.svs"
     spoilt(real, target, 0, 1, 1, spoil)
     with Slide(real) as good, Slide(target) as slide:
-        around = slide.read(0, (0, 0, 720, 720))
-        expected = good.read(0, (0, 0, 720, 720))
+        around = RegionReader(slide).read(slide.levels[0], Box(0, 0, 720, 720))
+        expected = RegionReader(good).read(good.levels[0], Box(0, 0, 720, 720))
         expected.paste((255, 255, 255), (240, 240, 480, 480))
         assert np.array_equal(around, expected)
     (record,) = caplog.records

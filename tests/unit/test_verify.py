@@ -15,10 +15,12 @@ from tests.conftest import ROOT, load_template
 from tests.handlers import load_handler
 from tests.unit.test_import import spoil
 from vsv import aws as clients
+from vsv.geometry import Box
 from vsv.imports import verify as module
 from vsv.imports.verify import Claim, verify
 from vsv.pyramid.tile_blocks import BlockAddress
 from vsv.settings import StepSettings
+from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
 from vsv.storage.atomic_files import read_note, write_note
 from vsv.storage.layout import Storage
@@ -307,8 +309,9 @@ def test_a_native_tile_has_the_slides_own_bytes_or_is_found(subject, name):
 @pytest.mark.parametrize("name", ["11/1_1", "9/0_0", "10/1_1"])
 def test_a_tile_of_another_slide_is_found(subject, real, name):
     with Image.open(subject.tile(name)) as tile, Slide(real) as other:
-        box = (700, 700, 700 + tile.width, 700 + tile.height)
-        subject.tile(name).write_bytes(jpeg(other.read(0, box)))
+        box = Box(700, 700, 700 + tile.width, 700 + tile.height)
+        region = RegionReader(other).read(other.levels[0], box)
+        subject.tile(name).write_bytes(jpeg(region))
     assert subject.findings == [f"tile {name} does not show what the slide does"]
 
 

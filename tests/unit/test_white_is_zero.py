@@ -10,12 +10,15 @@ from PIL import Image
 from tests import svs
 from tests.svs import APERIO, Page
 from tests.unit.test_field_slides import ENCODINGS
+from vsv.geometry import Box
 from vsv.pyramid.deepzoom import TileAddress
+from vsv.pyramid.native import default_pyramid
 from vsv.pyramid.plan import levels_to_render
 from vsv.pyramid.render import Renderer
-from vsv.pyramid.slide_index import SlideIndex, default_pyramid
+from vsv.pyramid.slide_index import SlideIndex
 from vsv.pyramid.tile_blocks import blocks
 from vsv.slides.fingerprint import Fingerprint
+from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
 from vsv.storage.layout import Storage
 from vsv.viewing.images import Images, TileOptions
@@ -58,9 +61,11 @@ def test_a_grey_slide_is_shown_as_it_is_meant(kind, photometric, tmp_path):
     svs.write(path, [page(kind, pixels, photometric) for pixels in levels])
     with Slide(path) as slide:
         for level, pixels in enumerate(levels):
-            read = np.asarray(slide.read(level, (0, 0, *pixels.shape[::-1])), int)
+            read = np.asarray(
+                RegionReader(slide).read(slide.levels[level], Box(0, 0, *pixels.shape[::-1])), int
+            )
             assert np.abs(read - pixels[..., None]).mean() < 3
-        half = np.asarray(slide.read(0, (0, 0, 512, 512), 2), int)
+        half = np.asarray(RegionReader(slide).read(slide.levels[0], Box(0, 0, 512, 512), 2), int)
         assert np.abs(half - svs.shrunk(GREY, 2)[..., None]).mean() < 3
     # Without an index, and with the one that was written then.
     for _ in range(2):
@@ -73,7 +78,7 @@ def test_openslide_means_the_same(tmp_path):
     path = svs.write(tmp_path / "slide.svs", [page("JPEG", GREY, WHITE_IS_ZERO)])
     with Slide(path) as ours, openslide.OpenSlide(path) as theirs:
         region = theirs.read_region((0, 0), 0, (512, 512)).convert("RGB")
-        assert np.array_equal(ours.read(0, (0, 0, 512, 512)), region)
+        assert np.array_equal(RegionReader(ours).read(ours.levels[0], Box(0, 0, 512, 512)), region)
 
 
 @pytest.mark.parametrize("photometric", [WHITE_IS_ZERO, BLACK_IS_ZERO])

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from local.samples import generated_slide
+from vsv.geometry import Box
 from vsv.pyramid.deepzoom import TileAddress
+from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
 from vsv.storage.layout import Storage
 from vsv.viewing.images import Images, TileOptions
@@ -67,14 +69,14 @@ def as_openslide_shows(path, box):
     except openslide.OpenSlideUnsupportedFormatError:
         # It does not take a classic TIFF of the other byte order. Its pixels are Pillow's.
         with Slide(path) as slide:
-            return np.asarray(slide.read(0, box))
+            return np.asarray(RegionReader(slide).read(slide.levels[0], Box(*box)))
 
 
 def test_a_tile_holds_the_scanners_data_and_openslides_pixels(slide, page, tmp_path):
     shutil.copy(slide, tmp_path / "s.svs")
     images = Images(Storage(tmp_path), 90)
     with Slide(slide) as opened:
-        edge = opened.images[0].tile_width
+        edge = opened.levels[0].image.tile_width
         level = (max(opened.width, opened.height) - 1).bit_length()
         for col, row in ((0, 0), (1, 1), (2, 0)):
             tile = images.tile("s", TileAddress(level, col, row), TileOptions()).load()

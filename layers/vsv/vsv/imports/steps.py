@@ -15,10 +15,11 @@ from vsv.imports.identity import identify
 from vsv.imports.others import OtherSlides
 from vsv.imports.workflow import ImportJob
 from vsv.pyramid.encoding import encode
+from vsv.pyramid.native import default_pyramid, slide_levels
 from vsv.pyramid.plan import Work, check_complete, levels_to_render
 from vsv.pyramid.render import Renderer
-from vsv.pyramid.slide_index import SlideIndex, default_pyramid
-from vsv.pyramid.tile_blocks import BlockAddress, blocks, slide_levels
+from vsv.pyramid.slide_index import SlideIndex
+from vsv.pyramid.tile_blocks import BlockAddress, blocks
 from vsv.settings import StepSettings
 from vsv.slides.aperio import parse_description
 from vsv.slides.barcode import Barcode
@@ -204,13 +205,16 @@ class Importer:
         """
         slide.lose(index.lost)
         renderer = Renderer(slide, index, self._storage.images(job.image_id))
-        numbers = slide_levels(slide)
-        for level, col, row in renderer.render_what_shows(damages):
-            if level in numbers:
-                address = BlockAddress.holding(numbers[level], col, row)
-                block = self._storage.read_block(job.image_id, address)
-                if block:
-                    self._storage.write_block(job.image_id, address, block.without(col, row))
+        numbers = {level.index: number for number, level in slide_levels(slide).items()}
+        lost_of: dict[BlockAddress, list[TileNumber]] = {}
+        for tile in renderer.render_what_shows(damages):
+            if tile.level in numbers:
+                address = BlockAddress.holding(numbers[tile.level], tile.col, tile.row)
+                lost_of.setdefault(address, []).append(tile)
+        for address, tiles in lost_of.items():
+            block = self._storage.read_block(job.image_id, address)
+            if block:
+                self._storage.write_block(job.image_id, address, block.without(tiles))
         lost = tuple(sorted({*index.lost, *(damage.tile for damage in damages)}))
         self._storage.write_index(job.image_id, replace(index, lost=lost))
 

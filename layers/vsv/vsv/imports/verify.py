@@ -30,15 +30,17 @@ from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 from vsv.pyramid.encoding import encode
 from vsv.pyramid.image_store import ImageStore, Write
 from vsv.pyramid.image_store import name as tile_name
+from vsv.pyramid.native import default_pyramid, native_tile, slide_levels
 from vsv.pyramid.plan import Work, levels_to_render
 from vsv.pyramid.render import Renderer
-from vsv.pyramid.slide_index import SlideIndex, default_pyramid
-from vsv.pyramid.tile import DEFAULT_QUALITY, native_address
-from vsv.pyramid.tile_blocks import BlockAddress, blocks, slide_levels
+from vsv.pyramid.slide_index import SlideIndex
+from vsv.pyramid.tile import DEFAULT_QUALITY
+from vsv.pyramid.tile_blocks import BlockAddress, blocks
 from vsv.slides.damage import Damage, TileNumber
 from vsv.slides.fingerprint import Fingerprint
 from vsv.slides.lost_tiles import LostTiles
 from vsv.slides.pages import ASSOCIATED_IMAGES
+from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
 from vsv.slides.tile_index import BLOCK_TILES, TileBlock
 from vsv.storage.layout import Storage
@@ -307,8 +309,7 @@ class _Verifier:
         elif replace(found, entries=wanted.entries) != wanted:
             self.tell(f"{what} is wrong about the level's tiles")
         elif found != wanted:
-            numbers = {number: level for level, number in slide_levels(slide).items()}
-            level, (_, left, top) = numbers[address.level], address
+            level, (_, left, top) = slide_levels(slide)[address.level].index, address
             for number in range(BLOCK_TILES**2):
                 row, col = divmod(number, BLOCK_TILES)
                 row, col = top * BLOCK_TILES + row, left * BLOCK_TILES + col
@@ -336,7 +337,7 @@ class _Verifier:
                 if found not in (None, wanted) and _is_own(slide, index.pyramid, tile, wanted):
                     self.tell(f"tile {name} is not the slide's own")
                     return
-                size = index.pyramid.tile_box(tile).size
+                size = index.pyramid.tile_at(tile).box.size
                 self._hold(f"tile {name}", found, wanted, size, index.quality)
 
             # A renderer asks its store what is missing, and writes that.
@@ -352,7 +353,7 @@ class _Verifier:
         index = self._index()
         if index:
             for tile in index.pyramid.tiles(start, stop, index.levels):
-                found, box = self._find(tile_name(tile)), index.pyramid.tile_box(tile)
+                found, box = self._find(tile_name(tile)), index.pyramid.tile_at(tile).box
                 self._see(f"tile {tile_name(tile)}", found, box.size)
 
     # Images
@@ -419,7 +420,7 @@ def _pixels(data: bytes, size: tuple[int, int] | None) -> Image.Image:
 
 def _is_own(slide: Slide, pyramid: DeepZoom, tile: TileAddress, data: bytes) -> bool:
     """Whether the pyramid's tile is one of the slide's own, with this data."""
-    own = native_address(slide, pyramid, tile)
+    own = native_tile(slide, pyramid, tile)
     return own is not None and slide.jpeg_tile(*own) == data
 
 
@@ -427,16 +428,14 @@ def _is_lost(slide: Slide, level: int, col: int, row: int) -> bool:
     """Whether the slide's tile, or one of a finer level beneath it, cannot be decoded."""
     tile = TileNumber(level, col, row)
     for finer in slide.levels[1 : level + 1]:
-        for number in range(finer.cols * finer.rows):
-            part = TileNumber(finer.index, number % finer.cols, number // finer.cols)
+        for number in range(finer.image.cols * finer.image.rows):
+            part = TileNumber(finer.index, number % finer.image.cols, number // finer.image.cols)
             if tile in LostTiles(slide.levels, [part]) and _is_damaged(slide, part):
                 return True
     return False
 
 
 def _is_damaged(slide: Slide, tile: TileNumber) -> bool:
-    image = slide.images[tile.level]
-    left, top = tile.col * image.tile_width, tile.row * image.tile_height
-    right = min(left + image.tile_width, image.width)
-    slide.read(tile.level, (left, top, right, min(top + image.tile_height, image.height)))
+    level = slide.levels[tile.level]
+    RegionReader(slide).read(level, level.image.tile_box(tile.col, tile.row))
     return slide.is_damaged(*tile)

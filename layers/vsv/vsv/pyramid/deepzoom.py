@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 from vsv.errors import InvalidRequest, NotFound, quoted
 from vsv.geometry import Box, Size
 
-__all__ = ["DeepZoom", "TileAddress"]
+__all__ = ["DeepZoom", "Tile", "TileAddress"]
 
 _ADDRESS = re.compile(r"(\d{1,3})/(\d{1,9})_(\d{1,9})", re.ASCII)
 
@@ -36,6 +36,14 @@ class TileAddress(NamedTuple):
         if match is None:
             raise InvalidRequest(f"{quoted(text)} is no tile address (level/column_row)")
         return cls(*map(int, match.groups()))
+
+
+class Tile(NamedTuple):
+    """A tile of a pyramid: its box in pixels of its level, and the level's downsample."""
+
+    address: TileAddress
+    box: Box
+    downsample: int
 
 
 @dataclass(frozen=True)
@@ -92,8 +100,8 @@ class DeepZoom:
             for z_size in self._level_sizes
         )
 
-    def tile_box(self, address: TileAddress) -> Box:
-        """The pixels of the level that the tile shows, overlap included.
+    def tile_at(self, address: TileAddress) -> Tile:
+        """Return the tile; its box has the pixels of the level that it shows, overlap included.
 
         Raises NotFound for a level, column or row that the pyramid does not have.
         """
@@ -106,12 +114,13 @@ class DeepZoom:
             )
         z_size = self.level_size(level)
         # The image's own border has no neighbour to overlap with.
-        return Box(
+        box = Box(
             max(col * self.tile.width - self.overlap, 0),
             max(row * self.tile.height - self.overlap, 0),
             min((col + 1) * self.tile.width + self.overlap, z_size.width),
             min((row + 1) * self.tile.height + self.overlap, z_size.height),
         )
+        return Tile(address, box, self.downsample(level))
 
     def beneath(self, address: TileAddress) -> list[TileAddress]:
         """The tiles of the next finer level that show the same, by rows. (Without an overlap.)"""

@@ -21,17 +21,11 @@ from PIL import Image
 
 from vsv._halving import halve
 from vsv.geometry import Size
+from vsv.slides.ycbcr import to_rgb
 
 __all__ = ["Pixels", "averaged", "encode", "halved"]
 
 _FORMATS: Final = {"jpeg": "JPEG", "jpg": "JPEG", "png": "PNG"}
-
-# From Y, Cb, Cr to red, green and blue, as JFIF defines it. (Pillow's own conversion rounds down.)
-_TO_RGB: Final = (
-    *(1, 0, 1.402, -128 * 1.402),
-    *(1, -0.344136, -0.714136, 128 * (0.344136 + 0.714136)),
-    *(1, 1.772, 0, -128 * 1.772),
-)
 
 # libturbojpeg's numbers: chroma as fine as luma; the more accurate cosine transform; leave my
 # buffer where it is.
@@ -72,7 +66,7 @@ class _Planes(Pixels):
     @property
     def image(self) -> Image.Image:
         """The pixels as an RGB image."""
-        return Image.merge("RGB", self._bands).convert("RGB", _TO_RGB)
+        return to_rgb(Image.merge("RGB", self._bands))
 
     def encode(self, quality: int) -> bytes:
         """Return a JPEG file, its chroma not subsampled."""

@@ -13,13 +13,9 @@ from dataclasses import dataclass
 from vsv.errors import IncompletePyramid
 from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 from vsv.pyramid.image_store import ImageStore
-from vsv.pyramid.slide_index import (
-    MAX_PIXELS_ON_REQUEST,
-    SlideIndex,
-    default_pyramid,
-    source_pixels,
-)
-from vsv.pyramid.tile_blocks import slide_levels
+from vsv.pyramid.native import default_pyramid, native_level, slide_levels
+from vsv.pyramid.slide_index import SlideIndex
+from vsv.pyramid.tile import MAX_PIXELS_ON_REQUEST, source_pixels
 from vsv.slides.damage import TileNumber
 from vsv.slides.slide import Slide
 
@@ -64,8 +60,8 @@ def tiles_over(
             cols, rows = (
                 _span(number, length * source.downsample, downsample, pyramid, axis, level)
                 for axis, number, length in (
-                    (0, tile.col, source.tile_width),
-                    (1, tile.row, source.tile_height),
+                    (0, tile.col, source.image.tile_width),
+                    (1, tile.row, source.image.tile_height),
                 )
             )
             found.update(TileAddress(level, col, row) for row in rows for col in cols)
@@ -164,20 +160,12 @@ def _bands(slide: Slide, pyramid: DeepZoom) -> list[Band]:
     """All levels of the pyramid in bands, the coarsest first."""
     own = default_pyramid(slide)
     # A tile has four beneath it only if it can be halved.
-    if (
-        pyramid != own
-        or own.tile.width % 2
-        or own.tile
-        != (
-            slide.images[0].tile_width,
-            slide.images[0].tile_height,
-        )
-    ):
+    if pyramid != own or own.tile.width % 2 or own.tile != slide.levels[0].image.tile:
         return [Band(level, level, False) for level in reversed(pyramid.levels)]
     native = {
-        number: slide.images[index].passes_through
-        for index, number in slide_levels(slide).items()
-        if own.tile == (slide.images[index].tile_width, slide.images[index].tile_height)
+        number: native_level(slide, pyramid, number) is not None
+        for number, level in slide_levels(slide).items()
+        if level.image.tile == own.tile
     }
     coarsest = [0, *(finest + 1 for finest in sorted(native)[:-1])]
     return [

@@ -1,18 +1,21 @@
 """Rendering a pyramid's tiles: the work of RenderTiles and of ``vsv prerender``."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 
 from PIL import Image
 
-from vsv.pyramid.deepzoom import TileAddress
+from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 from vsv.pyramid.encoding import Pixels, averaged, halved
 from vsv.pyramid.image_store import ImageStore, Write, name
+from vsv.pyramid.native import native_quarters, native_tile
 from vsv.pyramid.plan import Band, Work, tiles_over
 from vsv.pyramid.slide_index import SlideIndex
-from vsv.pyramid.tile import native_address, native_quarters, read_region, render_tile
+from vsv.pyramid.tile import render_tile
 from vsv.slides.damage import Damage
 from vsv.slides.lost_tiles import LostTiles
+from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
 
 __all__ = ["Renderer"]
@@ -36,7 +39,6 @@ class Renderer:
         self._pyramid = index.pyramid
         self._quality = index.quality
         self._store = store
-        self._put: Write
         self._on_tile = on_tile
 
     def render(self, start: int = 0, stop: int | None = None) -> None:
@@ -45,29 +47,32 @@ class Renderer:
         A tile that is there is whole, so this can be repeated and resumes where it was killed.
         Raises UnreadableSlide where the slide cannot be read; what was rendered until then stays.
         """
-        with self._store.writing(lambda: self._on_tile(True)) as self._put:
+        with self._store.writing(lambda: self._on_tile(True)) as put:
             for band, root in self.work.units(start, stop):
                 missing = self._missing(band, root)
                 if missing:
-                    self._tile(band, root, missing)
+                    self._unit(band, missing, put).write(root)
 
     def render_what_shows(self, damages: Iterable[Damage]) -> LostTiles:
-        """Make damaged tiles lost to the slide, and render anew what shows a part of them.
+        """Make damaged tiles lost to the slide, and render again what shows a part of them.
 
         What a decoder finds to be damaged may have been shown by then, in tiles of coarser levels.
         Return the slide's tiles that are lost: these, and those of coarser levels that cover them.
         """
         lost = self._slide.lose(damage.tile for damage in damages)
         again = tiles_over(self._pyramid, self.work.levels, self._slide, lost)
-        with self._store.writing(lambda: None) as self._put:
+        with self._store.writing(lambda: None) as put:
             for band, root in self.work.units():
                 beneath = again.intersection(self.work.beneath(band, root))
                 if beneath:
-                    self._tile(band, root, beneath)
+                    self._unit(band, beneath, put).write(root)
         return lost
 
+    def _unit(self, band: Band, wanted: Collection[TileAddress], put: Write) -> "_Unit":
+        return _Unit(self._slide, self._pyramid, self._quality, band, wanted, put)
+
     def _missing(self, band: Band, root: TileAddress) -> set[TileAddress]:
-        """The unit's tiles that are not there.
+        """Return the unit's tiles that are not there.
 
         Rendering goes from its finest level to its root: where the first and the last are missing,
         nothing was begun. (Or next to nothing, in a store that writes many at a time. Then a few
@@ -83,89 +88,107 @@ class Renderer:
             self._on_tile(False)
         return {tiles[each] for each in missing}
 
-    def _tile(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> None:
-        """Write what is missing of the tile and of all beneath it."""
-        if tile.level < band.finest:
-            self._pixels(band, tile, missing)
-        elif not (band.is_native and self._copied(tile, missing)):
-            self._write(tile, missing, lambda: self._rendered(tile))
 
-    def _pixels(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Pixels:
-        """The same; return the tile's pixels."""
-        if tile.level == band.finest:
-            return self._finest_pixels(band, tile, missing)
-        pixels = self._of_four(tile, missing)
-        if pixels is None:
-            image = Image.new("RGB", self._pyramid.tile_box(tile).size)
-            for part in self._pyramid.beneath(tile):
-                left = (part.col & 1) * self._pyramid.tile.width // 2
-                top = (part.row & 1) * self._pyramid.tile.height // 2
-                image.paste(self._half(band, part, missing), (left, top))
-            pixels = Pixels(image)
-        self._write(tile, missing, lambda: pixels.encode(self._quality))
+@dataclass(frozen=True)
+class _Unit:
+    """A tile of a band's coarsest level with all of the band's tiles beneath it.
+
+    Each tile is made of the four beneath it, so that none of the slide's is decoded twice. The
+    tiles that are ``wanted`` are written by ``put``.
+    """
+
+    slide: Slide
+    pyramid: DeepZoom
+    quality: int
+    band: Band
+    wanted: Collection[TileAddress]
+    put: Write
+
+    def write(self, root: TileAddress) -> None:
+        """Write what is wanted of the tile and of all beneath it."""
+        if root.level < self.band.finest:
+            self._pixels(root)
+        elif not self._copied(root):
+            self._write(
+                root, lambda: render_tile(self.slide, self.pyramid, root, "jpeg", self.quality)
+            )
+
+    def _pixels(self, tile: TileAddress) -> Pixels:
+        """Write what is wanted of the tile and of all beneath it; return the tile's pixels."""
+        if tile.level == self.band.finest:
+            return self._from_slide(tile)
+        pixels = self._of_native_tiles(tile) or self._of_tiles_beneath(tile)
+        self._write(tile, lambda: pixels.encode(self.quality))
         return pixels
 
-    def _of_four(self, tile: TileAddress, missing: set[TileAddress]) -> Pixels | None:
-        """The pixels of a tile over four of the slide's own that are as they should be."""
-        quarters = native_quarters(self._slide, self._pyramid, tile)
-        pixels = halved(quarters, 2, self._pyramid.tile) if quarters else None
-        if quarters and pixels is not None:
-            for part, data in zip(self._pyramid.beneath(tile), quarters, strict=True):
-                self._keep(part, missing, data)
-        return pixels
-
-    def _half(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Image.Image:
-        """The same; return the tile's pixels averaged two by two: a quarter of the tile above."""
-        if tile.level == band.finest and band.is_native:
-            own = native_address(self._slide, self._pyramid, tile)
-            data = self._slide.jpeg_tile(*own) if own else None
-            half = halved([data], 1, self._pyramid.tile) if data else None
-            if data and half is not None:
-                self._keep(tile, missing, data)
-                return half.image
-        return averaged(self._pixels(band, tile, missing).image, *self._last_shares(tile))
-
-    def _finest_pixels(self, band: Band, tile: TileAddress, missing: set[TileAddress]) -> Pixels:
-        """Write a tile that comes from the slide, if it is missing; return its pixels."""
-        box, downsample = self._pyramid.tile_box(tile), self._pyramid.downsample(tile.level)
-        pixels = Pixels(read_region(self._slide, downsample, box))
+    def _from_slide(self, address: TileAddress) -> Pixels:
+        tile = self.pyramid.tile_at(address)
+        pixels = Pixels(RegionReader(self.slide).region(tile.downsample, tile.box))
         # Now that all of it was decoded it is known whether it may be copied.
-        if not (band.is_native and self._copied(tile, missing)):
-            self._write(tile, missing, lambda: pixels.encode(self._quality))
+        if not self._copied(address):
+            self._write(address, lambda: pixels.encode(self.quality))
         return pixels
 
-    def _last_shares(self, tile: TileAddress) -> tuple[Fraction, Fraction]:
-        """How much of a pixel the tile's last column and its last row stand for.
+    def _of_native_tiles(self, tile: TileAddress) -> Pixels | None:
+        """Return the pixels of a tile over four of the slide's own that are as they should be."""
+        quarters = native_quarters(self.slide, self.pyramid, tile)
+        pixels = halved(quarters, 2, self.pyramid.tile) if quarters else None
+        if quarters and pixels is not None:
+            for part, data in zip(self.pyramid.beneath(tile), quarters, strict=True):
+                self._keep(part, data)
+        return pixels
+
+    def _of_tiles_beneath(self, tile: TileAddress) -> Pixels:
+        image = Image.new("RGB", self.pyramid.tile_at(tile).box.size)
+        for part in self.pyramid.beneath(tile):
+            left = (part.col & 1) * self.pyramid.tile.width // 2
+            top = (part.row & 1) * self.pyramid.tile.height // 2
+            image.paste(self._half(part), (left, top))
+        return Pixels(image)
+
+    def _half(self, tile: TileAddress) -> Image.Image:
+        """Do as ``_pixels`` does; return them averaged two by two: a quarter of the tile above."""
+        if tile.level == self.band.finest:
+            data = self._native_data(tile)
+            half = halved([data], 1, self.pyramid.tile) if data else None
+            if data and half is not None:
+                self._keep(tile, data)
+                return half.image
+        return averaged(self._pixels(tile).image, *self._last_shares(tile))
+
+    def _last_shares(self, address: TileAddress) -> tuple[Fraction, Fraction]:
+        """Return how much of a pixel the tile's last column and its last row stand for.
 
         At the slide's right and bottom border a pixel of a level covers what is left of the slide.
         """
-        downsample = self._pyramid.downsample(tile.level)
-        box, z_size = self._pyramid.tile_box(tile), self._pyramid.level_size(tile.level)
+        tile, z_size = self.pyramid.tile_at(address), self.pyramid.level_size(address.level)
         col, row = (
-            Fraction(length % downsample or downsample, downsample) if last == end else Fraction(1)
+            Fraction(length % tile.downsample or tile.downsample, tile.downsample)
+            if last == end
+            else Fraction(1)
             for length, last, end in zip(
-                self._pyramid.size, (box.right, box.bottom), z_size, strict=True
+                self.pyramid.size, (tile.box.right, tile.box.bottom), z_size, strict=True
             )
         )
         return col, row
 
-    def _copied(self, tile: TileAddress, missing: set[TileAddress]) -> bool:
+    def _native_data(self, tile: TileAddress) -> bytes | None:
+        """Return the slide's own tile as a JPEG file, where that is this tile and is sound."""
+        own = native_tile(self.slide, self.pyramid, tile) if self.band.is_native else None
+        data = self.slide.jpeg_tile(*own) if own else None
+        return data if own and not self.slide.is_damaged(*own) else None
+
+    def _copied(self, tile: TileAddress) -> bool:
         """Whether the slide's own tile could take the place of a rendered one, and has."""
-        own = native_address(self._slide, self._pyramid, tile)
-        data = self._slide.jpeg_tile(*own) if own else None
-        if own is None or data is None or self._slide.is_damaged(*own):
+        data = self._native_data(tile)
+        if data is None:
             return False
-        self._keep(tile, missing, data)
+        self._keep(tile, data)
         return True
 
-    def _rendered(self, tile: TileAddress) -> bytes:
-        return render_tile(self._slide, self._pyramid, tile, "jpeg", self._quality)
+    def _keep(self, tile: TileAddress, data: bytes) -> None:
+        self._write(tile, lambda: data)
 
-    def _keep(self, tile: TileAddress, missing: set[TileAddress], data: bytes) -> None:
-        self._write(tile, missing, lambda: data)
-
-    def _write(
-        self, tile: TileAddress, missing: set[TileAddress], make: Callable[[], bytes]
-    ) -> None:
-        if tile in missing:
-            self._put(name(tile), make())
+    def _write(self, tile: TileAddress, make: Callable[[], bytes]) -> None:
+        if tile in self.wanted:
+            self.put(name(tile), make())

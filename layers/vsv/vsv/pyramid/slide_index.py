@@ -9,13 +9,12 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self
 
 from vsv.geometry import Size
 from vsv.identifiers import FileVersion
 from vsv.pyramid.deepzoom import DeepZoom
-from vsv.slides.budget import cost_of_tiles
+from vsv.pyramid.native import default_pyramid
 from vsv.slides.damage import TileNumber
 from vsv.slides.level import whole_downsample
 from vsv.slides.pages import MAX_TILE_PIXELS
@@ -24,32 +23,11 @@ from vsv.slides.tile_index import TiledImage
 if TYPE_CHECKING:
     from vsv.slides.slide import Slide
 
-__all__ = ["MAX_PIXELS_ON_REQUEST", "SlideIndex", "default_pyramid", "source_pixels"]
+__all__ = ["SlideIndex"]
 
-_DEFAULT_TILE: Final = Size(256, 256)
-_LARGEST_DEFAULT_TILE: Final = 1024
 # Sizes and times in TIFF and of files.
 _MAX_LENGTH: Final = 2**32
 _MAX_NUMBER: Final = 2**64
-
-
-# Pixels of the slide that are read for a tile while a viewer waits: some three seconds' work. Where
-# the slide has no coarse level of its own, a coarse tile takes more, and has to be pre-rendered.
-MAX_PIXELS_ON_REQUEST: Final = 256 * 2**20
-
-
-def default_pyramid(slide: "Slide") -> DeepZoom:
-    """The pyramid on the slide's own tile grid, so that its tiles can be passed through."""
-    native = slide.levels[0]
-    square = native.tile_width == native.tile_height <= _LARGEST_DEFAULT_TILE
-    tile = Size(native.tile_width, native.tile_height) if square else _DEFAULT_TILE
-    return _pyramid(Size(slide.width, slide.height), tile)
-
-
-@lru_cache(maxsize=256)
-def _pyramid(size: Size, tile: Size) -> DeepZoom:
-    """A pyramid keeps the sizes of its levels: it is not made anew for each tile."""
-    return DeepZoom(size, tile)
 
 
 @dataclass(frozen=True)
@@ -110,7 +88,7 @@ class SlideIndex:
             levels,
             pyramid.overlap,
             imported,
-            slide.images,
+            tuple(level.image for level in slide.levels),
             lost=lost,
         )
 
@@ -179,7 +157,7 @@ class SlideIndex:
             and all(type(number) is int and 0 <= number < _MAX_NUMBER for number in numbers)
             and all(type(length) is int and 1 <= length < _MAX_LENGTH for length in lengths)
             and max(self.levels, default=0) < self.pyramid.level_count
-            and all((image.width, image.height) == (self.width, self.height) for image in full)
+            and all(image.size == (self.width, self.height) for image in full)
             and all(_is_level(image) and whole_downsample(image, *full) for image in self.images)
             and all(_is_tile_of(self.images, tile) for tile in self.lost)
         )
@@ -209,24 +187,3 @@ def _is_tile_of(images: Sequence[TiledImage], tile: TileNumber) -> bool:
 
 def _checksum(fields: Mapping[str, object]) -> int:
     return zlib.crc32(json.dumps(fields).encode())
-
-
-def source_pixels(slide: "Slide", pyramid: DeepZoom, level: int) -> int:
-    """Return how many of the slide's pixels are read, at most, for a tile of the pyramid's level.
-
-    Where the level that it is made of has lost tiles, they are those of a finer one. (An index
-    does not tell which levels have: reading is bounded by a budget, too.)
-    """
-    downsample = pyramid.downsample(level)
-    source = slide.source_level(downsample)
-    while source.index in slide.levels_with_losses:
-        source = slide.source_level(downsample, finer_than=source.downsample)
-    factor = downsample // source.downsample
-    cols, rows = (
-        -(-min(length * factor, of_all) // tile)
-        for length, of_all, tile in (
-            (pyramid.tile.width, source.width, source.tile_width),
-            (pyramid.tile.height, source.height, source.tile_height),
-        )
-    )
-    return cost_of_tiles(cols * rows, source.tile_width, source.tile_height)

@@ -7,14 +7,14 @@ to its block without another look.
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from vsv.pyramid.slide_index import default_pyramid
+from vsv.pyramid.native import default_pyramid, native_level, slide_levels
 from vsv.slides.tile_index import BLOCK_TILES, TileBlock, TileEntry
 
 if TYPE_CHECKING:
     from vsv.slides.fingerprint import Fingerprint
     from vsv.slides.slide import Slide
 
-__all__ = ["BlockAddress", "block_of", "blocks", "slide_levels"]
+__all__ = ["BlockAddress", "block_of", "blocks"]
 
 
 class BlockAddress(NamedTuple):
@@ -30,18 +30,6 @@ class BlockAddress(NamedTuple):
         return cls(level, col // BLOCK_TILES, row // BLOCK_TILES)
 
 
-def slide_levels(slide: "Slide") -> dict[int, int]:
-    """Which DeepZoom level a level of the slide is, by its index, as far as it is one."""
-    full = default_pyramid(slide).level_count - 1
-    found: dict[int, int] = {}
-    for level in slide.levels:
-        exponent = (level.downsample or 0).bit_length() - 1
-        number = full - exponent
-        if level.downsample == 1 << max(exponent, 0) and number not in found.values():
-            found[level.index] = number
-    return found
-
-
 def block_of(
     slide: "Slide",
     filename: str,
@@ -54,21 +42,17 @@ def block_of(
 
     ``locate`` (default: the slide's own) tells where a level's tile, by column and row, lies.
     """
-    pyramid = default_pyramid(slide)
-    levels = {number: index for index, number in slide_levels(slide).items()}
-    level = levels.get(address.level)
+    level = slide_levels(slide).get(address.level)
     if level is None:
         return None
-    image = slide.images[level]
     find = locate or slide.locate
-    is_on_grid = pyramid.tile == (image.tile_width, image.tile_height)
     return TileBlock.of(
-        image,
-        lambda col, row: find(level, col, row),
+        level.image,
+        lambda col, row: find(level.index, col, row),
         (address.col, address.row),
         filename=filename,
         version=slide.version,
-        passes_through=image.passes_through and is_on_grid,
+        passes_through=native_level(slide, default_pyramid(slide), address.level) is not None,
         imported=imported,
     )
 
@@ -76,12 +60,11 @@ def block_of(
 def blocks(
     slide: "Slide", filename: str, fingerprint: "Fingerprint"
 ) -> Iterator[tuple[BlockAddress, TileBlock]]:
-    """All blocks of an imported slide."""
-    for index, level in slide_levels(slide).items():
-        image = slide.images[index]
-        for row in range(-(-image.rows // BLOCK_TILES)):
-            for col in range(-(-image.cols // BLOCK_TILES)):
-                address = BlockAddress(level, col, row)
+    """Yield all blocks of an imported slide with their addresses."""
+    for number, level in slide_levels(slide).items():
+        for row in range(-(-level.image.rows // BLOCK_TILES)):
+            for col in range(-(-level.image.cols // BLOCK_TILES)):
+                address = BlockAddress(number, col, row)
                 block = block_of(slide, filename, address, fingerprint.locate, imported=True)
                 if block:
                     yield address, block

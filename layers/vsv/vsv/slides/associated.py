@@ -65,18 +65,16 @@ def _read(file: SlideFile, image: TiledImage, chunks: Chunks, *, is_tiled: bool)
     picture = Image.new("RGB", (image.width, image.height))
     for number in range(image.cols * image.rows):
         row, col = divmod(number, image.cols)
-        left, top = col * image.tile_width, row * image.tile_height
-        size = (image.tile_width, image.tile_height)
-        if not is_tiled:
-            # The last strip has what rows are left.
-            size = (image.width, min(image.tile_height, image.height - top))
+        box = image.tile_box(col, row)
+        # The last strip has what rows are left; a tile is padded.
+        size = image.tile if is_tiled else box.size
         length = chunks.byte_counts[number]
         if length == 0:
             raise DamagedTile("is empty")
         data = file.read(chunks.offsets[number], length)
         if len(data) < length:
             raise DamagedTile("is damaged: its data are missing")
-        picture.paste(decode(image, data, _strip_size(image, data, size)), (left, top))
+        picture.paste(decode(image, data, _strip_size(image, data, size)), box[:2])
     return picture
 
 

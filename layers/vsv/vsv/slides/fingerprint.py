@@ -42,7 +42,7 @@ class Fingerprint:
 
     def locate(self, level: int, col: int, row: int) -> TileEntry:
         """Where the tile of a level, at a column and row, lies, with its CRC-32."""
-        number = row * self.slide.images[level].cols + col
+        number = row * self.slide.levels[level].image.cols + col
         return self.slide.locate(level, col, row)._replace(crc32=self.crc32s[level][number])
 
     @classmethod
@@ -52,10 +52,11 @@ class Fingerprint:
         Raises UnreadableSlide where more are than an index names, or OSError.
         """
         sha256 = hashlib.sha256()
-        crc32s = tuple(array("I", bytes(4 * image.cols * image.rows)) for image in slide.images)
+        images = [level.image for level in slide.levels]
+        crc32s = tuple(array("I", bytes(4 * image.cols * image.rows)) for image in images)
         tiles = sorted(
             (*slide.locate(level, *reversed(divmod(number, image.cols)))[:2], level, number)
-            for level, image in enumerate(slide.images)
+            for level, image in enumerate(images)
             for number in range(image.cols * image.rows)
             if slide.locate(level, *reversed(divmod(number, image.cols))).length
         )
@@ -71,7 +72,7 @@ class Fingerprint:
             while offset < end:
                 begun.append((offset, length, level, number))
                 head = view[int(offset) - start :][: min(length, _HEADER_BYTES)]
-                tile = TileNumber(level, *reversed(divmod(number, slide.images[level].cols)))
+                tile = TileNumber(level, *reversed(divmod(number, images[level].cols)))
                 if not _is_sound(slide, tile, bytes(head)):
                     damaged.append(tile)
                     if len(damaged) > _MAX_DAMAGED:
@@ -91,7 +92,7 @@ def _is_sound(slide: "Slide", tile: TileNumber, head: bytes) -> bool:
 
     Only headers of JPEG tiles are looked at. Where they are longer, the tile is read once more.
     """
-    image, entry = slide.images[tile.level], slide.locate(*tile)
+    image, entry = slide.levels[tile.level].image, slide.locate(*tile)
     if not image.is_jpeg or entry.length == 0:
         return True
     for data in (head, None):

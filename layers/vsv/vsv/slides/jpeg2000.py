@@ -18,6 +18,7 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from vsv.errors import UnreadableSlide
 from vsv.slides.damage import DamagedTile, UnsupportedTile
+from vsv.slides.ycbcr import to_rgb
 
 __all__ = ["decode", "resolutions", "why_unsupported"]
 
@@ -48,19 +49,6 @@ _MAX_WAVELET_LEVELS: Final = 32
 # 100 bytes for each.
 _MAX_PARTS: Final = 2**16
 _MAX_TILE_PARTS: Final = 1024
-
-# YCbCr to RGB (T.871, as JFIF), a row for each of R, G, B: its parts of Y, Cb, Cr and a constant.
-# Pillow's own conversion is a level off in a third of all values, this one in 200 of the 16 million
-# colours, where sums end in a half. (For blue, the millionth over 1.772 sees to it that none is.)
-_R_CR: Final = 1.402
-_G_CB: Final = -0.34414
-_G_CR: Final = -0.71414
-_B_CB: Final = 1.772001
-_YCBCR_TO_RGB: Final = (
-    *(1.0, 0.0, _R_CR, -128 * _R_CR),
-    *(1.0, _G_CB, _G_CR, -128 * (_G_CB + _G_CR)),
-    *(1.0, _B_CB, 0.0, -128 * _B_CB),
-)
 
 
 def decode(
@@ -109,7 +97,7 @@ def decode(
     image = tile.copy() if tile.mode == "RGB" else tile.convert("RGB")
     # Pillow knows subsampled components for YCbCr, and has converted them; others it takes for RGB.
     if color == "YCbCr" and samples > 1 and not header.is_subsampled:
-        image = image.convert("RGB", _YCBCR_TO_RGB)
+        image = to_rgb(image)
     # Among these is the codestream's comment, which would end up in each JPEG made of the image.
     image.info.clear()
     if left_out:

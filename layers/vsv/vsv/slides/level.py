@@ -1,4 +1,4 @@
-"""A level of a slide: its size, its grid of tiles, how much coarser it is than the finest."""
+"""A level of a slide, and how much coarser it is than the finest."""
 
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -10,37 +10,20 @@ __all__ = ["Level", "whole_downsample"]
 
 @dataclass(frozen=True)
 class Level:
-    """A level of the slide: size and tile size in pixels, and the downsample from level 0.
+    """A level of the slide: which one, how its tiles are cut and coded, and its downsample.
 
     ``downsample`` is the whole number that the scanner meant: sizes are rounded (Aperio rounds
     down), so their ratio is 4.0001 where the pixels are spaced by 4.
     """
 
     index: int
-    width: int
-    height: int
-    tile_width: int
-    tile_height: int
+    image: TiledImage
     downsample: int
 
     @classmethod
     def of(cls, index: int, image: TiledImage, full: TiledImage) -> Self:
         """Return the level of this index. ``full`` is the finest."""
-        return cls(
-            index,
-            *(image.width, image.height, image.tile_width, image.tile_height),
-            whole_downsample(image, full) or 1,
-        )
-
-    @property
-    def cols(self) -> int:
-        """Columns of tiles."""
-        return -(-self.width // self.tile_width)
-
-    @property
-    def rows(self) -> int:
-        """Rows of tiles."""
-        return -(-self.height // self.tile_height)
+        return cls(index, image, whole_downsample(image, full) or 1)
 
 
 class _Sized(Protocol):

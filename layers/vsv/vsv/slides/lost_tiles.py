@@ -29,9 +29,9 @@ class LostTiles:
     def __init__(self, levels: Sequence[Level], tiles: Iterable[TileNumber] = ()) -> None:
         """Begin with these tiles, and what covers them."""
         self._levels = levels
-        self._masks = [bytearray(level.cols * level.rows) for level in levels]
+        self._masks = [bytearray(level.image.cols * level.image.rows) for level in levels]
         for tile in tiles:
-            self._masks[tile.level][tile.row * levels[tile.level].cols + tile.col] = 1
+            self._masks[tile.level][tile.row * levels[tile.level].image.cols + tile.col] = 1
         self._spread()
 
     @classmethod
@@ -43,13 +43,15 @@ class LostTiles:
         return lost
 
     def __contains__(self, tile: TileNumber) -> bool:
-        return self._masks[tile.level][tile.row * self._levels[tile.level].cols + tile.col] == 1
+        cols = self._levels[tile.level].image.cols
+        return self._masks[tile.level][tile.row * cols + tile.col] == 1
 
     def __iter__(self) -> Iterator[TileNumber]:
         """Yield them by levels and rows."""
         for level, mask in zip(self._levels, self._masks, strict=True):
             for number in _ones(mask):
-                yield TileNumber(level.index, number % level.cols, number // level.cols)
+                row, col = divmod(number, level.image.cols)
+                yield TileNumber(level.index, col, row)
 
     def mask(self, level: int) -> bytes:
         """Return a byte for each tile of the level, by rows: 1 where it is lost, else 0."""
@@ -66,20 +68,20 @@ class LostTiles:
     def _cover(self, level: Level, mask: bytes, other: Level) -> None:
         """Add the other level's tiles that show a part of this level's."""
         cover = self._masks[other.index]
-        across = _Axis(level.tile_width, level.width, level.downsample).onto(
-            _Axis(other.tile_width, other.width, other.downsample)
-        )
-        down = _Axis(level.tile_height, level.height, level.downsample).onto(
-            _Axis(other.tile_height, other.height, other.downsample)
+        across, down = (
+            _Axis(level.image.tile[axis], level.image.size[axis], level.downsample).onto(
+                _Axis(other.image.tile[axis], other.image.size[axis], other.downsample)
+            )
+            for axis in (0, 1)
         )
         stops = [cols.stop for cols in across]
         for row, rows in enumerate(down):
-            first, end = row * level.cols, (row + 1) * level.cols
+            first, end = row * level.image.cols, (row + 1) * level.image.cols
             at = mask.find(1, first, end)
             while at >= 0:
                 cols = across[at - first]
                 for each in rows:
-                    start = each * other.cols
+                    start = each * other.image.cols
                     cover[start + cols.start : start + cols.stop] = b"\1" * len(cols)
                 # On to the first tile that shows what is not covered now.
                 at = mask.find(1, first + bisect_right(stops, cols.stop), end)
@@ -115,9 +117,9 @@ def empty_tiles(levels: Sequence[Level], byte_counts: Sequence[Sequence[int]]) -
     these are lost, nor are tiles of coarser levels that show nothing else.
     """
     masks = [
-        bytes(map(operator.not_, counts[: level.cols * level.rows]))
+        bytes(map(operator.not_, counts[: level.image.cols * level.image.rows]))
         if 0 in counts
-        else bytes(level.cols * level.rows)
+        else bytes(level.image.cols * level.image.rows)
         for level, counts in zip(levels, byte_counts, strict=True)
     ]
     finest = masks[0]

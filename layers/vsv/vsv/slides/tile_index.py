@@ -9,12 +9,14 @@ import base64
 import binascii
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from math import gcd
 from typing import Final, Literal, NamedTuple, Self
 
+from vsv.geometry import Box, Size
 from vsv.identifiers import FileVersion
-from vsv.slides.damage import DamagedTile
+from vsv.slides.damage import DamagedTile, TileNumber
 from vsv.slides.jpeg import Color, standalone
 
 __all__ = ["BLOCK_TILES", "TileBlock", "TileEntry", "TiledImage"]
@@ -31,6 +33,9 @@ _LOSSLESS: Final = frozenset({1, 5, 8, 32946, 32773})  # none, LZW, deflate (two
 _COLORS: Final[dict[int, Color]] = {2: "RGB", 6: "YCbCr"}
 _WHITE_IS_ZERO: Final = 0
 _PLAIN: Final = frozenset({0, 1, 2})  # grey, either way round, and RGB
+# libjpeg's scaled decoding, to a half, a quarter or an eighth: as good as averaging (53 dB PSNR and
+# more), at a quarter of the cost.
+_LARGEST_SHRINK: Final = 8
 _NO_COLOR: Final = "-"
 _COLOR_NAMES: Final[dict[str, Color | None]] = {"RGB": "RGB", "YCbCr": "YCbCr", _NO_COLOR: None}
 
@@ -78,6 +83,16 @@ class TiledImage:
     predictor: int = 1
 
     @property
+    def size(self) -> Size:
+        """Size of the level."""
+        return Size(self.width, self.height)
+
+    @property
+    def tile(self) -> Size:
+        """Size of a tile."""
+        return Size(self.tile_width, self.tile_height)
+
+    @property
     def cols(self) -> int:
         """Columns of tiles."""
         return -(-self.width // self.tile_width)
@@ -86,6 +101,32 @@ class TiledImage:
     def rows(self) -> int:
         """Rows of tiles."""
         return -(-self.height // self.tile_height)
+
+    @property
+    def whole_cols(self) -> int:
+        """Columns of tiles that the level's right border does not cut."""
+        return self.width // self.tile_width
+
+    @property
+    def whole_rows(self) -> int:
+        """Rows of tiles that the level's bottom border does not cut."""
+        return self.height // self.tile_height
+
+    def is_whole(self, col: int, row: int) -> bool:
+        """Whether the level's border leaves the tile as it is."""
+        return col < self.whole_cols and row < self.whole_rows
+
+    def tile_box(self, col: int, row: int) -> Box:
+        """Return the pixels of the level that the tile shows, without what pads it at a border."""
+        left, top = col * self.tile_width, row * self.tile_height
+        right = min(left + self.tile_width, self.width)
+        return Box(left, top, right, min(top + self.tile_height, self.height))
+
+    def largest_shrink(self, factor: int) -> int:
+        """Return the largest divisor of ``factor`` by which tiles can be shrunk as they decode."""
+        if not self.is_decoded_here:
+            return 1
+        return gcd(factor, self.tile_width, self.tile_height, _LARGEST_SHRINK)
 
     @property
     def is_jpeg(self) -> bool:
@@ -132,8 +173,7 @@ class TiledImage:
 
         Raises DamagedTile where the data are not a JPEG stream of the tile's size.
         """
-        size = (self.tile_width, self.tile_height)
-        return standalone(self.jpeg_tables, data, size, self.color)[0]
+        return standalone(self.jpeg_tables, data, self.tile, self.color)[0]
 
 
 @dataclass(frozen=True)
@@ -187,29 +227,27 @@ class TileBlock:
         return cls(
             filename,
             version,
-            image.width // image.tile_width if passes_through else 0,
-            image.height // image.tile_height if passes_through else 0,
+            image.whole_cols if passes_through else 0,
+            image.whole_rows if passes_through else 0,
             image.jpeg_tables if image.is_jpeg else b"",
             bytes(packed),
             imported,
-            (image.tile_width, image.tile_height),
+            image.tile,
             image.color,
         )
 
     def entry(self, col: int, row: int) -> TileEntry:
         """Where the level's tile at this column and row lies. It is one of the block's."""
-        number = row % BLOCK_TILES * BLOCK_TILES + col % BLOCK_TILES
-        packed, crc32 = _ENTRY.unpack_from(self.entries, number * _ENTRY.size)
+        packed, crc32 = _ENTRY.unpack_from(self.entries, _place(col, row))
         length = packed & ((1 << _LENGTH_BITS) - 1)
         return TileEntry(packed >> _LENGTH_BITS, length, crc32 if self.imported else None)
 
-    def without(self, col: int, row: int) -> Self:
-        """The block with the level's tile at this column and row empty."""
-        start = (row % BLOCK_TILES * BLOCK_TILES + col % BLOCK_TILES) * _ENTRY.size
-        stop = start + _ENTRY.size
-        return replace(
-            self, entries=self.entries[:start] + bytes(_ENTRY.size) + self.entries[stop:]
-        )
+    def without(self, tiles: Iterable[TileNumber]) -> Self:
+        """Return the block with these tiles of its own empty."""
+        entries = bytearray(self.entries)
+        for tile in tiles:
+            _ENTRY.pack_into(entries, _place(tile.col, tile.row), 0, 0)
+        return replace(self, entries=bytes(entries))
 
     def passes_through(self, col: int, row: int) -> bool:
         """Whether this tile of the level is, as it stands, the viewer's tile."""
@@ -273,6 +311,11 @@ class TileBlock:
         except (ValueError, KeyError, binascii.Error):
             return None
         return block if len(block.entries) == BLOCK_TILES**2 * _ENTRY.size else None
+
+
+def _place(col: int, row: int) -> int:
+    """Return where in a block's entries the tile's begins, in bytes."""
+    return (row % BLOCK_TILES * BLOCK_TILES + col % BLOCK_TILES) * _ENTRY.size
 
 
 def _checksum(content: str) -> str:

@@ -18,9 +18,10 @@ from vsv.errors import FileChanged, InvalidRequest, Unavailable, VsvError
 from vsv.geometry import Size
 from vsv.identifiers import parse_image_id
 from vsv.pyramid.deepzoom import DeepZoom
+from vsv.pyramid.native import default_pyramid
 from vsv.pyramid.plan import Work, check_complete
 from vsv.pyramid.render import Renderer
-from vsv.pyramid.slide_index import SlideIndex, default_pyramid
+from vsv.pyramid.slide_index import SlideIndex
 from vsv.pyramid.tile import DEFAULT_QUALITY
 from vsv.slides.damage import Damage
 from vsv.slides.slide import Slide
@@ -181,9 +182,9 @@ def _facts(slide: Slide) -> dict[str, Any]:
         "levels": [
             {
                 "level": level.index,
-                "size": f"{level.width} × {level.height}",
+                "size": f"{level.image.width} × {level.image.height}",
                 "downsample": level.downsample,
-                "tile": f"{level.tile_width} × {level.tile_height}",
+                "tile": f"{level.image.tile_width} × {level.image.tile_height}",
                 "compression": slide.compression(level.index),
             }
             for level in slide.levels
