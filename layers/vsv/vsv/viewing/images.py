@@ -1,7 +1,8 @@
 """What a viewer may ask for: descriptor, tiles, associated images of one slide by its ImageID.
 
-Answers come from the finished pyramid where there is one, else from the slide itself. Each is named
-by a tag before any pixel is read, so that a viewer that has it already costs nothing.
+A tile has four sources, asked in this order: the slide's own tiles (*native*), the pyramid of the
+import (*pre-rendered*), the slide's pixels (*made*); where none has it, it is *absent*. Every
+answer gets its tag before any pixel is read, so that a viewer that has it already costs nothing.
 """
 
 import hashlib
@@ -18,18 +19,14 @@ from vsv.geometry import Size
 from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 from vsv.pyramid.encoding import encode
 from vsv.pyramid.image_store import name as tile_name
-from vsv.pyramid.slide_index import (
-    MAX_PIXELS_ON_REQUEST,
-    SlideIndex,
-    default_pyramid,
-    source_pixels,
-)
-from vsv.pyramid.tile import render_tile
+from vsv.pyramid.native import default_pyramid
+from vsv.pyramid.slide_index import SlideIndex
+from vsv.pyramid.tile import MAX_PIXELS_ON_REQUEST, render_tile, source_pixels
 from vsv.slides.budget import PixelBudget
 from vsv.slides.pages import ASSOCIATED_IMAGES
 from vsv.slides.slide import Slide
 from vsv.storage.layout import Storage
-from vsv.viewing.slide_cache import OpenedSlide, Shelf
+from vsv.viewing.slide_cache import CachedSlide, SlideCache
 
 __all__ = ["Images", "Resource", "TileOptions"]
 
@@ -53,7 +50,7 @@ _DEFAULT_OPTIONS: Final = tuple(TileOptions(image_format=name) for name in _JPEG
 
 @dataclass(frozen=True)
 class Resource:
-    """Something to be shown. Equal tags stand for equal bytes; ``load`` reads or renders them."""
+    """An answer. Equal tags stand for equal bytes; ``load`` reads or renders them."""
 
     tag: str
     media_type: str
@@ -63,9 +60,9 @@ class Resource:
 class Images:
     """The slides beneath one images path, as a viewer sees them.
 
-    ``quality`` is the JPEG quality (1..95) of what is rendered. With ``keeps_index`` an index that
-    was missing is written, where the file system lets it be. Tiles for which more than
-    ``max_pixels`` of the slide would have to be read are left to the import.
+    ``quality`` is the JPEG quality (1..95) of what is rendered. With ``keeps_index`` a missing
+    index is written, if the file system allows it. Tiles that would take more than ``max_pixels``
+    of the slide are left to the import.
     """
 
     def __init__(
@@ -79,12 +76,13 @@ class Images:
         self._storage = storage
         self._quality = quality
         self._max_pixels = max_pixels
-        self._shelf = Shelf(storage, keeps_index=keeps_index)
+        self._slides = SlideCache(storage, keeps_index=keeps_index)
 
     def descriptor(self, image_id: str, options: TileOptions) -> Resource:
-        """The ``.dzi`` document. Raises NotFound for an unknown slide.
+        """Return the ``.dzi`` document.
 
-        Raises Archived where the slide has left EFS, unless the pyramid that is wanted has not.
+        Raises NotFound for an unknown slide, and Archived where the slide has left EFS without
+        leaving the pyramid that is wanted.
         """
         index = self._storage.read_index(image_id)
         imported = index if index and index.imported else None
@@ -95,101 +93,62 @@ class Images:
         return Resource(_digest(document.decode()), "application/xml", lambda: document)
 
     def tile(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
-        """One tile. Raises NotFound for an unknown slide, level, column or row.
+        """Return one tile, from the first of its sources that has it.
 
-        Raises Archived where the tile would have to be made of a slide that has left EFS.
+        Raises NotFound for an unknown slide, level, column or row, and Archived where the tile
+        would have to be made of a slide that has left EFS.
         """
         if options not in _DEFAULT_OPTIONS:
-            return self._rendered_as_asked(image_id, address, options)
-        opened = self._shelf.look(image_id, address)
-        levels = opened.rendered_levels if opened else None
-        # A level that is known not to be rendered is not looked for.
-        may_be_rendered = levels is None or address.level in levels
-        native = self._native(opened, address) if opened else None
+            return self._as_asked(image_id, address, options)
+        slide = self._slides.get_if_open(image_id, address)
         return (
-            native
-            or (self._stored(image_id, tile_name(address)) if may_be_rendered else None)
-            or self._native(self._shelf.open(image_id), address)
-            or self._from_slide(image_id, address, options)
+            self._native(slide, address)
+            or self._pre_rendered(slide, image_id, address)
+            # There was no index: now the slide's own directories tell.
+            or self._native(self._slides.get(image_id), address)
+            or self._made(image_id, address, options)
         )
 
-    def associated(self, image_id: str, name: str, image_format: str) -> Resource:
-        """The label, thumbnail or macro. Raises NotFound where the slide has none."""
-        if name not in ASSOCIATED_IMAGES:
-            raise NotFound(f"{quoted(name)} is not one of {', '.join(ASSOCIATED_IMAGES)}")
-        if image_format in _JPEG_NAMES:
-            extracted = self._stored(image_id, name)
-            if extracted:
-                return extracted
-        try:
-            slide = self._slide(image_id)
-        except Archived:
-            return self._converted(image_id, name, image_format)
-        image = slide.associated_image(name, self._budget())
-        return self._made_of(
-            slide, name, image_format, lambda: encode(image, image_format, self._quality)
-        )
+    def _native(self, slide: CachedSlide | None, address: TileAddress) -> Resource | None:
+        """Return the tile straight from the slide's file, or None if it is not one of its own.
 
-    def _slide(self, image_id: str) -> Slide:
-        return self._shelf.open(image_id).slide
-
-    def _native(self, opened: OpenedSlide, address: TileAddress) -> Resource | None:
-        """The slide's own tile, if it is one: read in one call, and passed through."""
-        block = opened.native_block(address)
-        if block is None:
+        Costs one read, when it is loaded.
+        """
+        block = slide.native_block(address) if slide else None
+        if slide is None or block is None:
             return None
 
         def load() -> bytes:
             try:
-                tile = opened.native_tile(block, address)
+                tile = slide.native_tile(block, address)
             except FileNotFoundError:
-                stored = self._stored(opened.image_id, tile_name(address))
+                stored = self._stored(slide.image_id, tile_name(address))
                 if stored is None:
-                    index = self._storage.read_index(opened.image_id)
+                    index = self._storage.read_index(slide.image_id)
                     if index and index.archived:
                         raise Archived from None
                     raise FileChanged("the slide file was removed since it was imported") from None
                 return stored.load()
-            return tile or self._from_slide(opened.image_id, address, TileOptions()).load()
+            return tile or self._made(slide.image_id, address, TileOptions()).load()
 
         tag = f"{block.version}-{address.level}-{address.col}-{address.row}"
         return Resource(tag, "image/jpeg", load)
 
-    def _stored(self, image_id: str, name: str) -> Resource | None:
-        """The tile of the finished pyramid, or the associated image, if it is there."""
-        found = self._storage.images(image_id).find(name)
-        return Resource(found.tag, "image/jpeg", found.read) if found else None
+    def _pre_rendered(
+        self, slide: CachedSlide | None, image_id: str, address: TileAddress
+    ) -> Resource | None:
+        """Return the tile of the finished pyramid, or None if it has not been rendered."""
+        levels = slide.rendered_levels if slide else None
+        # A level that is known not to be rendered is not looked for.
+        if levels is not None and address.level not in levels:
+            return None
+        return self._stored(image_id, tile_name(address))
 
-    def _converted(self, image_id: str, name: str, image_format: str) -> Resource:
-        """The associated image of an archived slide, in another format than the one it is kept in.
-
-        All that the slide has were kept when it was imported.
-        """
-        kept = self._stored(image_id, name)
-        if kept is None:
-            raise NotFound(f"the slide has no {name} image")
-
-        def load() -> bytes:
-            with Image.open(io.BytesIO(kept.load())) as image:
-                return encode(image, image_format, self._quality)
-
-        return Resource(f"{kept.tag}-{image_format}", f"image/{image_format}", load)
-
-    def _rendered_as_asked(
-        self, image_id: str, address: TileAddress, options: TileOptions
-    ) -> Resource:
-        """The tile by the viewer's own tile size, overlap or format: the pyramid's, if it fits."""
-        if options.image_format in _JPEG_NAMES:
-            index = self._storage.read_index(image_id)
-            if index and _fits(index, options):
-                return self.tile(image_id, address, TileOptions(image_format=options.image_format))
-        return self._from_slide(image_id, address, options)
-
-    def _from_slide(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
-        """The tile, made of the slide's pixels."""
+    def _made(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
+        """Return the tile, made of the slide's pixels."""
         slide = self._slide(image_id)
         pyramid = _with(default_pyramid(slide), options)
-        pyramid.tile_box(address)
+        pyramid.tile_at(address)
         pixels = source_pixels(slide, pyramid, address.level)
         if pixels > self._max_pixels:
             raise NotRendered(
@@ -205,8 +164,56 @@ class Images:
             ),
         )
 
+    def _as_asked(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
+        """Return the tile by the viewer's own tile size, overlap or format."""
+        if options.image_format in _JPEG_NAMES:
+            index = self._storage.read_index(image_id)
+            if index and _fits(index, options):
+                return self.tile(image_id, address, TileOptions(image_format=options.image_format))
+        return self._made(image_id, address, options)
+
+    def associated(self, image_id: str, name: str, image_format: str) -> Resource:
+        """Return the label, thumbnail or macro. Raises NotFound where the slide has none."""
+        if name not in ASSOCIATED_IMAGES:
+            raise NotFound(f"{quoted(name)} is not one of {', '.join(ASSOCIATED_IMAGES)}")
+        if image_format in _JPEG_NAMES:
+            extracted = self._stored(image_id, name)
+            if extracted:
+                return extracted
+        try:
+            slide = self._slide(image_id)
+        except Archived:
+            return self._converted(image_id, name, image_format)
+        image = slide.associated_image(name, self._budget())
+        return self._made_of(
+            slide, name, image_format, lambda: encode(image, image_format, self._quality)
+        )
+
+    def _converted(self, image_id: str, name: str, image_format: str) -> Resource:
+        """Return an archived slide's associated image in another format than it is kept in.
+
+        The import kept all that the slide has.
+        """
+        kept = self._stored(image_id, name)
+        if kept is None:
+            raise NotFound(f"the slide has no {name} image")
+
+        def load() -> bytes:
+            with Image.open(io.BytesIO(kept.load())) as image:
+                return encode(image, image_format, self._quality)
+
+        return Resource(f"{kept.tag}-{image_format}", f"image/{image_format}", load)
+
+    def _slide(self, image_id: str) -> Slide:
+        return self._slides.get(image_id).slide
+
+    def _stored(self, image_id: str, name: str) -> Resource | None:
+        """Return a tile of the pyramid, or an associated image, if the import left it."""
+        found = self._storage.images(image_id).find(name)
+        return Resource(found.tag, "image/jpeg", found.read) if found else None
+
     def _budget(self) -> PixelBudget:
-        """What may be read for one answer, damaged tiles included that are found meanwhile.
+        """Return what may be read for one answer, with the damaged tiles that are found by then.
 
         The estimate leaves out what a border, or another grid than the slide's, takes beyond.
         """

@@ -1,4 +1,4 @@
-"""The slides that are open: as many as memory and handles allow, found by ImageID.
+"""Open slides by ImageID, as many as memory and file handles allow.
 
 On EFS every call costs about a millisecond, so what is known is not asked for again: a slide whose
 tile index is in memory costs one read a tile. A slide is opened by a block of its index where there
@@ -17,17 +17,18 @@ from typing import Final, Self
 from vsv.errors import Archived, FileChanged, InvalidRequest, NotFound, UnreadableSlide
 from vsv.identifiers import FileVersion
 from vsv.pyramid.deepzoom import TileAddress
+from vsv.pyramid.native import slide_levels
 from vsv.pyramid.slide_index import SlideIndex
-from vsv.pyramid.tile_blocks import BlockAddress, block_of, slide_levels
+from vsv.pyramid.tile_blocks import BlockAddress, block_of
 from vsv.slides.file import SlideFile
 from vsv.slides.slide import Slide
 from vsv.slides.tile_index import TileBlock, TileEntry
 from vsv.storage.layout import Storage
 
-__all__ = ["OpenedSlide", "Shelf"]
+__all__ = ["CachedSlide", "SlideCache"]
 
-# A slide is looked at again, whether it is still the same, after so long. NFS's own client takes
-# attributes from its cache for three seconds.
+# After this time a slide is checked again: is it still the same? NFS's own client takes attributes
+# from its cache for three seconds.
 _TRUST_S: Final = 1.0
 _MAX_BYTES: Final = 96 * 2**20
 _MAX_HANDLES: Final = 128
@@ -39,11 +40,11 @@ _BLOCK_BYTES: Final = 5 * 2**10
 _OPENSLIDE_BYTES: Final = 4 * 2**20
 
 
-class OpenedSlide:
-    """One slide, as far as it has been needed: its file, blocks of its index, its levels.
+class CachedSlide:
+    """An open slide with what was needed of it so far: its file, blocks of its index, its levels.
 
     ``filename`` and ``version`` say which bytes the ImageID stands for, ``imported`` whether an
-    import says so. ``index`` is None where there is none that can be used.
+    import says so. ``index`` is None where no index can be used.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class OpenedSlide:
 
     @classmethod
     def by_block(cls, storage: Storage, image_id: str, address: TileAddress) -> Self | None:
-        """Open the slide by the index's block that holds this tile, if there is one: two calls."""
+        """Return the slide, opened by the index's block of this tile, or None. Costs two calls."""
         where = BlockAddress.holding(*address)
         block = storage.read_block(image_id, where)
         if block is None:
@@ -89,8 +90,8 @@ class OpenedSlide:
         """Open the slide that was imported under this ID; without an import, one named like it.
 
         Where the index is lost, any of its blocks tells what was imported. With ``keeps_index``
-        what has to be found out about a slide without an index is kept. Raises NotFound, Archived,
-        or FileChanged where the file is no longer the one that was imported.
+        an index is written for a slide that has none. Raises NotFound, Archived, or FileChanged
+        where the file is no longer the one that was imported.
         """
         index = storage.read_index(image_id)
         if index and index.archived:
@@ -122,9 +123,9 @@ class OpenedSlide:
         return self.open_levels()
 
     def open_levels(self) -> Slide:
-        """Read what the slide's levels are, if that is not known yet; return the slide.
+        """Return the slide, and read its levels if they are not known yet.
 
-        Raises UnreadableSlide, or FileChanged where the file is not the one that is stood for.
+        Raises UnreadableSlide, or FileChanged where the file is not what the ImageID stands for.
         """
         if self._slide is None:
             if self.file.version != self.version:
@@ -140,18 +141,18 @@ class OpenedSlide:
 
     @property
     def rendered_levels(self) -> tuple[int, ...] | None:
-        """The DeepZoom levels that were pre-rendered; None where that is not known yet."""
+        """The DeepZoom levels that were pre-rendered, or None if that is not known yet."""
         return self._index.levels if self._index else None
 
     def native_block(self, address: TileAddress) -> TileBlock | None:
-        """The block that holds a tile which can be passed through; None for any other tile."""
+        """Return the block of a tile that can be passed through, or None for any other tile."""
         block = self._block(BlockAddress.holding(*address))
         return block if block and block.passes_through(address.col, address.row) else None
 
     def native_tile(self, block: TileBlock, address: TileAddress) -> bytes | None:
-        """The slide's own tile, read in one call; None where that is not as it was indexed.
+        """Return the slide's own tile, or None if it is not as it was indexed. Costs one read.
 
-        Raises FileNotFoundError where the file was removed since it was opened: NFS notices that.
+        Raises FileNotFoundError where the file was removed since it was opened (NFS tells that).
         """
         entry = block.entry(address.col, address.row)
         try:
@@ -164,7 +165,7 @@ class OpenedSlide:
 
     @property
     def memory_bytes(self) -> int:
-        """About how much memory the slide takes."""
+        """How much memory the slide takes, roughly."""
         return (
             _SLIDE_BYTES
             + _BLOCK_BYTES * len(self._blocks)
@@ -202,14 +203,14 @@ class OpenedSlide:
         return self._blocks[where]
 
     def _walk(self) -> Slide:
-        """The slide, read from its TIFF directories."""
+        """Return the slide, read from its TIFF directories."""
         if self._walked is None:
             self._walked = slide = Slide(self.file)
             self._keep(lambda: self._storage.write_index(self.image_id, self._seen(slide)))
         return self._walked
 
     def _seen(self, slide: Slide) -> SlideIndex:
-        """An index of what is there: a pyramid outlives the index of its import."""
+        """Return an index of what is there: a pyramid outlives the index of its import."""
         levels = self._storage.images(self.image_id).rendered_levels()
         return SlideIndex.seen(slide, self.filename, levels, imported=self.imported)
 
@@ -223,27 +224,27 @@ class OpenedSlide:
                 self._keeps_index = False
 
     def _locate(self, level: int, col: int, row: int) -> TileEntry:
-        """Where a tile of one of the slide's levels lies: as the index says, or else the file."""
+        """Return where a tile of the slide lies, as the index says, or else the file."""
         number = self._level_numbers.get(level)
         if number is None:
             return self._walk().locate(level, col, row)
         where = BlockAddress.holding(number, col, row)
         if self._block(where) is None and self._walked is None:
             self._walk()
-            self._blocks.pop(where, None)  # the file tells what the block was to tell
+            self._blocks.pop(where, None)  # read it again, from the file this time
         block = self._block(where)
         return block.entry(col, row) if block else self._walk().locate(level, col, row)
 
     @cached_property
     def _level_numbers(self) -> dict[int, int]:
-        return slide_levels(self.slide)
+        return {level.index: number for number, level in slide_levels(self.slide).items()}
 
 
-class Shelf:
+class SlideCache:
     """The slides used last, kept open within a budget of memory and of file handles.
 
-    A slide that drops out closes once nobody reads it any more. One whose file or index was
-    replaced is opened anew. With ``keeps_index`` an index that was missing is written.
+    A slide that is evicted closes once no thread reads it any more. A slide whose file or index was
+    replaced is opened again. With ``keeps_index`` a missing index is written.
     """
 
     def __init__(
@@ -260,23 +261,26 @@ class Shelf:
         self._max_bytes = max_bytes
         self._max_handles = max_handles
         self._now = now
-        self._slides: OrderedDict[str, tuple[OpenedSlide, float]] = OrderedDict()
+        self._slides: OrderedDict[str, tuple[CachedSlide, float]] = OrderedDict()
         self._absent: dict[tuple[str, BlockAddress], float] = {}
         self._lock = RLock()
 
-    def look(self, image_id: str, address: TileAddress) -> OpenedSlide | None:
-        """The slide, if it is open or can be opened by the block that holds this tile."""
+    def get_if_open(self, image_id: str, address: TileAddress) -> CachedSlide | None:
+        """Return the slide if it is open, or if the block of this tile is enough to open it."""
         opened = self._known(image_id)
         if opened is None and not self._is_absent(image_id, address):
-            opened = OpenedSlide.by_block(self._storage, image_id, address)
+            opened = CachedSlide.by_block(self._storage, image_id, address)
             if opened:
                 self._put(image_id, opened)
             else:
                 self._absent[image_id, BlockAddress.holding(*address)] = self._now()
         return opened
 
-    def open(self, image_id: str) -> OpenedSlide:
-        """The slide with its levels. Raises NotFound, Archived, FileChanged or UnreadableSlide."""
+    def get(self, image_id: str) -> CachedSlide:
+        """Return the slide with its levels.
+
+        Raises NotFound, Archived, FileChanged or UnreadableSlide.
+        """
         opened = self._known(image_id)
         if opened:
             try:
@@ -284,44 +288,47 @@ class Shelf:
                 return opened
             except FileChanged:
                 self._drop(image_id)
-        opened = OpenedSlide.by_index(self._storage, image_id, keeps_index=self._keeps_index)
+        opened = CachedSlide.by_index(self._storage, image_id, keeps_index=self._keeps_index)
         opened.open_levels()
         self._put(image_id, opened)
         return opened
 
     def _is_absent(self, image_id: str, address: TileAddress) -> bool:
-        """Whether the block, or its slide, was missing a moment ago: tiles may lie there alone."""
+        """Whether the block, or its slide, was missing a moment ago.
+
+        (A pyramid may have tiles without either.)
+        """
         if len(self._absent) > _MAX_ABSENT:
             self._absent.clear()
-        looked_at = self._absent.get((image_id, BlockAddress.holding(*address)))
-        return looked_at is not None and self._now() - looked_at <= _TRUST_S
+        checked_at = self._absent.get((image_id, BlockAddress.holding(*address)))
+        return checked_at is not None and self._now() - checked_at <= _TRUST_S
 
-    def _known(self, image_id: str) -> OpenedSlide | None:
-        """The slide if it is open, and was looked at a moment ago or is still the same."""
+    def _known(self, image_id: str) -> CachedSlide | None:
+        """Return the slide if it is open and is, or was a moment ago, still the same."""
         with self._lock:
-            opened, looked_at = self._slides.get(image_id, (None, 0.0))
+            opened, checked_at = self._slides.get(image_id, (None, 0.0))
             if opened is None:
                 return None
             self._slides.move_to_end(image_id)
-        if self._now() - looked_at > _TRUST_S:
+        if self._now() - checked_at > _TRUST_S:
             if not opened.is_current():
                 self._drop(image_id)
                 return None
             self._put(image_id, opened)
         return opened
 
-    def _put(self, image_id: str, opened: OpenedSlide) -> None:
+    def _put(self, image_id: str, opened: CachedSlide) -> None:
         with self._lock:
             self._slides[image_id] = (opened, self._now())
             self._slides.move_to_end(image_id)
-            self._make_room()
+            self._evict()
 
     def _drop(self, image_id: str) -> None:
         with self._lock:
             self._slides.pop(image_id, None)
 
-    def _make_room(self) -> None:
-        """Let go of the slides that were used longest ago, but of the last one never."""
+    def _evict(self) -> None:
+        """Drop the slides that were used longest ago, but never the last one."""
         slides = [opened for opened, _ in self._slides.values()]
         memory_bytes = sum(opened.memory_bytes for opened in slides)
         handles = sum(opened.handles for opened in slides)
