@@ -84,9 +84,10 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 sys.path.insert(0, sys.argv[1])
 import app
-from vsv import wiring
 
 for make in sys.argv[3].split():
+    from vsv import wiring
+
     getattr(wiring, make)()
 """
 # What a function makes when it is first called.
@@ -112,7 +113,9 @@ MAKES = {
 def environment_of(function: str) -> dict[str, str]:
     """The function's settings, with the parameters' defaults."""
     template = load_template(ROOT / "func.template.yaml")
-    found = template["Resources"][f"{function}Function"]["Properties"].get("Environment", {})
+    # Those of nested templates (TemplateLookup, AssignGroups) have no settings.
+    resource = template["Resources"].get(f"{function}Function", {"Properties": {}})
+    found = resource["Properties"].get("Environment", {})
     settings = {
         **template["Globals"]["Function"]["Environment"]["Variables"],
         **found.get("Variables", {}),
