@@ -14,6 +14,8 @@ PYTHON := $(shell for p in python3.13 python3.12 python3 python3.11; do \
     && { command -v $$p; exit; }; done; echo python3)
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
+DOCUMENTS := $(sort $(shell find . -name '*.md' -not -path './.*' -not -path '*/node_modules/*' -not -path '*/build/*'))
+PROSE := lint/prose
 TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks estimates deployment
 # Tests run in random order. A run's first lines have its seed: `make test-quick SEED=…` repeats it.
 PYTEST := $(BIN)/python -m pytest $(if $(SEED),--randomly-seed=$(SEED))
@@ -94,7 +96,7 @@ deploy: setup ## Deploy to AWS, and again after each change: make deploy STACK=�
 # ─── Checks ──────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: test test-quick test-slow test-web test-stack test-bench mutation
-.PHONY: lint lint-python lint-yaml lint-templates lint-shell format
+.PHONY: lint lint-python lint-prose lint-yaml lint-templates lint-shell format
 test: setup ## Run all checks and tests, and say what came of them
 	@MAKE="$(MAKE)" $(BIN)/python -m tests.run $(if $(SEED),--seed $(SEED))
 
@@ -122,12 +124,18 @@ test-web: setup ## Run the pages' tests: units, and in a real browser
 mutation: setup ## Count the changes to the library that unit tests notice (MODULES=…, MOST=25, SEED=1)
 	$(BIN)/python -m tests.mutation --most $(or $(MOST),25) --seed $(or $(SEED),1) $(MODULES)
 
-lint: lint-python lint-templates lint-shell ## Check formatting, types, templates and scripts
+lint: lint-python lint-prose lint-templates lint-shell ## Check formatting, types, words, templates and scripts
 
 lint-python: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict --namespace-packages --explicit-package-bases $(TYPED)
+
+# Documents by textlint, the words of sources by a check of our own: one list of words for both.
+lint-prose: setup $(PROSE)/node_modules/.installed
+	$(PROSE)/node_modules/.bin/textlint --config $(PROSE)/.textlintrc.json \
+	  --rules-base-directory "$(CURDIR)/$(PROSE)/node_modules" $(DOCUMENTS)
+	$(BIN)/python -m lint.words
 
 lint-yaml: setup
 	$(BIN)/yamllint --strict --config-file lint/yamllint.yaml .
@@ -204,6 +212,12 @@ web/node_modules/.installed: web/package.json web/package-lock.json | packages
 	@cd web && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+$(PROSE)/node_modules/.installed: $(PROSE)/package.json $(PROSE)/package-lock.json $(wildcard $(PROSE)/words/*) \
+  | packages
+	@echo "Installing the prose linter"
+	@cd $(PROSE) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 web/dist/.built: web/node_modules/.installed web/build.mjs $(shell find web/src -type f 2>/dev/null)
 	@cd web && npm run --silent build
 	@touch $@
@@ -219,4 +233,4 @@ requirements: setup ## Renew the pins in requirements/ (UPGRADE=--upgrade for ne
 	    --output-file requirements/$$name.txt requirements/$$name.in; done
 
 clean: down ## Remove all that the other targets made
-	rm -rf .local .wheels $(VENV) $(BENCH_VENV) $(CHECKOV_VENV) web/node_modules web/dist
+	rm -rf .local .wheels $(VENV) $(BENCH_VENV) $(CHECKOV_VENV) web/node_modules web/dist $(PROSE)/node_modules

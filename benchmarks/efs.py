@@ -36,9 +36,9 @@ __all__ = [
     "ways",
 ]
 
-# One tile in so many of the trace is asked for: OpenSlide would take a quarter of an hour for all.
+# One tile in this number of the trace is asked for: OpenSlide would take a quarter of an hour for all.
 EVERY: Final = {"small": 7, "cmu1": 3}
-# First tiles are measured in so many processes each.
+# The number of processes in which first tiles are measured.
 _REPEATS: Final = {"small": 1, "cmu1": 5}
 _UNAWAITED: Final = ("release",)
 

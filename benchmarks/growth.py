@@ -1,6 +1,6 @@
 """Growth: what tiles and imports take as the slide grows.
 
-Tiles shall not care, imports shall be linear. How a time grows is told by the power of the number
+Tiles should not depend on it, imports should be linear. How a time grows is told by the power of the number
 of pixels that fits it best: 0 where it does not grow, 1 where it is linear.
 """
 

@@ -28,7 +28,7 @@ from vsv.pyramid.deepzoom import TileAddress
 
 __all__ = ["run"]
 
-# Each server is loaded for so many seconds.
+# The number of seconds for which each server is loaded.
 _SECONDS: Final = {"small": 1, "cmu1": 15}
 
 _TIFFSAVE: Final = """
@@ -45,7 +45,7 @@ def run(size: str) -> Report:
     slide = bench_slide(spec)
     requests = Trace(Handler.grid(spec.size, spec.tile), spec.downsamples).requests()
     trace = [request.address for request in requests]
-    # Whoever gets through a part only shall have had its share of every class of level.
+    # A server that gets through a part only has then had its share of every class of level.
     random.Random(204711).shuffle(trace)  # noqa: S311  no secret: a fixed order
     inner = next(each.address for each in requests if each.kind is LevelClass.NATIVE)
     servers: dict[str, AbstractContextManager[Server]] = {
@@ -113,6 +113,6 @@ def _check(server: Server, address: TileAddress, tile_px: int) -> None:
     try:
         size = Image.open(BytesIO(server.get(*address))).size
     except OSError as error:
-        raise ServerError(f"tile {address} is no image: {error}") from error
+        raise ServerError(f"tile {address} is not an image: {error}") from error
     if size != (tile_px, tile_px):
         raise ServerError(f"tile {address} measures {size}, not {tile_px}")

@@ -317,7 +317,7 @@ class LargeImage(Peer):
         self._source_of = large_image_source_tiff.open
 
     def open(self, path: Path) -> None:
-        """Open it anew: large_image would keep sources and tiles of earlier ones."""
+        """Open it again: large_image would keep sources and tiles of earlier ones."""
         self._source = self._source_of(
             str(path),
             noCache=True,

@@ -51,7 +51,7 @@ class _Tool:
     pyramid: DeepZoom
     # Where in the output folder the levels are.
     files: str
-    # One tile in so many is rendered; times and bytes are extrapolated.
+    # One tile in this number is rendered; times and bytes are extrapolated.
     step: int = 1
     usages: list["_Usage"] = field(default_factory=list)
     # Of the first round, by downsample.

@@ -95,11 +95,11 @@ def bench_slide(spec: SlideSpec) -> Path:
     return path
 
 
-def make_pyramid(slide: Path, *, anew: bool = False) -> None:
-    """Have ``vsv prerender`` make the slide's finished pyramid, if it is not there or ``anew``."""
+def make_pyramid(slide: Path, *, again: bool = False) -> None:
+    """Have ``vsv prerender`` make the slide's finished pyramid, if it is not there or ``again``."""
     twin = pyramid_twin(slide)
     descriptor = twin.with_suffix(".dzi")
-    if anew:
+    if again:
         descriptor.unlink(missing_ok=True)
         shutil.rmtree(pyramid_files(slide), ignore_errors=True)
     if not descriptor.exists():

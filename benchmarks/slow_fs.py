@@ -39,7 +39,7 @@ class SlowFolder:
     counts_path: Path
 
     def counts(self) -> Counter[str]:
-        """Calls so far, by kind. Asking is no call."""
+        """Count the calls so far, by kind. Asking does not count."""
         records = _RECORD.iter_unpack(self.counts_path.read_bytes())
         return Counter({name.rstrip(b"\0").decode(): count for name, count in records})
 
@@ -77,7 +77,7 @@ def slow_folder(source: Path, build_dir: Path, *, delay_us: int = DELAY_US) -> I
             _wait_until_mounted(slow.path, process)
             yield slow
         finally:
-            # It unmounts, whoever holds a file still.
+            # It unmounts, even if a file is still open.
             process.terminate()
             try:
                 process.communicate(timeout=_MOUNT_TIMEOUT_S)

@@ -1,7 +1,7 @@
 """Tile service: a viewer's trace through ``lambda_handler`` and through each peer.
 
 One process, one thread. The trace is cut into parts; each peer in turn does a part, so that what
-else the machine does meets all alike. Every pass opens each slide anew: nothing is served from what
+else the machine does meets all alike. Every pass opens each slide again: nothing is served from what
 an earlier pass left in memory, but the file is in the page cache.
 """
 
@@ -96,7 +96,7 @@ def _have_equal_pyramid(path: Path, spec: SlideSpec) -> None:
         for address in sample(pyramid, level):
             if live.tile(*address) != finished.tile(*address):
                 # Rendered by an earlier version of the library.
-                make_pyramid(path, anew=True)
+                make_pyramid(path, again=True)
                 return
 
 

@@ -32,7 +32,7 @@ _PAN_SCALES: Final = (1.0, 1.0, 2.0, 3.0)
 _PANS: Final = 6
 # A pan moves the view by this share of the screen.
 _PAN_SHARE: Final = (0.6, 0.45)
-# One place to so many pixels of the slide; but a few on a small one.
+# One place to this number of pixels of the slide; but a few on a small one.
 _PIXELS_PER_PLACE: Final = 190_000_000
 _FEWEST_PLACES: Final = 2
 

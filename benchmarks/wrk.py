@@ -61,7 +61,7 @@ class Load:
 
 
 def replay(server: Server, trace: Iterable[Address], seconds: int) -> Load:
-    """Ask for the trace's tiles, over and over, for so many seconds."""
+    """Ask for the trace's tiles, over and over, for ``seconds``."""
     wrk = shutil.which("wrk")
     if wrk is None:
         raise ServerError("wrk is not installed: `make bench` installs it")

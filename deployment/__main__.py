@@ -27,7 +27,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            "\nmake deploy: interrupted. AWS goes on with what it was told; repeat the command",
+            "\nmake deploy: interrupted. AWS continues what it was told; repeat the command",
             file=sys.stderr,
         )
         return 130

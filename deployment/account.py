@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # What an account has after its first weeks. A new one may have 10.
 FULL_CONCURRENCY: Final = 1000
-# Lambda leaves at least so many to functions without a reservation of their own.
+# Lambda leaves at least this number to functions without a reservation of their own.
 UNRESERVED: Final = 100
 # As the template's default: calls of RenderTiles that one import makes at once.
 _IMPORT_CONCURRENCY: Final = 10

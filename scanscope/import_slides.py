@@ -214,7 +214,7 @@ def check_url(url: str, allow_http: bool) -> None:
     """Refuse addresses over which the secret or a token would travel in the clear."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not re.fullmatch(r"[!-~]+", url):
-        raise ValueError(f"{url!r} is no https:// address")
+        raise ValueError(f"{url!r} is not an https:// address")
     if not parts.hostname or parts.username or parts.query or parts.fragment or parts.port == 0:
         raise ValueError("the address needs a host, and may have no user, query or fragment")
     parts.hostname.encode("idna")  # raises a ValueError for a host that cannot exist
@@ -443,7 +443,7 @@ class Record:
 class State:
     """The records of all files in the folder, kept in one small JSON file.
 
-    It only saves work: without it, files are hashed again and watched anew.
+    It only saves work: without it, files are hashed and watched again.
     """
 
     def __init__(self, file: Path) -> None:
@@ -456,7 +456,7 @@ class State:
             pass
         except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
             self.records = {}
-            log.warning("%s: unreadable, starting anew: %s", file, error)
+            log.warning("%s: unreadable, starting over: %s", file, error)
 
     def observe(self, slides: list[Slide]) -> None:
         """Note which files there are now; a file that changed, or is gone, is forgotten."""
@@ -866,7 +866,7 @@ def run(settings: Settings, arguments: argparse.Namespace) -> ExitCode:
     while True:
         try:
             outcomes = importer.run_pass()
-        except ConfigError as error:  # may be cured meanwhile: a share, a client's secret
+        except ConfigError as error:  # may be cured by then: a share, a client's secret
             if not patient:
                 raise
             log.error("%s", error)

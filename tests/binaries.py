@@ -62,7 +62,7 @@ def is_watched(path: Path) -> bool:
 
 
 def loaded(pid: int) -> set[Path]:
-    """The imaging libraries that the process has loaded; none if it ended meanwhile."""
+    """The imaging libraries that the process has loaded; none if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
         program = Path(f"/proc/{pid}/exe").readlink().name

@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 WANTED = 0.92
 
-# So many times its CPU time a change may take on a busy machine before it is said to wait for ever.
+# How many times its CPU time a change may take on a busy machine, before it counts as endless.
 _PATIENCE = 5
 
 # What a watched module calls before each of its statements.
@@ -482,5 +482,5 @@ if __name__ == "__main__":
 
     from tests import binaries
 
-    binaries.foreign = dict  # what is loaded is no matter of these changes
+    binaries.foreign = dict  # what is loaded does not matter here
     sys.exit(main())

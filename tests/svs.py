@@ -141,7 +141,7 @@ def strip(pixels: np.ndarray, **options: object) -> Page:
 
 
 def shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
-    """Means of blocks of so many pixels along each side."""
+    """Return the means of blocks of ``factor`` pixels along each side."""
     return np.asarray(Image.fromarray(pixels).reduce(factor))
 
 

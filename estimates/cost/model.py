@@ -155,7 +155,7 @@ class Archive:
     comes_back: str
 
 
-# As Infracost's tests have them; GLACIER_IR's, and bringing back by bulk, by Usage.ai, May 2026.
+# As Infracost's tests have them; GLACIER_IR's, and restoring by bulk, by Usage.ai, May 2026.
 # Its 1,000 PUTs are from memory.
 ARCHIVES: Final = (
     Archive("STANDARD", 0.023, 0.005, 0.0, 0, "at once"),

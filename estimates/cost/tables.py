@@ -122,7 +122,7 @@ def _archives() -> Table:
             Column("to put it there, $", ".3f"),
             Column("a month, $", ".4f"),
             Column("ten years, $", ".2f"),
-            Column("to bring it back, $", ".3f"),
+            Column("to restore it, $", ".3f"),
             Column("billed for at least, days", "d"),
             Column("comes back"),
         ],

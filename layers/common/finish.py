@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-# Where Lambda mounts layers: what tracebacks shall name.
+# Where Lambda mounts layers: what tracebacks are to name.
 _MOUNTED: Final = "/opt/python"
 
 # Symbol versions that Lambda's Linux has at most: those of its C library, and of its GCC's C++

@@ -79,7 +79,7 @@ class Scope(CloudFormationLintRule):
 
 
 class Companions(CloudFormationLintRule):
-    """Some actions look at other services as whoever calls them."""
+    """Some actions look at other services with their caller's rights."""
 
     id = "E9113"
     shortdesc = "Who may do something may do what AWS does in their name"

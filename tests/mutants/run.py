@@ -31,7 +31,7 @@ from vsv.identifiers import FileVersion
 from vsv.storage.layout import Storage
 
 IMAGE_ID = "slide"
-# One in so many mutants is one of what the library keeps about a slide.
+# One in this number of mutants is one of what the library keeps about a slide.
 INDEX_SHARE = 10
 CPU_S = 10
 IMAGE_REQUEST_MB = 512

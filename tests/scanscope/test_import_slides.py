@@ -195,7 +195,7 @@ def test_any_other_answer_keeps_the_file(station: Station, cloud: Cloud) -> None
 def test_a_file_that_changed_since_it_was_described_is_kept(
     station: Station, cloud: Cloud, how: str
 ) -> None:
-    """A rescan while the answer was under way is never deleted; it is described anew."""
+    """A rescan while the answer was under way is never deleted; it is described again."""
     path = station.slide("x.svs", b"old scan")
     before = path.stat()
 
@@ -379,11 +379,11 @@ def test_a_file_that_changes_before_its_turn_waits(station: Station, cloud: Clou
     station.slide("1.svs", mtime=LONG_BEFORE)
     station.slide("2.svs")
 
-    def meanwhile(described: dict[str, Any]) -> Reply:
+    def rescan(described: dict[str, Any]) -> Reply:
         station.slide("2.svs", b"longer than before")
         return BUSY
 
-    cloud.script("1.svs", meanwhile)
+    cloud.script("1.svs", rescan)
     finished = station.run()
     assert cloud.called() == ["1.svs"]
     assert "2.svs: waiting: changed since this pass began" in finished.log
@@ -431,10 +431,10 @@ def test_a_damaged_state_file_is_started_anew(
     state_file.write_bytes(content)
     state = script.State(state_file)
     assert state.records == {}
-    assert "starting anew" in caplog.text
+    assert "starting over" in caplog.text
     state.save()
     script.State(state_file)
-    assert caplog.text.count("starting anew") == 1
+    assert caplog.text.count("starting over") == 1
 
 
 # One file's trouble is not the others' --------------------------------------------------------
@@ -467,7 +467,7 @@ def test_a_failed_import_is_reported_and_asked_about_again(station: Station, clo
 
 
 def test_strange_names_harm_nobody(station: Station, cloud: Cloud) -> None:
-    """A name that is no Unicode is kept and reported; one with a line break is one log line."""
+    """A name that is not Unicode is kept and reported; one with a line break is one log line."""
     bad = os.fsencode(station.folder) + b"/\xff.svs"
     Path(os.fsdecode(bad)).write_bytes(b"tissue")
     station.slide("a\nb.svs")
@@ -727,7 +727,7 @@ def test_a_dry_run_changes_nothing(station: Station, cloud: Cloud, tmp_path: Pat
         ("api", "api_url", "http://127.0.0.1.example/Prod", "in the clear"),
         ("api", "api_url", "https://api.example:port/Prod", "Port"),
         ("api", "api_url", "https://api..example/Prod", "label"),
-        ("api", "api_url", "ftp://localhost/Prod", "no https:// address"),
+        ("api", "api_url", "ftp://localhost/Prod", "not an https:// address"),
         ("api", "api_url", "https://user:pass@localhost/", "no user"),
     ],
 )

@@ -77,7 +77,7 @@ _SAFE = str.maketrans("+=/", "-_~")
 
 
 def test_the_functions_own_address_takes_no_strangers(stack):
-    """On AWS CloudFront alone may call it; here whoever holds the account's keys."""
+    """On AWS CloudFront alone may call it; here everyone who holds the account's keys."""
     config = stack.client("lambda").get_function_url_config(
         FunctionName=next(
             each["FunctionName"]

@@ -200,7 +200,7 @@ def test_fifty_edits_at_once_and_every_accepted_one_is_in_the_history(
 
     with ThreadPoolExecutor(50) as pool:
         answers = [answer for answer in pool.map(once, range(50)) if answer]
-    # Those that named no version are all taken; of the others, one at the most.
+    # Those that named no version are all taken; of the others, at most one.
     assert len(answers) in (25, 26)
     lines = history(image_id)[before:]
     assert [line["Version"] for line in lines] == list(range(before + 1, before + 1 + len(answers)))

@@ -703,7 +703,7 @@ def emptied(page: Page, *numbers: int) -> Page:
 
 
 def test_what_stands_in_for_lost_tiles_counts_as_well(real, tmp_path):
-    """All of a slide stands in for a coarse level that is empty: a tile of it is no small one."""
+    """All of a slide stands in for a coarse level that is empty: a tile of it is not a small one."""
     pixels = svs.tissue(real, (2048, 2048))
     pages = [svs.level(pixels), emptied(svs.level(svs.shrunk(pixels, 8)))]
     svs.write(tmp_path / "slide.svs", pages)

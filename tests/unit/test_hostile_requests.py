@@ -300,7 +300,7 @@ ODD = {
 def odd_values(name, kind, turn, step=3):
     """Values of an argument's type: odd ones, outer places' null, an input's field by field.
 
-    A place gets every so many-th of them, by turns: ``step``, which is longer for inner ones.
+    A place gets every n-th of them, by turns: ``step``, which is longer for inner ones.
     """
     if not is_non_null_type(kind) and step < 100:
         yield None

@@ -362,7 +362,7 @@ def test_a_copy_on_its_way_while_the_other_is_imported_leaves_nothing(world, sli
 
 
 def test_two_slides_of_the_same_bytes_can_both_be_imported_again(world, slide_like):
-    """Each has its record from before: an import of it is no copy's."""
+    """Each has its record from before: an import of it is not a copy's."""
     source = slide_like("7")
     first = has_imported(world, source, "x.svs")
     second = bring_in(world, slide_like("8"), "y.svs")
@@ -490,7 +490,7 @@ def test_what_is_the_slides_own_fault_is_not_tried_again(world, tmp_path):
 
 
 def test_an_attempt_that_is_stopped_from_outside_is_followed_by_another(world, slide_like):
-    """The failure of the attempt before it is no end of it."""
+    """The failure of the attempt before it does not end it."""
     request = world.scan(slide_like("7"), "x.svs")
     failing(world, request, OSError(errno.EIO, "input/output error"))
     world.workflow.before = lambda job: None

@@ -175,7 +175,7 @@ def region(monkeypatch):
 
 @pytest.mark.usefixtures("region")
 def test_whatever_changes_image_request_makes_a_new_version_of_it():
-    """Else viewers would go on with the version before."""
+    """Else viewers would keep the version before."""
 
     def version(**changed: str) -> str:
         template = packaged(ROOT / "func.template.yaml", **changed)

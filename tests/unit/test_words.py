@@ -1,0 +1,44 @@
+"""The words that documents and code do not use: found wherever they stand."""
+
+import pytest
+
+from lint import words
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("# It begins anew.", '1: "anew": say again'),
+        ('x = 1\n"""Told to whoever asks."""\n', '2: "whoever": say anyone who'),
+        ("# One tile in so\n    # many of them\n", '1: "so # many": say that number of'),
+        ('raise ValueError("x is no slide")', '1: "is no": say is not a'),
+        ("from vsv.imports.service import ImportDesk", '1: "ImportDesk": say service'),
+    ],
+)
+def test_words_are_found_in_comments_texts_and_names(text, problem):
+    (found,) = words.problems(text)
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["if value is None:", "if value is not there:", "There is no slide.", "It is no longer."],
+)
+def test_what_only_looks_like_one_is_left_alone(text):
+    assert not list(words.problems(text))
+
+
+def test_the_list_of_exceptions_shrinks(monkeypatch, capsys):
+    """A file on it that has none of the words, or is not there, is told."""
+    monkeypatch.setattr(words, "not_yet", lambda: {"lint/words.py", "lint/gone.py"})
+    assert words.main(["lint/words.py"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "lint/words.py has none of the words: take it off lint/prose/not-yet.txt",
+        "lint/gone.py of lint/prose/not-yet.txt does not exist",
+    ]
+
+
+def test_sources_are_all_languages_and_nothing_that_was_installed():
+    found = set(words.sources())
+    assert {"Makefile", "lint/words.py", "web/src/index.html", "graphql/schema.graphql"} <= found
+    assert not any("node_modules" in name for name in found)
