@@ -36,7 +36,7 @@ __all__ = [
     "ways",
 ]
 
-# One tile in this number of the trace is asked for: OpenSlide would take a quarter of an hour for all.
+# One tile in this number of the trace is asked for: all would take OpenSlide a quarter of an hour.
 EVERY: Final = {"small": 7, "cmu1": 3}
 # The number of processes in which first tiles are measured.
 _REPEATS: Final = {"small": 1, "cmu1": 5}
@@ -130,7 +130,7 @@ def run(size: str) -> Report:
 
 
 def ways(spec: SlideSpec) -> Sequence[Way]:
-    """The ways to a tile of this slide: what each opens is there when they are returned."""
+    """Return the ways to a tile of this slide: what each opens is there when they are returned."""
     slide = bench_slide(spec)
     return [
         Way("vsv lambda_handler, SVS", Handler, imported(slide, BENCH)[0]),
@@ -142,19 +142,19 @@ def ways(spec: SlideSpec) -> Sequence[Way]:
 
 
 def finished(slide: Path) -> Path:
-    """The slide under the name that has a finished pyramid beside it."""
+    """Return the slide under the name that has a finished pyramid beside it."""
     make_pyramid(slide)
     return pyramid_twin(slide)
 
 
 def trace_of(peer: type[Peer], spec: SlideSpec, size: str) -> Sequence[TileRequest]:
-    """A part of the viewer's trace over the tile grid that the peer serves."""
+    """Return a part of the viewer's trace over the tile grid that the peer serves."""
     trace = Trace(peer.grid(spec.size, spec.tile), spec.downsamples)
     return trace.requests()[:: EVERY[size]]
 
 
 def first(requests: Sequence[TileRequest], kind: LevelClass) -> TileRequest:
-    """The first request for a tile of that class."""
+    """Return the first request for a tile of that class."""
     return next(request for request in requests if request.kind is kind)
 
 

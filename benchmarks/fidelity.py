@@ -42,7 +42,7 @@ class Reference:
         self._size = Size(*(length // source for length in pyramid.size))
 
     def tile(self, address: TileAddress) -> Pixels:
-        """The tile's pixels (height × width × 3, 0..255), not rounded."""
+        """Return the tile's pixels (height × width × 3, 0..255), not rounded."""
         factor = self._pyramid.downsample(address.level) // self._source
         box = self._pyramid.tile_at(address).box
         if self._source > 1 or factor < _SHARED:
@@ -60,7 +60,7 @@ class Reference:
         return np.asarray(sums / counts[:, :, np.newaxis], np.float32)
 
     def _sums(self, box: Box, factor: int) -> Pixels:
-        """Sums over the box's blocks of the level's pixels."""
+        """Sum up the level's pixels over the box's blocks."""
         width, height = self._size
         left, top = box.left * factor, box.top * factor
         region = self._level.crop(
@@ -117,7 +117,7 @@ def _blocks(pixels: Pixels, factor: int) -> Pixels:
 
 
 def sample(pyramid: DeepZoom, level: int) -> Sequence[TileAddress]:
-    """A few of the level's tiles, spread over it; the last, in the corner, always."""
+    """Return a few of the level's tiles, spread over it; the last, in the corner, always."""
     cols, rows = pyramid.grid(level)
     count = cols * rows
     numbers = {round(place * (count - 1) / (_SAMPLE - 1)) for place in range(_SAMPLE)}
@@ -142,7 +142,7 @@ def psnr_db(tiles: Sequence[tuple[bytes, Pixels]]) -> float | None:
 
 
 def encoder_alone(data: bytes, reference: Pixels) -> bytes:
-    """The reference, encoded as the tile ``data`` is: same tables, same subsampling."""
+    """Return the reference, encoded as the tile ``data`` is: same tables, same subsampling."""
     image: Any = Image.open(BytesIO(data))
     buffer = BytesIO()
     Image.fromarray(np.rint(reference).astype(np.uint8)).save(

@@ -1,7 +1,7 @@
 """Growth: what tiles and imports take as the slide grows.
 
-Tiles should not depend on it, imports should be linear. How a time grows is told by the power of the number
-of pixels that fits it best: 0 where it does not grow, 1 where it is linear.
+Tiles should not depend on it, imports should be linear. How a time grows is told by the power of
+the number of pixels that fits it best: 0 where it does not grow, 1 where it is linear.
 """
 
 import random
@@ -112,7 +112,7 @@ def _random_tiles(grid: DeepZoom, downsample: int, count: int) -> Sequence[TileA
 
 
 def _answers(elsewhere: Path, path: Path, tiles: Sequence[TileAddress]) -> Sequence[float]:
-    """The handler's time for each tile, in seconds, in a process that opens the slide first."""
+    """Return the handler's time for each tile, in seconds; the slide is opened before."""
     loader = Handler()
     loader.open(elsewhere)
     loader.tile(*TILE_ELSEWHERE)
@@ -138,6 +138,6 @@ def _prerender(slide: Path) -> float:
 
 
 def _exponent(sizes: Sequence[object], values: Sequence[object]) -> float:
-    """The power of the sizes that the values follow: the slope of their logarithms."""
+    """Return the power of the sizes that the values follow: the slope of their logarithms."""
     logs = ([log(each) for each in series if isinstance(each, float)] for series in (sizes, values))
     return linear_regression(*logs).slope

@@ -98,7 +98,10 @@ def _warm_up_s(size: str) -> int:
 
 
 def _converted(slide: Path) -> Path:
-    """The slide as IIPImage wants it: a tiled pyramidal TIFF, as its documentation makes it."""
+    """Return the slide as IIPImage wants it.
+
+    A tiled pyramidal TIFF, as its documentation makes it.
+    """
     path = BENCH / "converted" / f"{slide.stem}.tif"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

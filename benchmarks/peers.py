@@ -50,7 +50,7 @@ class Peer(ABC):
         """Open the slide."""
 
     def request(self, address: TileAddress) -> Any:
-        """What ``answer`` is asked; raise Unserved for a level that the peer lacks."""
+        """Return what ``answer`` is asked; raise Unserved for a level that the peer lacks."""
         return address
 
     @abstractmethod
@@ -58,16 +58,16 @@ class Peer(ABC):
         """Get the tile."""
 
     def jpeg(self, answer: Any) -> bytes:
-        """The tile as a JPEG file, taken out of the answer."""
+        """Return the tile as a JPEG file, taken out of the answer."""
         return bytes(answer)
 
     def tile(self, level: int, col: int, row: int) -> bytes:
-        """The tile as a JPEG file."""
+        """Return the tile as a JPEG file."""
         return self.jpeg(self.answer(self.request(TileAddress(level, col, row))))
 
     @classmethod
     def grid(cls, size: tuple[int, int], native_tile: int) -> DeepZoom:
-        """The tile grid that the peer serves, for a slide of that size and tile size in pixels."""
+        """Return the tile grid that the peer serves, for a slide of that size and tile size."""
         tile = cls.tile_size or native_tile
         return DeepZoom(Size(*size), Size(tile, tile), cls.overlap)
 
@@ -93,23 +93,26 @@ class Handler(Peer):
         self._files = f"{path.stem}_files"
 
     def request(self, address: TileAddress) -> dict[str, Any]:
-        """API Gateway's event."""
+        """Return API Gateway's event."""
         level, col, row = address
         return event(f"{self._files}/{level}/{col}_{row}.jpeg")
 
     def answer(self, request: Any) -> Any:
-        """The function's answer, for API Gateway."""
+        """Return the function's answer, for API Gateway."""
         return self._handle(request, None)
 
     def jpeg(self, answer: Any) -> bytes:
-        """The body, which the gateway would decode. Raises RuntimeError unless it is a 200."""
+        """Return the body, which the gateway would decode.
+
+        Raises RuntimeError unless it is a 200.
+        """
         if answer["statusCode"] != 200:
             raise RuntimeError(f"status {answer['statusCode']}: {answer['body']}")
         return base64.b64decode(answer["body"])
 
 
 def event(path: str) -> dict[str, Any]:
-    """What API Gateway (REST, proxy integration) sends for a GET beneath ``/DeepZoom/``."""
+    """Return what API Gateway (REST, proxy integration) sends for a GET beneath ``/DeepZoom/``."""
     return {
         "resource": "/DeepZoom/{path+}",
         "path": f"/DeepZoom/{path}",
@@ -134,7 +137,7 @@ class HandlerOnPyramid(Handler):
     name = "vsv lambda_handler, pyramid"
 
     def open(self, path: Path) -> None:
-        """The pyramid lies in the slide's folder, under its own ImageID."""
+        """Return the pyramid's folder: the slide's own, under its ImageID."""
         super().open(path)
         self._files = pyramid_files(path).name
 
@@ -149,12 +152,12 @@ class PyramidFile(Peer):
         self._files = pyramid_files(path)
 
     def request(self, address: TileAddress) -> str:
-        """The file's path."""
+        """Return the file's path."""
         level, col, row = address
         return f"{self._files}/{level}/{col}_{row}.jpeg"
 
     def answer(self, request: Any) -> bytes:
-        """The file's bytes."""
+        """Return the file's bytes."""
         with open(request, "rb", buffering=0) as file:
             return file.read()
 
@@ -228,7 +231,7 @@ class Original(Peer):
         return answer
 
     def jpeg(self, answer: Any) -> bytes:
-        """The body, decoded."""
+        """Return the body, decoded."""
         return base64.b64decode(answer["body"])
 
 
@@ -294,7 +297,7 @@ class TiffSlide(Peer):
         self._tiles = self._generator(str(path))
 
     def request(self, address: TileAddress) -> TileAddress:
-        """The address."""
+        """Return the address."""
         if address.level < self._COARSEST:
             raise Unserved
         return address

@@ -13,7 +13,7 @@ IMAGES: Final = BENCH / "images"
 
 
 def pyramid_twin(slide: Path) -> Path:
-    """The slide under the ImageID that has a finished pyramid.
+    """Return the slide under the ImageID that has a finished pyramid.
 
     Two ImageIDs, so that one images path has the slide with a pyramid and without.
     """
@@ -21,6 +21,6 @@ def pyramid_twin(slide: Path) -> Path:
 
 
 def pyramid_files(slide: Path) -> Path:
-    """The folder of the slide's finished pyramid, which ``slides.make_pyramid`` makes."""
+    """Return the folder of the slide's finished pyramid, which ``slides.make_pyramid`` makes."""
     twin = pyramid_twin(slide)
     return twin.with_name(f"{twin.stem}_files")

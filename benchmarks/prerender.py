@@ -185,7 +185,7 @@ def _run_once(tool: _Tool, path: Path, where: Path) -> None:
 
 
 def _digest(folder: Path) -> str:
-    """A hash over the names and bytes of all files."""
+    """Return a hash over the names and bytes of all files."""
     total = hashlib.sha256()
     for file in sorted(each for each in folder.rglob("*") if each.is_file()):
         total.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
@@ -208,7 +208,7 @@ def _psnr(tool: _Tool, path: Path, files: Path) -> Iterator[tuple[int, _Psnr]]:
 
 
 def _present(tool: _Tool, level: int, files: Path) -> Sequence[TileAddress]:
-    """A sample of the level's tiles; where only a part was rendered, what there is of it."""
+    """Return a sample of the level's tiles; where only a part was rendered, what there is of it."""
     cols = tool.pyramid.grid(level).width
     chosen = []
     for address in sample(tool.pyramid, level):

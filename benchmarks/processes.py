@@ -35,7 +35,7 @@ class ServerError(Exception):
 
 
 def end_with_parent(command: Command) -> list[str]:
-    """The command, in a form that ends when the process that starts it is killed."""
+    """Return the command, in a form that ends when the process that starts it is killed."""
     return ["setpriv", "--pdeathsig", "TERM", *map(str, command)]
 
 
@@ -79,7 +79,7 @@ def wait_for(process: Process, port: int, path: str) -> None:
 
 
 def get(port: int, path: str) -> bytes:
-    """What 127.0.0.1 answers. Raises OSError where that is not 200."""
+    """Return what 127.0.0.1 answers. Raises OSError where that is not 200."""
     # Past any proxy that the environment names.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"http://127.0.0.1:{port}{path}", timeout=_START_TIMEOUT_S) as response:
@@ -88,7 +88,7 @@ def get(port: int, path: str) -> bytes:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """Return a port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -70,7 +70,7 @@ def ratio(value: float | None, base: float | None) -> float | None:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which ``share`` (0..1) of the values lie; the nearest of them."""
+    """Return the value below which ``share`` (0..1) of the values lie; the nearest of them."""
     ordered = sorted(values)
     return ordered[min(round(share * (len(ordered) - 1)), len(ordered) - 1)]
 

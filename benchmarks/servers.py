@@ -43,7 +43,7 @@ class Server:
     suffix: str
 
     def path(self, level: int, col: int, row: int) -> str:
-        """The path of a tile's URL."""
+        """Return the path of a tile's URL."""
         return f"{self.prefix}{level}/{col}_{row}{self.suffix}"
 
     def get(self, level: int, col: int, row: int) -> bytes:
@@ -137,7 +137,7 @@ def nginx_files(slide: Path) -> Iterator[Server]:
 
 @contextmanager
 def _nginx(http: str, server: str, ready_path: str) -> Iterator[int]:
-    """An nginx of our own with these sections; its port."""
+    """Run an nginx of our own with these sections; yield its port."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         temporary = "".join(

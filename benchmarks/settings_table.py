@@ -93,7 +93,7 @@ def _in_lambda(way: efs.Way, requests: Sequence[TileRequest]) -> Times:
 def _on_efs(
     path: Path, serve: Callable[[Path], AbstractContextManager[Server]]
 ) -> Iterator[Server]:
-    """A server that sees the file on EFS."""
+    """Run a server that sees the file on EFS."""
     with slow_folder(path.parent, BENCH) as folder, serve(folder.path / path.name) as server:
         yield server
 

@@ -117,7 +117,7 @@ def make_pyramid(slide: Path, *, again: bool = False) -> None:
 
 
 def tissue_share(spec: SlideSpec) -> float:
-    """The share of level-0 tiles (0..1) of which at least a tenth shows tissue."""
+    """Return the share of level-0 tiles (0..1) of which at least a tenth shows tissue."""
     dark = _pattern(spec.tile).min(axis=2) < _GLASS
     rows, cols = (length // spec.tile for length in dark.shape)
     tiles = dark.reshape(rows, spec.tile, cols, spec.tile).mean(axis=(1, 3))
@@ -163,7 +163,7 @@ def _write(path: Path, spec: SlideSpec) -> None:
 
 
 def _colors(spec: SlideSpec) -> str:
-    """The colours as Aperio's description names them."""
+    """Return the colours as Aperio's description names them."""
     return "RGB" if spec.coding == "RGB" else "YCC"
 
 
@@ -205,7 +205,7 @@ class _Level:
                 yield self._encoded[key]
 
     def overview(self, width: int) -> Pixels:
-        """The level in small: at most half its size, and at most ``width`` pixels wide."""
+        """Return the level in small: at most half its size, and at most ``width`` pixels wide."""
         cols, rows = self.size
         step = max(-(-cols // width), 2)
         xs = np.arange(0, cols, step) % self._pattern.shape[1]
@@ -221,7 +221,7 @@ class _Level:
         return part
 
     def _jpeg(self, image: Image.Image, streamtype: int) -> bytes:
-        """A JPEG stream: 1 only the tables, 2 all but the tables."""
+        """Return a JPEG stream: 1 only the tables, 2 all but the tables."""
         rgb = self._spec.coding == "RGB"
         buffer = BytesIO()
         image.save(
@@ -236,7 +236,7 @@ class _Level:
 
 
 def _pattern(tile: int) -> Pixels:
-    """The sample's tissue, cropped and mirrored: one period of every slide with this tile size.
+    """Return the sample's tissue, cropped and mirrored: one period of the slides of this tile size.
 
     A period is a whole number of tiles at downsample 4, and so of pixels at downsample 64.
     """
@@ -263,5 +263,5 @@ def _box_averaged(pixels: Pixels, factor: int) -> Pixels:
 
 
 def _profile() -> bytes:
-    """An ICC profile, as Aperio writes one with each level: here, sRGB."""
+    """Return an ICC profile, as Aperio writes one with each level: here, sRGB."""
     return bytes(imagecodecs.cms_profile("srgb"))

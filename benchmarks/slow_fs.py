@@ -44,7 +44,7 @@ class SlowFolder:
         return Counter({name.rstrip(b"\0").decode(): count for name, count in records})
 
     def settled_counts(self) -> Counter[str]:
-        """Calls so far, once those have ended that nobody waits for."""
+        """Count the calls so far, once those have ended that nobody waits for."""
         counts = self.counts()
         while True:
             time.sleep(_SETTLED_S)

@@ -37,7 +37,7 @@ _TRACE_TIMEOUT_S: Final = 120
 
 
 def table(spec: SlideSpec) -> Table:
-    """The system calls of a cold process's first native tile and of the tiles that follow."""
+    """Return the system calls of a cold process's first native tile, and of the next ones."""
     slide = bench_slide(spec)
     on_efs = imported(slide, BENCH)[0]
     make_pyramid(slide)

@@ -1,8 +1,8 @@
 """Tile service: a viewer's trace through ``lambda_handler`` and through each peer.
 
 One process, one thread. The trace is cut into parts; each peer in turn does a part, so that what
-else the machine does meets all alike. Every pass opens each slide again: nothing is served from what
-an earlier pass left in memory, but the file is in the page cache.
+else the machine does meets all alike. Every pass opens each slide again: nothing is served from
+what an earlier pass left in memory, but the file is in the page cache.
 """
 
 import json
@@ -333,7 +333,7 @@ def _fidelity_tables(path: Path, spec: SlideSpec) -> Iterator[Table]:
 
 
 def _on_same_grid(path: Path, spec: SlideSpec) -> Iterator[Peer]:
-    """The peers, ours first, that render tiles of our grid; open."""
+    """Yield the peers, ours first, that render tiles of our grid; open."""
     grid = Handler.grid(spec.size, spec.tile)
     for make in PEERS:
         if make.grid(spec.size, spec.tile) == grid and make not in (HandlerOnPyramid, PyramidFile):

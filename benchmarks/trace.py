@@ -81,7 +81,7 @@ class Trace:
         return len(self.views) * SCREEN.width * SCREEN.height / 1e6
 
     def requests(self) -> Sequence[TileRequest]:
-        """The tiles that the viewer asks for, in order, none twice."""
+        """Return the tiles that the viewer asks for, in order, none twice."""
         addresses: dict[TileAddress, None] = {}
         first, *rest = self.views
         finest = self._level(first)
@@ -104,7 +104,7 @@ class Trace:
         return LevelClass.EDGE if is_edge else LevelClass.NATIVE
 
     def _level(self, view: View) -> int:
-        """The coarsest level that has at least the screen's resolution."""
+        """Return the coarsest level that has at least the screen's resolution."""
         return max(self.pyramid.level_count - 1 - max(floor(log2(view.scale)), 0), 0)
 
     def _tiles(self, view: View, level: int) -> Iterator[TileAddress]:
@@ -121,7 +121,7 @@ class Trace:
 
 
 def _span(start: float, stop: float, length: int, count: int) -> tuple[int, int]:
-    """The first tile that the range touches, and the one after the last."""
+    """Return the first tile that the range touches, and the one after the last."""
     return max(floor(start / length), 0), min(floor((stop - 1) / length) + 1, count)
 
 
@@ -152,7 +152,7 @@ def _views(size: Size) -> Iterator[View]:
 
 
 def _centred(size: Size, l0_x: float, l0_y: float, scale: float) -> View:
-    """The view with that centre, moved so that it shows no more outside than it must."""
+    """Return the view with that centre, moved so that it shows no more outside than it must."""
 
     def start(centre: float, length: int, screen: int) -> float:
         extent = screen * scale

@@ -1,7 +1,7 @@
 """What a command takes: run as a script, ``usage.py COMMAND…`` prints times and memory as JSON.
 
-A process of its own, and a small one: Linux counts the memory of the process that starts a command towards
-the command's peak.
+A process of its own, and a small one: Linux counts the memory of the process that starts a command
+towards the command's peak.
 """
 
 import json

@@ -33,7 +33,7 @@ _AWS_OPTIONS = {
 
 
 def calls(program: str, text: str) -> Iterator[list[str]]:
-    """The words of each call of a program, without its name and without quotes.
+    """Yield the words of each call of a program, without its name and without quotes.
 
     Where a pipe, another command or a comment follows, the call has ended; what stands in ``$(…)``
     is part of a word, and may be a call of its own.
@@ -77,7 +77,7 @@ def make_problems(text: str, makefile: str) -> Problems:
 
 @cache
 def parser_of(main: Callable[[list[str]], Any]) -> argparse.ArgumentParser:
-    """The parser by which a command reads its arguments."""
+    """Return the parser by which a command reads its arguments."""
 
     class Asked(Exception):
         pass
@@ -201,7 +201,7 @@ def sam_problems(text: str) -> Problems:
 
 @cache
 def _sam(name: str) -> click.Command | None:
-    """A command, with its options. SAM loads one only where its context has an object."""
+    """Return a command, with its options. SAM loads one only where its context has an object."""
     command: click.Command | None = sam.get_command(click.Context(sam, obj=object()), name)
     return command
 
@@ -243,7 +243,7 @@ def value_problems(text: str, parameters: Mapping[str, Mapping[str, Any]]) -> Pr
 
 
 def _refusals(given: Mapping[str, str], parameters: Mapping[str, Mapping[str, Any]]) -> Problems:
-    """What CloudFormation would refuse, of the values that are no placeholders."""
+    """Yield what CloudFormation would refuse, of the values that are no placeholders."""
     for name, value in given.items():
         if name not in parameters or not re.search(r"[$…]", value):
             try:
@@ -253,7 +253,7 @@ def _refusals(given: Mapping[str, str], parameters: Mapping[str, Mapping[str, An
 
 
 def output_problems(text: str, outputs: set[str]) -> Problems:
-    """Outputs that are asked for although the template has none of that name."""
+    """Yield outputs that are asked for although the template has none of that name."""
     for words in calls("output", text):
         if words and re.fullmatch(r"[A-Z]\w*[a-z]\w*", words[0]) and words[0] not in outputs:
             yield f"{words[0]}: no such output"

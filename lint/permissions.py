@@ -48,7 +48,7 @@ class Role(NamedTuple):
 
 
 def roles(resources: Resources) -> dict[str, Role]:
-    """The roles of a template's functions and state machines, by the logical ID of these."""
+    """Return the roles of a template's functions and state machines, by the logical ID of these."""
     return {
         name: _role(resources[target(role)], resources)
         for name, resource in resources.items()
@@ -57,7 +57,7 @@ def roles(resources: Resources) -> dict[str, Role]:
 
 
 def shared(resources: Resources) -> dict[str, frozenset[Right]]:
-    """The policies that roles share, by logical ID."""
+    """Return the policies that roles share, by logical ID."""
     return {
         name: frozenset(_rights(properties(resource)["PolicyDocument"]))
         for name, resource in resources.items()
@@ -74,7 +74,7 @@ def _role(role: dict[str, Any], resources: Resources) -> Role:
 
 
 def _rights(value: Any, when: str = "") -> Iterator[Right]:
-    """The rights of every policy below a value, with the condition that leads to each."""
+    """Yield the rights of every policy below a value, with the condition that leads to each."""
     if isinstance(value, dict) and set(value) == {"Fn::If"}:
         condition, then, otherwise = value["Fn::If"]
         yield from _rights(then, condition)
@@ -106,7 +106,7 @@ def _conditional(value: Any, when: str) -> Iterator[tuple[str, str]]:
 
 
 def document() -> str:
-    """What docs/permissions.md says between its marks."""
+    """Return what docs/permissions.md says between its marks."""
     parts = []
     for path in TEMPLATES:
         resources: Resources = yaml_parse(path.read_text())["Resources"]
@@ -143,7 +143,7 @@ def main() -> int:
 
 
 def filled(page: str) -> str:
-    """The page with what the templates say between its marks."""
+    """Return the page with what the templates say between its marks."""
     return _MARKED.sub(lambda mark: f"{mark[1]}{document()}{mark[2]}", page)
 
 

@@ -9,7 +9,7 @@ Resources = dict[str, dict[str, Any]]
 
 
 def properties(resource: dict[str, Any]) -> dict[str, Any]:
-    """A resource's properties; none for one that has no such section."""
+    """Return a resource's properties; none for one that has no such section."""
     found: dict[str, Any] = resource.get("Properties") or {}
     return found
 
@@ -22,7 +22,7 @@ def branches(value: Any) -> list[Any]:
 
 
 def items(value: Any) -> list[Any]:
-    """The members of a list, or the one that stands alone, whatever the conditions."""
+    """Return the members of a list, or the one that stands alone, whatever the conditions."""
     return [
         member
         for branch in branches(value)
@@ -39,7 +39,7 @@ def always(value: Any) -> bool:
 
 
 def text(value: Any) -> str:
-    """A value as ``Fn::Sub`` would write it: references become ``${Name}``."""
+    """Return a value as ``Fn::Sub`` would write it: references become ``${Name}``."""
     if isinstance(value, dict):
         if isinstance(target := value.get("Ref"), str):
             return f"${{{target}}}"
@@ -61,7 +61,7 @@ def text(value: Any) -> str:
 
 
 def target(value: Any) -> str:
-    """The logical ID that a value begins with: of ``!Ref X``, ``!GetAtt X.Arn``, ``!Sub ${X}:1``.
+    """Return the logical ID that a value begins with: of ``!Ref X``, ``!GetAtt X.Arn``, ``!Sub``.
 
     Empty where it begins with none.
     """

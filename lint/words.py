@@ -1,8 +1,8 @@
 """Find the words of lint/prose/words/words.json in source code: comments, texts and names.
 
 Usage: python -m lint.words [FILE…]. Without files, all source files of the repository are read but
-those of ``lint/prose/not-yet.txt``, which is to become empty. Exits with 1 if a word is found, or if
-a file on that list has none.
+those of ``lint/prose/not-yet.txt``, which is to become empty. Exits with 1 if a word is found, or
+if a file on that list has none.
 """
 
 import json

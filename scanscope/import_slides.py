@@ -178,7 +178,10 @@ def read_settings(config: Path) -> Settings:
 
 
 def parse_ini(config: Path) -> configparser.ConfigParser:
-    """The file's sections. A message about a bad line never repeats it: it may hold the secret."""
+    """Return the file's sections.
+
+    A message about a bad line never repeats it: it may hold the secret.
+    """
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
         parser.read_string(config.read_text(encoding="utf-8-sig"), source=str(config))
@@ -247,12 +250,12 @@ class Identity:
 
     @classmethod
     def of(cls, path: Path) -> Identity:
-        """The identity of the file that now has this name; links are not followed."""
+        """Return the identity of the file that now has this name; links are not followed."""
         return cls.from_stat(path.lstat())
 
     @classmethod
     def from_stat(cls, info: os.stat_result) -> Identity:
-        """The identity in what lstat() says (DirEntry.stat() has no file index on Windows)."""
+        """Return the identity in lstat()'s result (DirEntry's has no file index on Windows)."""
         return cls(info.st_size, info.st_mtime_ns, info.st_ino, info.st_dev)
 
 
@@ -266,7 +269,7 @@ class Slide:
 
 
 def scan(settings: Settings) -> tuple[list[Slide], list[Path]]:
-    """The slides in the watched folder, and the files that a broken-off removal left aside."""
+    """Return the watched folder's slides, and the files that a broken-off removal left aside."""
     slides, asides = [], []
     for path, info in walk(settings.folder, settings.recursive):
         if ASIDE_NAME.fullmatch(path.name):
@@ -395,7 +398,7 @@ def put_back(aside: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The file's SHA-256 in hex, read in pieces: slides are larger than memory."""
+    """Return the file's SHA-256 in hex, read in pieces: slides are larger than memory."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(HASH_CHUNK_BYTES):
@@ -513,7 +516,7 @@ class Reply:
     body: bytes
 
     def json(self) -> dict[str, typing.Any]:
-        """The body as a JSON object; empty where it is none."""
+        """Return the body as a JSON object; empty where it is none."""
         try:
             value = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -521,7 +524,7 @@ class Reply:
         return value if isinstance(value, dict) else {}
 
     def problem(self) -> str:
-        """What went wrong, in the server's words (RFC 9457) where it has some."""
+        """Return what went wrong, in the server's words (RFC 9457) where it has some."""
         said = self.json()
         texts = [said.get("title") or said.get("message"), said.get("detail")]
         words = ": ".join(text for text in texts if isinstance(text, str) and text)
@@ -552,7 +555,7 @@ class Http:
                 raise ConfigError(f"[api] ca_bundle: {settings.ca_bundle}: {error}") from error
 
     def post(self, url: str, body: bytes, headers: dict[str, str]) -> Reply:
-        """The server's answer; raises UnreachableError when no attempt got a usable one."""
+        """Return the server's answer; raise UnreachableError if no attempt got a usable one."""
         for attempt in range(1, self._settings.attempts + 1):
             try:
                 return self._post_once(url, body, headers)
@@ -604,7 +607,7 @@ class Login:
         self._token = ""
 
     def token(self) -> str:
-        """A token that is still good for a while; raises ConfigError if we are refused one."""
+        """Return a token that is still valid for a while; raise ConfigError if it is refused."""
         if not self._token or time.monotonic() >= self._expires:
             self._renew()
         return self._token
@@ -665,7 +668,7 @@ class Answer:
         return "imported"
 
     def __str__(self) -> str:
-        """The status in a technician's words."""
+        """Return the status in a technician's words."""
         rendered, total = self.fields.get("tiles_rendered"), self.fields.get("tiles_total")
         details = [self.status.lower()]
         if isinstance(rendered, int) and isinstance(total, int):
@@ -889,7 +892,7 @@ class OneLineFormatter(logging.Formatter):
     """One line per event, whatever a file name or a server's answer contains."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The event, with anything unprintable replaced by a space."""
+        """Return the event, with anything unprintable replaced by a space."""
         text = super().format(record)
         return "".join(c if c.isprintable() or "\ud800" <= c <= "\udfff" else " " for c in text)
 
@@ -902,7 +905,7 @@ def log_to(handler: logging.Handler) -> None:
 
 
 def log_file(settings: Settings) -> logging.Handler:
-    """The rotating log file."""
+    """Return the rotating log file."""
     try:
         return logging.handlers.RotatingFileHandler(
             settings.log_file,
@@ -916,7 +919,7 @@ def log_file(settings: Settings) -> logging.Handler:
 
 
 def help_on_settings() -> str:
-    """The configuration file's settings, for --help."""
+    """Return the configuration file's settings, for --help."""
     lines = ["settings in the configuration file:"]
     section = ""
     for name, (_, key) in setting_keys().items():
@@ -931,7 +934,7 @@ def help_on_settings() -> str:
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    """The command line; exits with code 2 and a message if it is wrong."""
+    """Parse the command line; exit with code 2 and a message if it is wrong."""
     parser = argparse.ArgumentParser(
         description="Import new slides from the scanner's folder; delete each local copy once "
         "the cloud holds it and says so. Without --once or --until-done: until stopped.",

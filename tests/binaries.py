@@ -31,7 +31,7 @@ _PEERS_LIBRARY = re.compile(r"/lib(vips|tiff)\b[^/]*\.so")
 
 @cache
 def wheel(layer: str) -> Path:
-    """The wheel that the layer installs on this machine."""
+    """Return the wheel that the layer installs on this machine."""
     folder = ROOT / "layers" / layer
     key = subprocess.run(
         [sys.executable, "../common/wheel.py", "key", "."],
@@ -46,7 +46,7 @@ def wheel(layer: str) -> Path:
 
 @cache
 def ours() -> dict[str, str]:
-    """The libraries of the wheels and the library's own: names by SHA-256."""
+    """Return the libraries of the wheels and the library's own: names by SHA-256."""
     extensions = (ROOT / "layers" / "vsv" / "vsv").glob("_*.abi3.so")
     found = {hashlib.sha256(path.read_bytes()).hexdigest(): path.name for path in extensions}
     for layer in COMPILED:
@@ -62,7 +62,7 @@ def is_watched(path: Path) -> bool:
 
 
 def loaded(pid: int) -> set[Path]:
-    """The imaging libraries that the process has loaded; none if it has ended."""
+    """Return the imaging libraries that the process has loaded; none if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
         program = Path(f"/proc/{pid}/exe").readlink().name
@@ -79,7 +79,7 @@ def loaded(pid: int) -> set[Path]:
 
 
 def processes() -> Iterator[int]:
-    """This process, the local stack's servers, and the children of all of them."""
+    """Return this process, the local stack's servers, and the children of all of them."""
     pending = [os.getpid()]
     services = [read_json(path) for path in (STATE / "run").glob("*.json")]
     pending += [each["pid"] for each in services if each["started"] == _start_time(each["pid"])]
@@ -107,6 +107,6 @@ def is_ours(path: Path) -> bool:
 
 
 def foreign() -> dict[int, set[Path]]:
-    """The imaging libraries of other builds that processes of the tests have loaded."""
+    """Return the imaging libraries of other builds that processes of the tests have loaded."""
     found = {pid: {path for path in loaded(pid) if not is_ours(path)} for pid in processes()}
     return {pid: paths for pid, paths in found.items() if paths}

@@ -18,7 +18,7 @@ class _NoPolicies:
 
 
 def expanded(template: dict, given: Mapping[str, str]) -> dict:
-    """The template after SAM's transform, for these values of its parameters and else their own.
+    """Return the template after SAM's transform, for these parameters and else the defaults.
 
     Artefacts have to be on S3, as ``sam package`` leaves them: see ``packaged``.
     """
@@ -28,7 +28,7 @@ def expanded(template: dict, given: Mapping[str, str]) -> dict:
 
 
 def packaged(path: Path, **uploaded: str) -> dict:
-    """The template as ``sam package`` leaves it; ``uploaded`` names where some files are."""
+    """Return the template as ``sam package`` leaves it; ``uploaded`` names where some files are."""
     template = load_template(path)
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
@@ -38,7 +38,7 @@ def packaged(path: Path, **uploaded: str) -> dict:
 
 
 def resolved(path: Path, **given: str) -> dict:
-    """The template with its conditions decided, and without what they leave out.
+    """Return the template with its conditions decided, and without what they leave out.
 
     Parameters are replaced by their values, in ``Ref`` and a ``Fn::Join`` of such; other functions
     stay as they are. Raises NotImplementedError for a condition that hangs on more than these,
@@ -72,7 +72,7 @@ def resolved(path: Path, **given: str) -> dict:
 
 
 def references(value: object) -> set[str]:
-    """The logical IDs that ``Ref`` and ``Fn::GetAtt`` name anywhere in a value."""
+    """Return the logical IDs that ``Ref`` and ``Fn::GetAtt`` name anywhere in a value."""
     if isinstance(value, list):
         return set().union(*map(references, value))
     if not isinstance(value, dict):
@@ -114,7 +114,7 @@ class _Conditions:
         raise NotImplementedError(function)
 
     def within(self, value: object) -> object:
-        """A value with ``Ref`` to parameters and ``Fn::If`` replaced, and ``NoValue`` left out."""
+        """Replace ``Ref`` to parameters and ``Fn::If``, leave ``NoValue`` out; return the value."""
         if isinstance(value, list):
             return [each for each in map(self.within, value) if each != _NOTHING]
         if not isinstance(value, dict):

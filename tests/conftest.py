@@ -64,7 +64,7 @@ def _caches(module: ModuleType) -> list:
 
 @pytest.fixture(autouse=True, scope="module")
 def layers_builds() -> Iterator[None]:
-    """A module's tests load no other Pillow, libjpeg, OpenJPEG or libdmtx than the layers'.
+    """Check that a module's tests load only the layers' Pillow, libjpeg, OpenJPEG, libdmtx.
 
     What a process has loaded stays loaded, so that one look after all tests of a module sees it.
     """
@@ -74,20 +74,20 @@ def layers_builds() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def real() -> Path:
-    """The real Aperio slide: one level, a handwritten label."""
+    """Return the real Aperio slide: one level, a handwritten label."""
     return real_slide(CACHE)
 
 
 @pytest.fixture(scope="session")
 def generated(real, tmp_path_factory) -> Path:
-    """A slide with levels rounded down, none a multiple of its tile, and a bar-coded label."""
+    """Return a slide with levels rounded down, none a multiple of its tile, and a barcode."""
     folder = tmp_path_factory.mktemp("generated")
     return generated_slide(folder / "generated.svs", real, size=(2309, 1543))
 
 
 @pytest.fixture(scope="session")
 def small(real, tmp_path_factory) -> Path:
-    """A slide of two levels and a dozen tiles, for tests that do not look at them."""
+    """Return a slide of two levels and a dozen tiles, for tests that do not look at them."""
     folder = tmp_path_factory.mktemp("small")
     return generated_slide(folder / "small.svs", real, size=(517, 389), downsamples=(1, 4))
 
@@ -142,13 +142,13 @@ _read = cache(lambda path, _mtime_ns: yaml.load(path.read_text(), _Loader))
 
 
 def load_template(path: Path) -> dict:
-    """What the template says: a copy, which the test may change."""
+    """Return what the template says: a copy, which the test may change."""
     return copy.deepcopy(_read(path, path.stat().st_mtime_ns))
 
 
 @pytest.fixture
 def tables(aws) -> dict[str, str]:
-    """The tables of templates/db.template.yaml, by logical ID."""
+    """Return the tables of templates/db.template.yaml, by logical ID."""
     return moto_speed.tables(_create_tables)
 
 

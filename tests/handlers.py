@@ -9,7 +9,7 @@ _FUNCTIONS = Path(__file__).parents[1] / "functions"
 
 
 def load_handler(name: str) -> Callable[..., Any]:
-    """The handler of a function, in a fresh execution environment."""
+    """Return the handler of a function, in a fresh execution environment."""
     spec = importlib.util.spec_from_file_location(f"app_{name}", _FUNCTIONS / name / "app.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

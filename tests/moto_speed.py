@@ -177,7 +177,7 @@ BotocoreStubber.process_request = _process_alone
 
 @cache
 def session() -> boto3.Session:
-    """The session of all tests that use moto."""
+    """Return the session of all tests that use moto."""
     return boto3.Session()
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def decoded(source) -> np.ndarray:
-    """The pixels of an image file, given as bytes, as a path or open, in floating point."""
+    """Return the pixels of an image file, given as bytes, as a path or open, in floating point."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     with Image.open(file) as image:
         return np.asarray(image.convert("RGB"), float)
@@ -20,7 +20,10 @@ def psnr(one, other) -> float:
 
 
 def block_means(pixels, factor):
-    """The reference box filter: exact means of blocks, and of what there is of them at edges."""
+    """Return the reference box filter.
+
+    Exact means of blocks, and of what there is of them at edges.
+    """
     for axis in (0, 1):
         starts = np.arange(0, pixels.shape[axis], factor)
         counts = np.diff(np.append(starts, pixels.shape[axis]))

@@ -99,7 +99,7 @@ class RealtimeClient:
         return name
 
     def next(self, timeout=TIMEOUT_S, name=None):
-        """The payload of the next result, of any subscription or of one."""
+        """Return the payload of the next result, of any subscription or of one."""
         return self.expect("data", timeout, name)["payload"]
 
     def stop(self, name):
@@ -107,7 +107,7 @@ class RealtimeClient:
         self.expect("complete", name=name)
 
     def expect(self, kind, timeout=TIMEOUT_S, name=None):
-        """The next message of a kind; an error in its place is raised."""
+        """Return the next message of a kind; an error in its place is raised."""
 
         def is_it(message):
             return message["type"] == kind and name in (None, message.get("id"))

@@ -57,7 +57,7 @@ State = dict[str, Any]
 # ─── The definition ──────────────────────────────────────────────────────────────────────────────
 @cache
 def definition() -> dict[str, Any]:
-    """The state machine as the template deploys it. A function's ARN ends with its name."""
+    """Return the state machine as the template deploys it. A function's ARN ends with its name."""
     template = load_template(ROOT / "func.template.yaml")
     machine = template["Resources"]["ImportSlideStateMachine"]
     values = {}
@@ -83,7 +83,7 @@ def states(machine: dict[str, Any] | None = None) -> Iterator[tuple[str, State]]
 
 # ─── The functions ───────────────────────────────────────────────────────────────────────────────
 def fault(name: str, message: str = "[Errno 5] '/mnt/images/Meier_Anna.svs'") -> Exception:
-    """What a call fails with, by the name under which the state machine hears of it."""
+    """Return what a call fails with, by the name under which the state machine hears of it."""
     if name == "States.Timeout":
         return TimeoutError()
     if name.startswith("Lambda."):
@@ -149,11 +149,11 @@ class Functions:
             return _response(said) | {"FunctionError": "Unhandled"}
 
     def _fail_import(self, event: dict[str, Any]) -> dict[str, str]:
-        """The real step, on a catalogue that has no record yet."""
+        """Return the real step, on a catalogue that has no record yet."""
         return fail_import(ImportJob.from_dict(event), event["error"], self)
 
     def change(self, image_id: str, by: str, action: str, decide: Callable[[None], Any]) -> None:
-        """The catalogue's ``change``."""
+        """Return the catalogue's ``change``."""
         self.record = decide(None)
 
 
@@ -236,7 +236,7 @@ def _matches(self: ErrorEqualsDecl, env: Any) -> None:
 
 
 def _error_name(error_name: str) -> ErrorName:
-    """The name of an error that ended a Map's iteration."""
+    """Return the name of an error that ended a Map's iteration."""
     if error_name.startswith("States."):
         return StatesErrorName(StatesErrorNameType.from_name(error_name))
     return CustomErrorName(error_name)

@@ -102,7 +102,7 @@ def _scan(slide: Path) -> np.ndarray:
 
 
 def tiles(pixels: np.ndarray, tile: int = 256) -> list[np.ndarray]:
-    """The pixels in tiles, by rows; the border is repeated to fill the last ones."""
+    """Return the pixels in tiles, by rows; the border is repeated to fill the last ones."""
     height, width = pixels.shape[:2]
     padding = [(0, -height % tile), (0, -width % tile)] + [(0, 0)] * (pixels.ndim - 2)
     padded = np.pad(pixels, padding, mode="edge")
@@ -114,7 +114,7 @@ def tiles(pixels: np.ndarray, tile: int = 256) -> list[np.ndarray]:
 
 
 def jpeg(pixels: np.ndarray, *, rgb: bool = False, **options: object) -> bytes:
-    """A JPEG stream as scanners write it: without any application's markers."""
+    """Return a JPEG stream as scanners write it: without any application's markers."""
     file = io.BytesIO()
     options = {"keep_rgb": True} if rgb else {"subsampling": "4:4:4", **options}
     Image.fromarray(pixels).save(file, "JPEG", quality=90, **options)
@@ -128,7 +128,7 @@ def jpeg(pixels: np.ndarray, *, rgb: bool = False, **options: object) -> bytes:
 
 
 def level(pixels: np.ndarray, **options: object) -> Page:
-    """A level of JPEG tiles; options are Page's."""
+    """Return a level of JPEG tiles; options are Page's."""
     rgb = options.get("photometric") == 2
     chunks = [jpeg(part, rgb=rgb) for part in tiles(pixels)]
     samples = 1 if pixels.ndim == 2 else 3
@@ -136,7 +136,7 @@ def level(pixels: np.ndarray, **options: object) -> Page:
 
 
 def strip(pixels: np.ndarray, **options: object) -> Page:
-    """An image in one JPEG strip: a label, a thumbnail, a macro."""
+    """Return an image in one JPEG strip: a label, a thumbnail, a macro."""
     return Page(pixels.shape[1::-1], [jpeg(pixels)], tile=None, **options)
 
 

@@ -15,7 +15,7 @@ from vsv.viewing.request import ImageRequest
 
 @cache
 def images(settings: StorageSettings) -> Images:
-    """The slides, kept open from one request to the next."""
+    """Return the slides, kept open from one request to the next."""
     storage = Storage(settings.images_path, settings.pyramid_bucket)
     return Images(storage, settings.quality, keeps_index=True)
 

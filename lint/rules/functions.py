@@ -150,7 +150,7 @@ def _outliving_their_callers(cfn: Template) -> set[str]:
 
 
 def _timeout_s(function: dict[str, Any]) -> float:
-    """The longest time that a function may run."""
+    """Return the longest time that a function may run."""
     return max(
         (each for each in branches(properties(function).get("Timeout")) if isinstance(each, int)),
         default=DEFAULT_TIMEOUT_S,

@@ -104,7 +104,7 @@ class Companions(CloudFormationLintRule):
 
 
 def _leaves_it_to_iam(statement: dict[str, Any]) -> bool:
-    """A key's statement for its own account, without which nobody could ever administer it."""
+    """Accept a key's statement for its own account: without it nobody could administer the key."""
     principal = statement.get("Principal")
     of = items(principal.get("AWS")) if isinstance(principal, dict) else []
     return (

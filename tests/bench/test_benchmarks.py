@@ -29,7 +29,7 @@ LEVELS = [str(2**exponent) for exponent in range(14)]
 
 @pytest.fixture(scope="module")
 def reports():
-    """What `make bench-small` prints and writes."""
+    """Return what `make bench-small` prints and writes."""
     names = ("tile_service", "prerender")
     results = STATE / "bench" / "results"
     for name in names:
@@ -42,7 +42,7 @@ def reports():
 
 
 def rows(report, title):
-    """The rows of the table whose title starts so, as mappings from heading to cell."""
+    """Return the rows of the table whose title starts so, as mappings from heading to cell."""
     (table,) = (table for table in report["tables"] if table["title"].startswith(title))
     headings = [column["heading"] for column in table["columns"]]
     assert len(set(headings)) == len(headings)

@@ -37,7 +37,7 @@ def reports():
 
 
 def rows(report, title):
-    """The rows of the table whose title starts so, as mappings from heading to cell."""
+    """Return the rows of the table whose title starts so, as mappings from heading to cell."""
     (table,) = (table for table in report["tables"] if table["title"].startswith(title))
     headings = [column["heading"] for column in table["columns"]]
     assert len(set(headings)) == len(headings)

@@ -68,7 +68,7 @@ UPDATE = """mutation ($input: SlideInput!) {
 
 
 async def identify(authorization, asked):
-    """A token is a person's name here."""
+    """Take the token as the name: a token is a person's name here."""
     name = (authorization or "").removeprefix("Bearer ")
     if name not in GROUPS:
         raise Unauthorized(name)
@@ -77,7 +77,7 @@ async def identify(authorization, asked):
 
 
 async def function(event):
-    """Changes a slide; refuses one ID."""
+    """Change a slide; refuse one ID."""
     given = event["arguments"].get("input") or event["arguments"]
     if given["ImageID"] == "unknown":
         return {"__error": {"type": "NotFound", "message": "There is no such slide."}}
@@ -95,7 +95,7 @@ def schema(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(schema):
-    """The address of the API on the server of the local stack."""
+    """Yield the address of the API on the server of the local stack."""
     app = SecurityHeaders(Starlette(routes=graphql_routes(schema, identify, function)))
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:

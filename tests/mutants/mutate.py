@@ -192,7 +192,7 @@ class Mutator:
         return self.rng.choice(self.layout.chunks)
 
     def coded(self) -> tuple[Span, list[tuple[int, Span]]]:
-        """A tile, a strip or a level's shared tables, and its segments if it is a JPEG or JPEG 2000
+        """Return a tile, a strip or a level's tables, and its segments if it is a JPEG or JPEG 2000
         stream."""
         tables = [entry.value for entry in self.layout.entries if entry.tag == _TABLES]
         shared = tables and self.rng.random() < 0.2
@@ -200,7 +200,7 @@ class Mutator:
         return span, list(segments(bytes(self.data), span))
 
     def frame(self) -> None:
-        """A number in a frame header (SOFn), or in SIZ."""
+        """Change a number in a frame header (SOFn), or in SIZ."""
         span, parts = self.coded()
         frames = [part for marker, part in parts if marker in (0xC0, 0xC1, 0xC2, 0x51)]
         if not frames:
@@ -211,7 +211,7 @@ class Mutator:
         return self.number((at, at + size), ">")
 
     def tables(self) -> None:
-        """A byte in DQT, DHT, DRI, in the scan's header; or in COD, QCD, SOT."""
+        """Change a byte in DQT, DHT, DRI, in the scan's header; or in COD, QCD, SOT."""
         span, parts = self.coded()
         wanted = (0xDB, 0xC4, 0xDD, 0xDA, 0x52, 0x53, 0x5C, 0x5D, 0x90)
         tables = [part for marker, part in parts if marker in wanted]
@@ -224,7 +224,7 @@ class Mutator:
         return self.number((at, min(at + self.rng.choice((1, 2)), end)), ">")
 
     def segment(self) -> None:
-        """A segment is doubled, left out, moved, renamed, or put in from elsewhere."""
+        """Double a segment, leave it out, move or rename it, or put one in from elsewhere."""
         span, parts = self.coded()
         parts = [part for marker, part in parts if marker]
         if not parts:
@@ -262,7 +262,7 @@ class Mutator:
         return None
 
     def scan(self) -> None:
-        """The coded pixels themselves."""
+        """Change the coded pixels themselves."""
         span, parts = self.coded()
         scans = [part for marker, part in parts if marker in (0, 0x93)]
         start, end = scans[0] if scans else span

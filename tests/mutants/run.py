@@ -281,7 +281,7 @@ def results(seeds: range, bases: Path) -> Iterator[Result]:
 
 
 def main() -> None:
-    """A worker: the sound slides' folder and a range of seeds; prints a JSON line a mutant."""
+    """Run a worker on the sound slides' folder and a range of seeds; print a JSON line a mutant."""
     bases, *numbers = sys.argv[1:]
     warm_up()
     for result in results(range(*map(int, numbers)), Path(bases)):

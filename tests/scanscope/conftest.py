@@ -27,7 +27,7 @@ def station(tmp_path: Path, cloud: Cloud) -> Station:
 
 @pytest.fixture(scope="session")
 def script() -> ModuleType:
-    """The script as a module, for what only shows from the inside."""
+    """Return the script as a module, for what only shows from the inside."""
     spec = importlib.util.spec_from_file_location("import_slides", SCRIPT)
     assert spec
     assert spec.loader

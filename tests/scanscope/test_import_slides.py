@@ -156,7 +156,7 @@ def test_any_other_answer_keeps_the_file(station: Station, cloud: Cloud) -> None
     }
 
     def answers(changes: Changes) -> Callable[[dict[str, Any]], Reply]:
-        """What is right but for the changes; None leaves a field out."""
+        """Return what is right but for the changes; None leaves a field out."""
 
         def answer(described: dict[str, Any]) -> Reply:
             fields = {"status": "IMPORTED", **described, **changes}

@@ -37,7 +37,7 @@ def status(name: str, **fields: object) -> Reply:
 
 
 def imported(described: dict[str, Any]) -> Reply:
-    """The answer that allows the deletion: it repeats what was described."""
+    """Return the answer that allows the deletion: it repeats what was described."""
     return status("IMPORTED", **described)
 
 
@@ -66,16 +66,16 @@ class Cloud:
         self.scripts[filename] = list(steps)
 
     def called(self) -> list[str]:
-        """The file names that were asked about, in order."""
+        """Return the file names that were asked about, in order."""
         return [call["filename"] for call in self.calls]
 
     def grant(self, _form: dict[str, Any]) -> Reply:
-        """A new token; the ones before it are refused from now on."""
+        """Return a new token; the ones before it are refused from now on."""
         self.granted.append(f"token-{len(self.granted) + 1}-of-the-cloud")
         return Reply({"access_token": self.granted[-1], "expires_in": 3600})
 
     def answer(self, path: str, authorization: str, body: bytes) -> Reply:
-        """The answer to one request."""
+        """Return the answer to one request."""
         if path == "/oauth2/token":
             form = dict(urllib.parse.parse_qsl(body.decode()))
             assert form["grant_type"] == "client_credentials"
@@ -155,7 +155,7 @@ class Station:
         }
 
     def slide(self, name: str, content: bytes = b"pixels", mtime: float = LONG_AGO) -> Path:
-        """A file in the watched folder."""
+        """Return a file in the watched folder."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -170,7 +170,7 @@ class Station:
         self.config.write_text(text, encoding="utf-8")
 
     def command(self, *options: str, patch: str = "") -> list[str]:
-        """The script's command line; `patch` is code that runs on the module before it starts."""
+        """Return the script's command line; `patch` is code that runs before the module starts."""
         arguments = ["--config", str(self.config), *options]
         if not patch:
             return [sys.executable, str(SCRIPT), *arguments]

@@ -72,7 +72,7 @@ class Stack:
 
 @pytest.hookimpl(trylast=True)  # after whatever shuffles the tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What was used can be told at the end only."""
+    """Run last: what was used can be told at the end only."""
     items.sort(key=lambda item: item.path.name == "test_permissions.py")
 
 
@@ -89,7 +89,7 @@ def run_stack(command: str, **environment: str) -> None:
 
 @pytest.fixture(scope="session")
 def stack():
-    """The stack as ``make up`` leaves it; stopped again if the tests started it."""
+    """Yield the stack as ``make up`` leaves it; stopped again if the tests started it."""
     status = subprocess.run(
         [sys.executable, "-m", "local.stack", "status"], cwd=ROOT, capture_output=True, text=True
     )
@@ -102,7 +102,7 @@ def stack():
 
 @pytest.fixture(scope="session")
 def api(stack) -> Callable[..., httpx.Client]:
-    """A client of the API with a token, or with none."""
+    """Return a client of the API with a token, or with none."""
 
     def client(token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -123,13 +123,13 @@ def viewer(stack, api) -> httpx.Client:
 
 @pytest.fixture(scope="session")
 def scanned() -> list[Path]:
-    """What the tests put into the scanner's folder."""
+    """Return what the tests put into the scanner's folder."""
     return []
 
 
 @pytest.fixture(autouse=True)
 def tidy_scanner(scanned):
-    """A test finds no other test's slides in the scanner's folder."""
+    """Empty the scanner's folder of other tests' slides."""
     yield
     while scanned:
         scanned.pop().unlink(missing_ok=True)
@@ -244,13 +244,13 @@ def edit(ask) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def look(ask) -> Callable[[str], dict[str, Any]]:
-    """A slide's record, as a technician sees it."""
+    """Return a slide's record, as a technician sees it."""
     return lambda image_id: ask(SLIDE, id=image_id)["getSlide"]
 
 
 @pytest.fixture(scope="session")
 def history(ask) -> Callable[[str], list[dict[str, Any]]]:
-    """A record's changes, the first one first, read in small pages."""
+    """Return a record's changes, the first one first, read in small pages."""
 
     def history(image_id: str) -> list[dict[str, Any]]:
         found, token = [], None
@@ -285,7 +285,7 @@ def remove(technician) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def cdr(stack) -> Iterator["Cdr"]:
-    """The stand-in for the CDR, up again afterwards."""
+    """Yield the stand-in for the CDR, up again afterwards."""
     cdr = Cdr(stack.cdr_control_url)
     yield cdr
     cdr.play("up")

@@ -17,7 +17,7 @@ def slide(new_slide, bring_in):
 
 
 def session(stack, who: str = "pathologist") -> dict[str, str]:
-    """The cookies that somebody gets for their token."""
+    """Return the cookies that somebody gets for their token."""
     answer = httpx.post(
         f"{stack.viewer_url}Session",
         headers={"Authorization": f"Bearer {stack.tokens(who)['IdToken']}"},

@@ -95,7 +95,7 @@ def executions(stack, filename: str) -> list[dict]:
 
 
 def transfers(stack, filename: str) -> list[str]:
-    """The states of all DataSync executions that were started for the file."""
+    """Return the states of all DataSync executions that were started for the file."""
     client = services.session().client("datasync", endpoint_url=f"{stack.viewer_url}datasync")
     found = []
     for page in client.get_paginator("list_task_executions").paginate():
@@ -136,7 +136,7 @@ def test_fifty_calls_at_once_and_again_make_one_row_and_one_execution(
 
 
 def renderers() -> list[int]:
-    """Processes of RenderTiles in this clone's stack."""
+    """Yield processes of RenderTiles in this clone's stack."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -34,7 +34,7 @@ UNSEEN = {
 
 
 def function_of(name: str) -> str:
-    """The logical ID in a function's name, ``vsv-func-XFunction-1234``."""
+    """Return the logical ID in a function's name, ``vsv-func-XFunction-1234``."""
     return name.removeprefix("vsv-func-").partition("Function-")[0]
 
 

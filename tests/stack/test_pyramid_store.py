@@ -16,7 +16,7 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture
 def bucket(stack):
-    """The bucket of pyramids, the stack deployed to use it; afterwards it is as it was."""
+    """Yield the bucket of pyramids, the stack deployed to use it; afterwards it is as it was."""
     run_stack("up", VSV_PYRAMID_STORE="s3")
     try:
         config = json.loads((ROOT / ".local" / "stack.json").read_text())

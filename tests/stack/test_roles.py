@@ -82,7 +82,7 @@ def test_every_field_that_changes_something_names_its_group_in_the_schema():
 
 @pytest.fixture(scope="module")
 def tokens(stack):
-    """A token of each kind."""
+    """Yield a token of each kind."""
     cognito, pool = stack.client("cognito-idp"), stack.user_pool_id
 
     def account(pool_id, client_id, name):
@@ -141,7 +141,10 @@ def tokens(stack):
 
 
 def aged(token: str, pool_id: str) -> str:
-    """The token as it was two hours ago, signed by the pool's own key: it has expired since."""
+    """Return the token as it was two hours ago, signed by the pool's own key.
+
+    It has expired since.
+    """
     claims = jwt.decode(token, options={"verify_signature": False})
     claims |= {name: claims[name] - 7200 for name in ("auth_time", "exp", "iat") if name in claims}
     key = (ROOT / ".local" / "state" / "cognito-pool-keys" / f"{pool_id}-id.pem").read_text()

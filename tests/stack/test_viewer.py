@@ -13,7 +13,7 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture(scope="module")
 def slides(new_slide, bring_in):
-    """Imported slides: one with a label and levels, one without a label."""
+    """Import two slides: one with a label and levels, one without a label."""
     labelled, path = new_slide(size=(4105, 3081))
     assert bring_in(path)["status"] == "IMPORTED"
     bare, path = new_slide(label_text=None)
@@ -36,7 +36,7 @@ def page(browser, stack):
 
 
 def shown(page: Page) -> np.ndarray:
-    """What the viewer shows, once no tile is waited for any more."""
+    """Return what the viewer shows, once no tile is waited for any more."""
     page.wait_for_function(
         """() => {
             const osd = document.querySelector('#viewer').osd;
@@ -50,13 +50,13 @@ def shown(page: Page) -> np.ndarray:
 
 
 def tissue(pixels: np.ndarray) -> float:
-    """The share of pixels with the pink and violet of H&E."""
+    """Return the share of pixels with the pink and violet of H&E."""
     red, green, blue = np.moveaxis(pixels, 2, 0)
     return float(np.mean((red - green > 15) & (blue - green > 5)))
 
 
 def card_of(page: Page, image_id: str):
-    """The slide's card, on whichever page of the list it is."""
+    """Return the slide's card, on whichever page of the list it is."""
     card = page.locator(f'.slide-card[data-image-id="{image_id}"]')
     more = page.locator("#slide-more")
     expect(page.locator(".slide-card").first).to_be_visible()

@@ -40,7 +40,7 @@ STAND_IN = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Val
 
 
 def prepared(template: dict, given: dict) -> dict:
-    """A nested template as the emulator takes it."""
+    """Return a nested template as the emulator takes it."""
     if "Transform" in template:
         template = expanded(template, given)
     for name, resource in template["Resources"].items():
@@ -56,7 +56,7 @@ def prepared(template: dict, given: dict) -> dict:
 
 @pytest.fixture(scope="module")
 def template(stack, monkeypatch_module, tmp_path_factory) -> str:
-    """The main template, packaged; the nested ones lie in the bucket."""
+    """Return the main template, packaged; the nested ones lie in the bucket."""
     folder = ROOT / ".local" / "whole"
     folder.mkdir(exist_ok=True)
     for name in ("functions", "graphql", "templates"):
@@ -106,7 +106,7 @@ def cloudformation(stack, template):
 
 
 def settled(cloudformation) -> dict:
-    """The stack once it stands still, and why it failed if it did."""
+    """Return the stack once it stands still, and why it failed if it did."""
     while True:
         (found,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
         if not found["StackStatus"].endswith("IN_PROGRESS"):

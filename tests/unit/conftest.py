@@ -159,7 +159,7 @@ class World:
         return ImportRequest(name, path.stat().st_size)
 
     def now(self) -> float:
-        """The time, or as much later as a test needs."""
+        """Return the time, or as much later as a test needs."""
         return time.time() + self.ahead_s
 
     def call(self, request: ImportRequest) -> Answer:
@@ -205,7 +205,7 @@ def world(tmp_path, storage, catalogue, tables) -> World:
 
 @pytest.fixture
 def s3(aws, monkeypatch):
-    """The bucket as the template makes it, and small parts."""
+    """Yield the bucket as the template makes it, and small parts."""
     monkeypatch.setattr(models, "S3_UPLOAD_PART_MIN_SIZE", 1)
     upload_part = models.S3Backend.upload_part
 
@@ -229,5 +229,5 @@ def s3(aws, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def viewers_client(monkeypatch):
-    """The app client whose tokens functions take."""
+    """Return the app client whose tokens functions take."""
     monkeypatch.setenv("CLIENT_ID", "viewer")

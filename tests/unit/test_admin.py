@@ -53,7 +53,7 @@ COMMANDS = (
 
 @pytest.fixture(autouse=True)
 def session(monkeypatch):
-    """What the command sets for its process ends with the test.
+    """Undo with the test what the command sets for its process.
 
     But for what a session reads of the services: that takes longer than most tests.
     """
@@ -124,7 +124,7 @@ def imported(world, generated):
 
 @pytest.fixture
 def failed(world, small):
-    """A slide whose import failed for want of S3, as it will until somebody says otherwise."""
+    """Return a slide whose import failed for want of S3, as it will until a test changes that."""
     world.fails = True
 
     def before(_):
@@ -345,7 +345,7 @@ def test_interrupted_it_says_that_imports_go_on(admin, world, executions, failed
 
 @pytest.fixture(scope="module")
 def small_bytes(real, tmp_path_factory):
-    """A small slide's bytes."""
+    """Return a small slide's bytes."""
     path = tmp_path_factory.mktemp("small") / "x.svs"
     return generated_slide(path, real, size=(300, 200), downsamples=(1,)).read_bytes()
 
@@ -1010,7 +1010,7 @@ def test_wrong_usage_is_told_and_ends_with_2(arguments, message, capsys):
 
 
 def documented(command):
-    """The actions that docs/operations.md says a command needs."""
+    """Return the actions that docs/operations.md says a command needs."""
     page = (ROOT / "docs" / "operations.md").read_text()
     (row,) = re.findall(rf"^\| `{command}` \| (.*) \|$", page, re.MULTILINE)
     return set(re.findall(r"`(\w+:\w+)`", row))

@@ -786,7 +786,7 @@ def storage(images_in, tmp_path) -> Storage:
 
 @pytest.fixture
 def imported(world, generated):
-    """An imported slide's file name and version."""
+    """Return an imported slide's file name and version."""
     world.has_imported(generated, "day 1/scan.svs")
     path = world.storage.root / "day 1" / "scan.svs"
     return "day 1/scan.svs", FileVersion.of(path)

@@ -66,7 +66,7 @@ def test_pillow_is_the_only_one_and_says_what_it_is():
 
 
 def altered(library: Path, folder: Path) -> Path:
-    """A copy of the library that works and is another file."""
+    """Return a copy of the library that works and is another file."""
     copy = Path(shutil.copy(library, folder))
     with copy.open("ab") as file:
         file.write(b"another build")

@@ -28,7 +28,7 @@ ROOMS = [
 
 
 def imported(path) -> set[str]:
-    """The modules of the library that a file imports, by their first name."""
+    """Return the modules of the library that a file imports, by their first name."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "vsv":
@@ -111,7 +111,7 @@ MAKES = {
 
 
 def environment_of(function: str) -> dict[str, str]:
-    """The function's settings, with the parameters' defaults."""
+    """Return the function's settings, with the parameters' defaults."""
     template = load_template(ROOT / "func.template.yaml")
     # Those of nested templates (TemplateLookup, AssignGroups) have no settings.
     resource = template["Resources"].get(f"{function}Function", {"Properties": {}})

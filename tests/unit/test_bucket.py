@@ -317,7 +317,7 @@ ACTIONS = {
 
 
 def granted(function: str) -> set[tuple[str, str]]:
-    """What the template grants the function on the bucket: actions and patterns of keys."""
+    """Return what the template grants the function on the bucket: actions and patterns of keys."""
     resources = load_template(ROOT / "func.template.yaml")["Resources"]
     return {
         (right.action, right.resource.partition("${PyramidBucketName}")[2][1:])
@@ -343,7 +343,7 @@ def test_each_function_may_do_with_the_bucket_what_it_does_and_nothing_else(
     )
 
     def used(function, call):
-        """What the function asked for, each by the pattern that grants it."""
+        """Return what the function asked for, each by the pattern that grants it."""
         asked.clear()
         result = call()
         patterns = granted(function)
@@ -418,7 +418,10 @@ def test_a_renderer_resumes_and_writes_the_same_bytes_as_into_a_folder(s3, gener
 
 @pytest.fixture(params=["efs", "s3"])
 def imported(request, storage, catalogue, generated):
-    """An imported slide, its images in either store: storage and settings of its functions."""
+    """Return an imported slide, its images in either store.
+
+    Storage and settings of its functions.
+    """
     environment = {"IMAGES_PATH": str(storage.root), "PYRAMID_STORE": request.param}
     if request.param == "s3":
         request.getfixturevalue("s3")

@@ -526,7 +526,7 @@ def test_of_many_edits_at_once_none_is_lost(ask, catalogue, tables, monkeypatch)
 
 @pytest.fixture
 def pauses(monkeypatch):
-    """The pauses between two attempts at a change, in seconds, at their longest; no time passes."""
+    """Return the longest pauses between two attempts at a change, in s; no time passes."""
     waited = []
     clock = SimpleNamespace(sleep=waited.append, monotonic=lambda: sum(waited))
     monkeypatch.setattr(table, "time", clock)

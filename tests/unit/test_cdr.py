@@ -135,7 +135,7 @@ class Desk:
 
 
 def words(*image_ids, at=NOON):
-    """The stream's records about these slides."""
+    """Return the stream's records about these slides."""
     return [
         {
             "eventName": "MODIFY",

@@ -64,7 +64,7 @@ def test_every_value_reaches_sam_as_it_is(tmp_path_factory, value):
 
 @pytest.fixture(scope="module")
 def make(tmp_path_factory):
-    """What a recipe of make finds in MAKEFLAGS."""
+    """Return what a recipe of make finds in MAKEFLAGS."""
     folder = tmp_path_factory.mktemp("make")
     (folder / "Makefile").write_text('all:\n\t@printf "%s" "$$MAKEFLAGS"\n')
 

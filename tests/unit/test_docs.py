@@ -34,7 +34,7 @@ MADE = ("web/dist", "web/node_modules")
 
 
 def links(document: Document) -> Iterator[str]:
-    """Each leads to a file that is there, and to a heading in it."""
+    """Check that each leads to a file that is there, and to a heading in it."""
     for target in document.links:
         path, _, anchor = target.partition("#")
         file = document.folder / path if path else ROOT / document.name
@@ -47,7 +47,7 @@ def links(document: Document) -> Iterator[str]:
 
 
 def shell(document: Document) -> Iterator[str]:
-    """Blocks without a language are for the shell; others say what they are."""
+    """Check blocks without a language: they are for the shell; others say what they are."""
     for block in document.blocks:
         parsed = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True)
         if parsed.returncode:
@@ -55,7 +55,7 @@ def shell(document: Document) -> Iterator[str]:
 
 
 def commands(document: Document) -> Iterator[str]:
-    """Targets, sub-commands, operations, options, parameters, outputs: all exist."""
+    """Check targets, sub-commands, operations, options, parameters, outputs: all exist."""
     for text in (*document.blocks, *document.spans):
         yield from make_problems(text, MAKEFILE)
         for program, main in PROGRAMS.items():
@@ -67,7 +67,7 @@ def commands(document: Document) -> Iterator[str]:
 
 
 def paths(document: Document) -> Iterator[str]:
-    """A path in the prose that begins like one of ours is one of ours."""
+    """Check that a path in the prose that begins like one of ours is one of ours."""
     for span in document.spans:
         if not re.fullmatch(r"[\w.*-]+(/[\w.*-]+)*/?", span) or span.startswith(MADE):
             continue

@@ -38,7 +38,7 @@ UNANSWERED = [
 
 
 def refusal(code, status=400, **fields) -> ClientError:
-    """A service's answer, as boto3 raises it."""
+    """Return a service's answer, as boto3 raises it."""
     metadata = {"HTTPStatusCode": status, "RequestId": "1"}
     answer = {"Error": {"Code": code, "Message": "arn:…"}, "ResponseMetadata": metadata}
     return ClientError({**answer, **fields}, "Operation")

@@ -16,7 +16,7 @@ BACKGROUND = (240, 230, 220)
 
 @pytest.fixture
 def reader(small):
-    """A slide of 517 × 389 pixels, and of 129 × 97."""
+    """Return a slide of 517 × 389 pixels, and of 129 × 97."""
     return OpenSlideReader(small, BACKGROUND)
 
 

@@ -43,7 +43,7 @@ def inserted(data: bytes, marker: bytes) -> bytes:
 
 
 def renamed(data: bytes, ids: bytes) -> bytes:
-    """The stream with other component identifiers, in its frame and in its scan."""
+    """Return the stream with other component identifiers, in its frame and in its scan."""
     changed = bytearray(data)
     frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
     for number, name in enumerate(ids):
@@ -347,7 +347,7 @@ def test_a_grey_slide_is_shown(tissue, tmp_path):
 
 
 def spoilt(real, break_tile):
-    """A slide whose 4x level lacks a tile; the 16x level shows black where it was."""
+    """Return a slide whose 4x level lacks a tile; the 16x level shows black where it was."""
     full = svs.tissue(real, (2048, 2048))
     quarter, sixteenth = svs.shrunk(full, 4), svs.shrunk(full, 16).copy()
     sixteenth[:64, 64:128] = 0
@@ -416,7 +416,7 @@ def test_an_import_says_so_and_shows_finer_levels(break_tile, real, world):
 
 
 def ycbcr(pixels) -> Page:
-    """A level that only OpenSlide decodes, without the mark by which it knows a coarser level."""
+    """Return a level that only OpenSlide decodes, without the mark of a coarser level."""
     parts = svs.tiles(np.asarray(Image.fromarray(pixels).convert("YCbCr")))
     return Page(
         pixels.shape[1::-1],
@@ -703,7 +703,7 @@ def emptied(page: Page, *numbers: int) -> Page:
 
 
 def test_what_stands_in_for_lost_tiles_counts_as_well(real, tmp_path):
-    """All of a slide stands in for a coarse level that is empty: a tile of it is not a small one."""
+    """All of a slide stands in for a coarse level that is empty: its tiles are not small."""
     pixels = svs.tissue(real, (2048, 2048))
     pages = [svs.level(pixels), emptied(svs.level(svs.shrunk(pixels, 8)))]
     svs.write(tmp_path / "slide.svs", pages)

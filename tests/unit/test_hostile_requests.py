@@ -68,7 +68,7 @@ def places(value, path=()):
 
 
 def changed(value, path, new):
-    """The JSON value with another one at this place; ``...`` leaves the place out."""
+    """Return the JSON value with another one at this place; ``...`` leaves the place out."""
     if not path:
         return new
     key, *rest = path
@@ -79,7 +79,7 @@ def changed(value, path, new):
 
 
 def sent(answer):
-    """The answer as Lambda's runtime sends it: as JSON, in UTF-8."""
+    """Return the answer as Lambda's runtime sends it: as JSON, in UTF-8."""
     return json.loads(json.dumps(answer, ensure_ascii=False, allow_nan=False).encode())
 
 
@@ -99,7 +99,7 @@ IMAGE_PATHS = (
 
 
 def routes() -> list[tuple[str, str, str]]:
-    """Function, method and path of each route of the REST API."""
+    """Return function, method and path of each route of the REST API."""
     found = []
     for name, resource in load_template(ROOT / "func.template.yaml")["Resources"].items():
         for event in resource.get("Properties", {}).get("Events", {}).values():
@@ -158,7 +158,7 @@ def functions(tables, storage, monkeypatch):
 
 
 def rest_event(function, method, path, body=...):
-    """The event of API Gateway's proxy integration, where ``*/*`` is a binary media type."""
+    """Return the event of API Gateway's proxy integration, where ``*/*`` is a binary media type."""
     body = USUAL.get(function) if body is ... else body
     headers = {"Host": "api.example.com", "If-None-Match": '"1"', "X-Forwarded-For": "203.0.113.9"}
     path = path.replace("{proxy+}", "s1_files/8/0_0.jpeg")
@@ -183,7 +183,7 @@ def rest_event(function, method, path, body=...):
 
 
 def url_event(path, query):
-    """The event of a function URL (payload version 2.0), which CloudFront calls without a token."""
+    """Return the event of a function URL (payload 2.0), which CloudFront calls without a token."""
     return {
         "version": "2.0",
         "routeKey": "$default",
@@ -229,7 +229,7 @@ def hostile_events(function, method, path) -> Iterator[dict]:
 
 
 def image_events() -> Iterator[dict]:
-    """Requests for images with odd addresses, as they are and as a browser encodes them."""
+    """Yield requests for images with odd addresses, plain and as a browser encodes them."""
     for template in IMAGE_PATHS:
         for text in TEXTS:
             path = template.format(text)
@@ -239,7 +239,7 @@ def image_events() -> Iterator[dict]:
 
 
 def check_answer(answer):
-    """A success, or a problem (RFC 9457) that is the client's, and tells nothing of the server."""
+    """Accept a success, or a problem (RFC 9457) of the client's that tells nothing else."""
     status, body = answer["statusCode"], answer["body"]
     if status == 202:  # a result for each slide
         assert all(image["status"] < 500 for image in json.loads(body)["Images"])

@@ -125,7 +125,7 @@ class Machine:
         return [word for word in words[1:] if not word.startswith("-")]
 
     def make(self, *arguments: str) -> str:
-        """What make says to that, without a word of complaint."""
+        """Return what make says to that, without a word of complaint."""
         done = self.run("make", "--no-print-directory", *arguments, cwd=ROOT)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout.strip()
@@ -313,7 +313,7 @@ def test_a_python_that_no_package_completes_is_refused(machine):
 
 
 def chosen(machine: Machine, *arguments: str) -> list[str]:
-    """The interpreter that make uses, and its version."""
+    """Return the interpreter that make uses, and its version."""
     show = "show: ; @echo $(PYTHON) $(PYTHON_VERSION)"
     return machine.make("--eval", show, "show", *arguments).split()
 

@@ -41,7 +41,7 @@ def get(storage, monkeypatch):
 
 @pytest.fixture
 def slide(storage, real):
-    """A slide that lies on EFS under its ID, not imported."""
+    """Return a slide that lies on EFS under its ID, not imported."""
     shutil.copy(real, storage.root / "s1.svs")
 
 
@@ -205,7 +205,7 @@ def test_what_nobody_foresaw_tells_nothing(get, storage, monkeypatch):
 
 @pytest.fixture
 def imported(world, real):
-    """The slide, imported under another file name than its ID."""
+    """Return the slide, imported under another file name than its ID."""
     world.has_imported(real, "day 1/scan.svs")
     return world
 

@@ -33,7 +33,7 @@ VERSION = FileVersion(1234, 5678)
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The small slides that tests of the module had made. No test changes one."""
+    """Yield the small slides that tests of the module had made. No test changes one."""
     folder, made = tmp_path_factory.mktemp("made"), {}
     yield folder, made
     assert all(path.read_bytes() == data for path, data in made.values())
@@ -423,7 +423,7 @@ def test_a_failed_scan_that_can_be_seen_stays_and_names_its_successor(world, sli
 
 
 def failing(world, request, error):
-    """The answer once the import has failed with the error."""
+    """Return the answer once the import has failed with the error."""
 
     def fail(job):
         raise error

@@ -23,7 +23,7 @@ BEFORE, AFTER = "2026-03-14T11:59:59+00:00", "2026-03-14T12:00:01+00:00"
 
 
 def record(image_id="1", *, filename="x.svs", version=VERSION, status="IMPORTED", **fields):
-    """The record of a slide: of a failure, without ``width``."""
+    """Return the record of a slide: of a failure, without ``width``."""
     return {
         "ImageID": image_id,
         "Filename": filename,

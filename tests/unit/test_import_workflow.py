@@ -46,7 +46,7 @@ def machine(aws, monkeypatch):
 
 
 def passing_errors() -> list[Exception]:
-    """What Python and boto3 raise for a file system or a service that fails for a while."""
+    """Return what Python and boto3 raise for a file system or a service that fails for a while."""
     system = [
         kind()
         for kind in vars(builtins).values()
@@ -68,12 +68,12 @@ def passing_errors() -> list[Exception]:
 
 
 def retried(state) -> list[str]:
-    """The names of all errors after which the state is tried again."""
+    """Return the names of all errors after which the state is tried again."""
     return [name for retrier in state["Retry"] for name in retrier["ErrorEquals"]]
 
 
 def assert_failed(machine, execution, reason):
-    """It ended where every failure ends, which was told once and left the reason alone."""
+    """Check that it ended where failures end, which was told once and left the reason alone."""
     assert (execution["status"], execution["error"]) == ("FAILED", "ImportFailed")
     assert machine.functions.counts[FAILURE_PATH] == 1
     assert machine.functions.calls[-1][0] == FAILURE_PATH
@@ -128,7 +128,7 @@ def test_no_execution_runs_for_ever():
 
 
 def waits(retrier) -> list[float]:
-    """The seconds before each further attempt, at most."""
+    """Return the seconds before each further attempt, at most."""
     interval, rate = retrier["IntervalSeconds"], retrier["BackoffRate"]
     return [interval * rate**number for number in range(retrier["MaxAttempts"])]
 

@@ -18,7 +18,7 @@ SHORT_JFIF = b"\xff\xe0\x00\x07JFIF\0"
 
 
 def jpeg(mode="RGB", **options):
-    """A JPEG stream with Pillow's JFIF segment taken out."""
+    """Return a JPEG stream with Pillow's JFIF segment taken out."""
     noise = np.random.default_rng(1).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
     file = io.BytesIO()
     Image.fromarray(noise).convert(mode).save(file, "JPEG", **options)
@@ -31,7 +31,7 @@ def adobe(transform, length=14):
 
 
 def begun(data, *segments):
-    """The stream with segments at its beginning."""
+    """Return the stream with segments at its beginning."""
     return data[:2] + b"".join(segments) + data[2:]
 
 

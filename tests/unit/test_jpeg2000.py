@@ -32,7 +32,7 @@ ROUNDING = 1
 
 
 def codestreams(path):
-    """The tiles of the slide's first level, their size, and how their colours are coded."""
+    """Return the tiles of the slide's first level, their size, and how their colours are coded."""
     with tifffile.TiffFile(path) as slide:
         page = slide.pages[0]
         places = zip(page.dataoffsets, page.databytecounts, strict=True)
@@ -43,7 +43,7 @@ def codestreams(path):
 
 
 def slide_of(tile, compression, path):
-    """An Aperio slide of one tile."""
+    """Return an Aperio slide of one tile."""
     height, width = 256, 256
     with tifffile.TiffWriter(path) as writer:
         writer.write(

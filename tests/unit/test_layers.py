@@ -116,7 +116,7 @@ def test_the_recipe_is_sound_shell_and_ends_with_the_check(layer, tmp_path):
 
 @pytest.fixture
 def container(tmp_path) -> Path:
-    """A folder of programs, without apt-get; its curl gets the same text wherever it asks."""
+    """Return a folder of programs, without apt-get; its curl always gets the same text."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("bash", "mktemp", "realpath", "rm", "sha256sum"):

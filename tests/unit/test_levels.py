@@ -74,7 +74,7 @@ def test_a_lost_tile_takes_with_it_the_coarser_ones_that_show_a_part_of_it(
     lost = TileNumber(level.index, number % level.image.cols, number % level.image.rows)
 
     def pixels(of, tile_col, tile_row):
-        """The part of the slide that the tile shows, at full resolution."""
+        """Return the part of the slide that the tile shows, at full resolution."""
         return (
             (
                 tile_col * of.image.tile_width * of.downsample,

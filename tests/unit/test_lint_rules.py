@@ -216,7 +216,7 @@ def findings(rule: str, template: Template) -> list[str]:
 
 
 def transformed(text: str) -> Template:
-    """A template as the rules see it: SAM's resources made CloudFormation's."""
+    """Return a template as the rules see it: SAM's resources made CloudFormation's."""
     template = Template("x.template.yaml", loads(text), ["eu-central-1"])
     assert not template.transform()
     return template

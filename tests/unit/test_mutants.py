@@ -17,7 +17,7 @@ SHARE = 250
 
 @pytest.fixture(scope="module")
 def sound(real, tmp_path_factory) -> Path:
-    """The slides that mutants are made of, and what an import makes of them."""
+    """Return the slides that mutants are made of, and what an import makes of them."""
     folder = tmp_path_factory.mktemp("sound")
     write_all(folder, real)
     prepare(folder)

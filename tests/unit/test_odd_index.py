@@ -30,7 +30,7 @@ PATHS = (".dzi", "_files/9/0_0.jpeg", "_files/9/1_1.png", "_files/8/0_0.jpeg", "
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory) -> Path:
-    """What an import leaves of a slide of 2 × 2 tiles; its label is not among it."""
+    """Return what an import leaves of a slide of 2 × 2 tiles; its label is not among it."""
     storage = Storage(tmp_path_factory.mktemp("sound"))
     pixels = np.add.outer(np.arange(512), np.arange(512))[..., None] // [4, 5, 6]
     path = storage.root / FILENAME
@@ -48,7 +48,10 @@ def sound(tmp_path_factory) -> Path:
 
 @pytest.fixture(params=["imported", "seen"])
 def root(request, sound, tmp_path, monkeypatch) -> Path:
-    """The slide as an import left it, or without an import: then its name tells its ImageID."""
+    """Return the slide as an import left it, or without an import.
+
+    Then its name tells its ImageID.
+    """
     folder = tmp_path / "images"
     shutil.copytree(sound, folder, symlinks=True)
     monkeypatch.setenv("IMAGES_PATH", str(folder))
@@ -61,7 +64,7 @@ def root(request, sound, tmp_path, monkeypatch) -> Path:
 
 
 def shown() -> list[tuple[int, str]]:
-    """What viewers get, each from a function that has just started."""
+    """Return what viewers get, each from a function that has just started."""
     answers = []
     for path in PATHS:
         event = {"httpMethod": "GET", "path": f"/DeepZoom/204711{path}", "headers": {}}

@@ -25,7 +25,7 @@ OURS = "VirtualSlideViewer"
 
 
 def alarms(template: dict) -> dict[str, dict]:
-    """The properties of a template's alarms, by their names without the deployment's."""
+    """Return the properties of a template's alarms, by their names without the deployment's."""
     return {
         name.removesuffix("Alarm"): resource["Properties"]
         for name, resource in template["Resources"].items()
@@ -71,7 +71,7 @@ class Metric(NamedTuple):
 
 
 def counted() -> set[str]:
-    """The names that functions and library count; of one that is put together, its beginning."""
+    """Return the names of all metrics that the code counts; of composed names, the beginning."""
     found = set()
     for folder in ("functions", "layers/vsv/vsv"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -85,7 +85,7 @@ def counted() -> set[str]:
 
 
 def emitted(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> list[dict]:
-    """What a function prints at its first call, if it counts an ``Event``."""
+    """Return what a function prints at its first call, if it counts an ``Event``."""
     monkeypatch.setattr(logs._metrics, "service", "POWERTOOLS_SERVICE_NAME")
     reset_cold_start_flag()
     context = SimpleNamespace(
@@ -126,7 +126,7 @@ def widget_metrics(widget: dict) -> Iterator[Metric]:
 
 
 def dashboard(**conditions: bool) -> dict:
-    """The dashboard's body, where these conditions hold and others do not."""
+    """Return the dashboard's body, where these conditions hold and others do not."""
 
     def sub(template: str, values: dict) -> str:
         return re.sub(r"\$\{([\w:.]+)\}", lambda m: values.get(m[1], f"<{m[1]}>"), template)
@@ -276,7 +276,7 @@ def test_an_alarms_expressions_are_made_of_its_metrics(name):
 
 
 def sections() -> dict[str, str]:
-    """The runbook's section of each alarm."""
+    """Return the runbook's section of each alarm."""
     (part,) = re.findall(r"^## The alarms\n(.*?)^## ", RUNBOOK, re.MULTILINE | re.DOTALL)
     found = re.split(r"^### (\w+)\n", part, flags=re.MULTILINE)[1:]
     return dict(zip(found[::2], found[1::2], strict=True))

@@ -14,7 +14,7 @@ SIDE = 2**20
 
 
 def tiled(width=1024, height=768, text="", tile=(256, 256), **others):
-    """A directory of an image in tiles."""
+    """Return a directory of an image in tiles."""
     return Directory(
         **{
             **{"width": width, "height": height, "tile_width": tile[0], "tile_height": tile[1]},

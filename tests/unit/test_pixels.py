@@ -110,7 +110,7 @@ def test_an_image_is_encoded_without_subsampling():
 
 
 def spliced(data, marker, content):
-    """The file with a segment put in before the scan."""
+    """Return the file with a segment put in before the scan."""
     at = data.index(b"\xff\xda")
     return data[:at] + marker + (len(content) + 2).to_bytes(2) + content + data[at:]
 

@@ -99,7 +99,7 @@ BANDS = {
 
 @pytest.fixture(scope="module", params=BANDS)
 def banded(request, real, tmp_path_factory):
-    """A slide, the index of its pyramid, and the bands that it should have."""
+    """Yield a slide, the index of its pyramid, and the bands that it should have."""
     options, grid, bands = BANDS[request.param]
     path = tmp_path_factory.mktemp("banded") / "slide.svs"
     generated_slide(path, real, **{"size": (2309, 1543), "label_text": None, **options})
@@ -111,7 +111,7 @@ def banded(request, real, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(banded, tmp_path_factory):
-    """The folder of its pyramid, which no test changes."""
+    """Return the folder of its pyramid, which no test changes."""
     slide, index, _ = banded
     return rendered(slide, index, tmp_path_factory.mktemp("whole"))
 
@@ -332,7 +332,7 @@ def test_what_is_missing_is_named_and_only_that_is_rendered(generated, storage):
 
 
 def levelled(size, *downsamples, tile=(256, 256), coarser_tile=None, compression=7):
-    """A slide of these levels, as far as its pyramid is concerned."""
+    """Return a slide of these levels, as far as its pyramid is concerned."""
     images = [
         TiledImage(
             *(-(-length // downsample) for length in size),

@@ -58,7 +58,7 @@ def removals(world, s3):
 
 @pytest.fixture
 def slide(world, small):
-    """An imported slide that a technician found good."""
+    """Return an imported slide that a technician found good."""
     image_id = world.has_imported(small, "day 1/x.svs").image_id
     world.catalogue.change(image_id, "ann", "EDIT", lambda old: {**old, "Status": "GOOD"})
     return image_id

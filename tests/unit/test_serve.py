@@ -41,7 +41,7 @@ def server(real, generated, tmp_path_factory):
 
 @pytest.fixture
 def library(server):
-    """What the server should be no different from."""
+    """Return what the server should be no different from."""
     return Images(Storage(server.folder), 90)
 
 

@@ -92,7 +92,7 @@ def ask(aws, monkeypatch):
 
 
 def read(response) -> dict[str, str]:
-    """The cookies that an answer sets, all of them out of reach for scripts and other sites."""
+    """Return the cookies that an answer sets; none can be read by scripts or other sites."""
     cookies = {}
     for header in response["multiValueHeaders"]["Set-Cookie"]:
         pair, *attributes = header.split("; ")

@@ -57,7 +57,7 @@ def tiff(tmp_path):
 
 
 def entries(others=()):
-    """The entries of an image of one tile, with others in their place."""
+    """Return the entries of an image of one tile, with others in their place."""
     return [(tag, *value) for tag, value in sorted({**ONE_TILE, **dict(others)}.items())]
 
 

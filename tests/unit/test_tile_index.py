@@ -43,7 +43,7 @@ ROUND_TRIPS = ("open", "read", "pread", "readlink", "stat", "lstat", "scandir", 
 
 @pytest.fixture
 def calls(monkeypatch):
-    """The file-system calls that are made, by name."""
+    """Return the file-system calls that are made, by name."""
     made = []
     for name in ROUND_TRIPS:
         real_call = getattr(os, name)
@@ -60,7 +60,7 @@ def calls(monkeypatch):
 
 @pytest.fixture
 def handler(storage, monkeypatch):
-    """The handler, each time it is asked for in a new execution environment."""
+    """Return the handler, each time it is asked for in a new execution environment."""
     monkeypatch.setenv("IMAGES_PATH", str(storage.root))
     # Otherwise a slow machine looks at slides more than once in a test.
     monkeypatch.setattr("vsv.viewing.slide_cache._TRUST_S", math.inf)
@@ -74,14 +74,14 @@ def get(handler, path):
 
 
 def shown(handler, path):
-    """What a viewer gets, be it text or not."""
+    """Return what a viewer gets, be it text or not."""
     response = handler({"httpMethod": "GET", "path": f"/DeepZoom/{path}", "headers": {}}, None)
     return response["statusCode"], response["body"]
 
 
 @pytest.fixture
 def imported(world, generated):
-    """An imported slide: levels 12, 10 and 8 are its own. Its ImageID."""
+    """Return the ImageID of an imported slide: levels 12, 10 and 8 are its own."""
     world.has_imported(generated, "day 1/scan.svs")
     return "204711"
 
@@ -225,7 +225,7 @@ def test_an_index_that_is_damaged_or_of_another_version_is_rebuilt(
 
 
 def flipped(data: bytes, random: Random) -> bytes:
-    """The data with one bit the other way round."""
+    """Return the data with one bit the other way round."""
     changed = bytearray(data)
     changed[random.randrange(len(data))] ^= 1 << random.randrange(8)
     return bytes(changed)
@@ -575,7 +575,7 @@ def test_a_slide_stays_open_while_its_image_id_stands_for_it(
 
 
 def opened(cache):
-    """The slides that are open, the one used last at the end."""
+    """Return the slides that are open, the one used last at the end."""
     return list(cache._slides)
 
 

@@ -231,7 +231,7 @@ def test_a_cycle_of_directories_ends(real, tmp_path):
 
 
 def spoilt(source, target, level, col, row, spoil) -> list[Damage]:
-    """A copy of the slide in which one tile's data are spoilt; what opening it will tell."""
+    """Spoil one tile's data in a copy of the slide; return what opening it will tell."""
     shutil.copy(source, target)
     with Slide(source) as slide:
         offset, length, _ = slide.locate(level, col, row)
@@ -246,7 +246,7 @@ def overwrite(file, offset, length):
 
 
 def garble(file, offset, length):
-    """It still looks like a JPEG."""
+    """Make it look like a JPEG still."""
     file.seek(offset + 2)
     file.write(bytes(length - 4))
 

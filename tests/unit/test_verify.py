@@ -476,7 +476,7 @@ def test_an_archived_slide_needs_no_image_that_it_never_had(world, real, tmp_pat
 
 @pytest.fixture
 def in_bucket(subject):
-    """The same slide, its images as objects."""
+    """Return the same slide, its images as objects."""
     s3 = clients.s3()
     s3.create_bucket(
         Bucket="pyramids", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}

@@ -47,7 +47,7 @@ def page(kind, pixels, photometric, **options):
 
 
 def tile_of(storage, address):
-    """What a viewer gets."""
+    """Return what a viewer gets."""
     images = Images(storage, 90, keeps_index=True)
     data = images.tile("slide", TileAddress(*address), TileOptions()).load()
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), int)
