@@ -92,7 +92,7 @@ class OpenSeadragon(NamedTuple):
         """
         if given and urlsplit(given).scheme in ("http", "https"):
             return cls(given)
-        checkout = Path(__file__).parents[3] / "web" / "node_modules" / _OPENSEADRAGON_BUILD
+        checkout = Path(__file__).parents[4] / "web" / "node_modules" / _OPENSEADRAGON_BUILD
         file = Path(given) if given else checkout
         if given or file.is_file():
             with file.open("rb"):
