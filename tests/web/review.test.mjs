@@ -101,7 +101,8 @@ test("a change is shown with action, person, old and new values", () => {
   );
   assert.deepEqual(change("ann", "TRANSFER", field("Removal", removal("REQUESTED"), null)).lines, ["Archiving finished"]);
   const sent = change("cdr", "SEND", field("Sent", null, '{"Receipt": "r-1"}'), field("Odd", null, "{"));
-  assert.equal(sent.who, "the delivery to the CDR");
+  assert.equal(sent.who, "the system");
+  assert.equal(change("ann", "EDIT").who, "ann");
   assert.deepEqual(sent.lines, ["CDR receipt: r-1"]);
   assert.deepEqual(sent.rest, ["Odd: from none to “{”"]);
   assert.deepEqual(change("x", "NOVEL", field("Removal", "no JSON", null)).lines, ["Removal finished"]);

@@ -1,4 +1,4 @@
-"""The slide's own tiles, passed through, look in viewers as OpenSlide shows them: to the pixel."""
+"""Tiles that are passed through look in a browser exactly as OpenSlide shows them."""
 
 import base64
 import io
@@ -28,7 +28,7 @@ SLIDES = {
     "classic, big-endian": {"byteorder": ">", "subsampling": (2, 1), "shared_tables": True},
 }
 
-# Draws an image and tells its pixels. A canvas must not convert colours.
+# Draws an image and returns its pixels. The canvas must not convert colours.
 PIXELS = """async (source) => {
     const image = new Image();
     image.src = source;
@@ -52,7 +52,7 @@ def page(browser):
 
 @pytest.fixture(scope="module", params=["the real slide", *SLIDES])
 def slide(request, real, tmp_path_factory):
-    """Path of a slide, and its tiles along each side."""
+    """Return the path of a slide."""
     if request.param == "the real slide":
         return real
     path = tmp_path_factory.mktemp("slides") / "slide.svs"
@@ -67,7 +67,7 @@ def as_openslide_shows(path, box):
             region = oracle.read_region((left, top), 0, (right - left, bottom - top))
             return np.asarray(region.convert("RGB"))
     except openslide.OpenSlideUnsupportedFormatError:
-        # It does not take a classic TIFF of the other byte order. Its pixels are Pillow's.
+        # OpenSlide rejects classic TIFFs of this byte order: compare with Pillow's pixels.
         with Slide(path) as slide:
             return np.asarray(RegionReader(slide).read(slide.levels[0], Box(*box)))
 
@@ -82,7 +82,7 @@ def test_a_tile_holds_the_scanners_data_and_openslides_pixels(slide, page, tmp_p
             tile = images.tile("s", TileAddress(level, col, row), TileOptions()).load()
             offset, length, _ = opened.locate(0, col, row)
             data = opened.file.read(offset, length)
-            assert tile.endswith(data[2:]), "the data are not the scanner's"
+            assert tile.endswith(data[2:]), "the data is not the scanner's"
 
             box = (col * edge, row * edge, (col + 1) * edge, (row + 1) * edge)
             expected = as_openslide_shows(slide, box)

@@ -88,7 +88,7 @@ def test_a_technician_reads_the_label_and_fixes_the_ids(technician: Page, backen
     expect(entries.nth(0)).to_contain_text("Edit by technician")
     expect(entries.nth(0)).to_contain_text("Case ID: from none to “S24-4711”")
     expect(entries.nth(1)).to_contain_text("Slide ID: from “1029” to “S24-4711-B2”")
-    expect(entries.nth(2)).to_contain_text("Import by the import workflow")
+    expect(entries.nth(2)).to_contain_text("Import by the system")
 
     technician.keyboard.press("Escape")
     expect(dialog).to_have_count(0)

@@ -17,7 +17,7 @@ def server(generated, tmp_path):
 
 
 def colours(page: Page) -> int:
-    """How many colours the middle of the window has: on tissue, many."""
+    """Count the colours in the middle of the window: tissue has many."""
     clip = {"x": 490, "y": 300, "width": 300, "height": 200}
     image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
     return len(image.getcolors(60_000))

@@ -27,13 +27,8 @@ const ACTIONS = {
   UPGRADE: "Upgrade",
 };
 
-/** Values of `By` that are not people. @type {Record<string, string>} */
-const ACTORS = {
-  import: "the import workflow",
-  cdr: "the delivery to the CDR",
-  removal: "the removal function",
-  upgrade: "an upgrade",
-};
+/** Values of `By` that are not people. The action says which part of the system it was. */
+const SYSTEM = ["import", "cdr", "removal", "upgrade"];
 
 /** @type {Record<string, string>} */
 const IMPORT_STATUSES = { IMPORTING: "in progress", IMPORTED: "complete", FAILED: "failed" };
@@ -76,7 +71,7 @@ export function entryOf(change) {
   );
   return {
     when: formatDate(change.At) ?? "",
-    who: ACTORS[change.By] ?? change.By,
+    who: SYSTEM.includes(change.By) ? "the system" : change.By,
     what: ACTIONS[change.Action] ?? change.Action,
     lines,
     rest,
