@@ -3,6 +3,8 @@
 import re
 
 import pytest
+import yaml
+from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from lint.permissions import DOCUMENT, filled, roles
 from lint.template import text
@@ -165,6 +167,16 @@ def test_sam_expands_it(name):
     resources = expanded(template, {})["Resources"]
     assert resources.keys() >= wanted
     assert not [key for key, each in resources.items() if "Serverless" in each["Type"]]
+
+
+@pytest.mark.parametrize("name", ["func.template.yaml", "templates/ops.template.yaml"])
+def test_sam_writes_out_what_a_template_repeats_by_name(name):
+    """CloudFormation refuses aliases."""
+    path = ROOT / name
+    assert re.search(r": \*\w+$", path.read_text(), re.MULTILINE)
+    written = yaml_dump(load_template(path))
+    assert not [e for e in yaml.parse(written) if isinstance(e, yaml.AliasEvent)]
+    assert yaml_parse(written) == load_template(path)
 
 
 @pytest.fixture
