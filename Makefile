@@ -16,7 +16,7 @@ PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
 DOCUMENTS := $(sort $(shell find . -name '*.md' -not -path './.*' -not -path '*/node_modules/*' -not -path '*/build/*'))
 PROSE := lint/prose
-TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks estimates deployment
+TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks estimates deployment docs/site
 # Tests run in random order. A run's first lines have its seed: `make test-quick SEED=…` repeats it.
 PYTEST := $(BIN)/python -m pytest $(if $(SEED),--randomly-seed=$(SEED))
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -40,6 +40,10 @@ BENCH_PIP := $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check -qq
 # checkov wants other versions of what SAM and the tests use.
 CHECKOV_VENV := .venv-checkov
 CHECKOV_PIP := $(CHECKOV_VENV)/bin/python -m pip --disable-pip-version-check -qq
+
+# MkDocs builds the documentation's site, and nothing else here needs it.
+DOCS_VENV := .venv-docs
+DOCS_PIP := $(DOCS_VENV)/bin/python -m pip --disable-pip-version-check -qq
 
 export SAM_CLI_TELEMETRY := 0
 
@@ -96,7 +100,7 @@ deploy: setup ## Deploy to AWS, and again after each change: make deploy STACK=�
 # ─── Checks ──────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: test test-quick test-slow test-web test-stack test-bench mutation
-.PHONY: lint lint-python lint-prose lint-yaml lint-templates lint-shell format
+.PHONY: docs lint lint-python lint-prose lint-yaml lint-templates lint-shell format
 test: setup ## Run all checks and tests, and say what came of them
 	@MAKE="$(MAKE)" $(BIN)/python -m tests.run $(if $(SEED),--seed $(SEED))
 
@@ -124,7 +128,7 @@ test-web: setup ## Run the pages' tests: units, and in a real browser
 mutation: setup ## Count the changes to the library that unit tests notice (MODULES=…, MOST=25, SEED=1)
 	$(BIN)/python -m tests.mutation --most $(or $(MOST),25) --seed $(or $(SEED),1) $(MODULES)
 
-lint: lint-python lint-prose lint-templates lint-shell ## Check formatting, types, words, templates and scripts
+lint: lint-python lint-prose docs lint-templates lint-shell ## Check formatting, types, words, documents, templates and scripts
 
 lint-python: setup
 	$(BIN)/ruff format --check .
@@ -136,6 +140,12 @@ lint-prose: setup $(PROSE)/node_modules/.installed
 	$(PROSE)/node_modules/.bin/textlint --config $(PROSE)/.textlintrc.json \
 	  --rules-base-directory "$(CURDIR)/$(PROSE)/node_modules" $(DOCUMENTS)
 	$(BIN)/python -m lint.words
+
+# Strict: a link to a page, a heading or a file that is not there fails.
+docs: setup $(DOCS_VENV)/.installed ## Build the documentation's site in .docs/site
+	@$(BIN)/python -m docs.site .docs
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --config-file .docs/mkdocs.yml
+	@echo "The site: .docs/site/index.html"
 
 lint-yaml: setup
 	$(BIN)/yamllint --strict --config-file lint/yamllint.yaml .
@@ -207,6 +217,13 @@ $(CHECKOV_VENV)/.installed: requirements/checkov.txt $(call other_python,$(CHECK
 	@$(CHECKOV_PIP) check >/dev/null || { $(CHECKOV_PIP) check; exit 1; }
 	@touch $@
 
+$(DOCS_VENV)/.installed: requirements/docs.txt $(call other_python,$(DOCS_VENV)) | packages
+	@echo "Setting up $(DOCS_VENV)"
+	@$(call MAKE_ENVIRONMENT,$(DOCS_VENV))
+	@$(DOCS_PIP) install --no-deps --require-hashes --only-binary :all: -r requirements/docs.txt
+	@$(DOCS_PIP) check >/dev/null || { $(DOCS_PIP) check; exit 1; }
+	@touch $@
+
 web/node_modules/.installed: web/package.json web/package-lock.json | packages
 	@echo "Installing the pages' packages"
 	@cd web && npm ci --silent --no-audit --no-fund
@@ -225,7 +242,7 @@ web/dist/.built: web/node_modules/.installed web/build.mjs $(shell find web/src 
 # Compiled for the oldest Python; a machine's own pip settings must not shape the result. Pillow
 # is left out, as "unsafe": the layers' own wheel takes its place.
 requirements: setup ## Renew the pins in requirements/ (UPGRADE=--upgrade for newer ones)
-	@for name in dev bench checkov; do \
+	@for name in dev bench checkov docs; do \
 	  env -u PIP_FIND_LINKS -u PIP_CONSTRAINT PIP_CONFIG_FILE=/dev/null \
 	    CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet $(UPGRADE) \
 	    --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
@@ -233,4 +250,4 @@ requirements: setup ## Renew the pins in requirements/ (UPGRADE=--upgrade for ne
 	    --output-file requirements/$$name.txt requirements/$$name.in; done
 
 clean: down ## Remove all that the other targets made
-	rm -rf .local .wheels $(VENV) $(BENCH_VENV) $(CHECKOV_VENV) web/node_modules web/dist $(PROSE)/node_modules
+	rm -rf .docs .local .wheels $(VENV) $(BENCH_VENV) $(CHECKOV_VENV) $(DOCS_VENV) web/node_modules web/dist $(PROSE)/node_modules

@@ -21,7 +21,7 @@ def main() -> int:
         if deployment and deployment.step:
             print(
                 "What is done is kept. Once the reason is gone, repeat the same command;"
-                " see the README's trouble-shooting.",
+                " see docs/deploy/trouble-shooting.md.",
                 file=sys.stderr,
             )
         return 1

@@ -48,7 +48,7 @@ _EFS_COLD_FILE: Final = 128 * _KIB
 # What reads pixels, and the other functions.
 _PIXELS_GB: Final = memory_mb("RenderTilesFunction") / 1024
 _OTHER_GB: Final = memory_mb("ImportSlideFunction") / 1024
-# Rendering a tile without storage (README: 5.3 s for 31,106), and writing it to S3 while others
+# Rendering a tile without storage (docs/speed.md: 5.3 s for 31,106), and writing to S3 while others
 # are (docs/decisions/0008-pyramid-store.md: 2 to 3 ms of CPU time).
 _RENDER_S: Final = 5.3 / 31_106
 _S3_WRITE_S: Final = 0.0025

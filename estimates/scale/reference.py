@@ -86,7 +86,7 @@ TILES_PER_REPORT: Final = int(
 # What a tile of a scanner's file takes, glass included. CMU-1, a public slide of 46,000 × 32,914
 # pixels, is a file of 177,552,579 bytes for 24,735 tiles.
 TILE_BYTES: Final = 7_200
-# Tiles that are looked at show tissue: 15 KB in README's run, 17 to 23 in others. An assumption.
+# Tiles that are looked at show tissue: 15 KB in docs/speed.md, 17 to 23 elsewhere. An assumption.
 VIEWED_TILE_BYTES: Final = 20_000
 
 
@@ -155,7 +155,7 @@ REFERENCE: Final = ReferenceSlide(Size(100_000, 80_000))
 
 # ─── A tile ──────────────────────────────────────────────────────────────────────────────────────
 
-# `make bench BENCH=efs`, "Lambda, SVS on EFS" in README: tiles that nobody has read yet.
+# `make bench BENCH=efs`, "Lambda, SVS on EFS" in docs/speed.md: tiles that nobody has read yet.
 _TILE_S: Final = {LevelClass.NATIVE: 0.00112, LevelClass.BETWEEN: 0.0037}
 # Lambda's runtime and Powertools around the handler; billed time is rounded up to 1 ms. Assumption.
 RUNTIME_S: Final = 0.004
@@ -180,10 +180,10 @@ EFS_READ_S: Final = 0.001
 EFS_WRITE_S: Final = 0.0027
 # A tile's file is created under another name, written, and renamed (vsv.storage.atomic_files).
 WRITES_PER_TILE: Final = 3
-# README: 5.3 s of one core for 31,106 tiles. To that come the writes, and of five tiles of a unit
+# docs/speed.md: 5.3 s of one core for 31,106 tiles. To that come writes, and of 5 tiles of a unit
 # two questions whether they are there and two reads.
 RENDER_TILE_S: Final = 5.3 / 31_106 + WRITES_PER_TILE * EFS_WRITE_S + 4 / 5 * EFS_READ_S
-# README: 2.4 s for the pass over such a file in the page cache. From EFS at 200 MB/s (assumption)
+# docs/speed.md: 2.4 s for the pass over a file in the page cache. From EFS at 200 MB/s (assumption)
 # 5 s more; the writes of its index are few.
 EXTRACT_S: Final = 2.4 + REFERENCE.file_bytes / 200e6
 # Counting the tiles: a listing of 163,547 names. Assumption.

@@ -28,7 +28,7 @@ def test_a_layer_s_pins_are_those_of_the_tests(path):
 
 @pytest.mark.parametrize(
     "path",
-    [*LAYERS, ROOT / "requirements" / "dev.txt", ROOT / "requirements" / "bench.txt"],
+    [*LAYERS, *(ROOT / "requirements" / f"{name}.txt" for name in ("dev", "bench", "docs"))],
     ids=lambda path: f"{path.parent.name}/{path.name}",
 )
 def test_pins_have_hashes_and_name_no_host(path):

@@ -1,4 +1,4 @@
-"""The documentation keeps its word: links lead somewhere, and commands are as they are written."""
+"""Documents are true: links lead somewhere, and commands, routes and errors exist."""
 
 import re
 import subprocess
@@ -19,6 +19,7 @@ from lint.markdown import Document, documents
 from scanscope import import_slides
 from tests.conftest import ROOT, load_template
 from vsv.admin import cli as admin
+from vsv.api.answers import STATUS_OF
 from vsv.standalone import cli
 
 MAIN = load_template(ROOT / "main.template.yaml")
@@ -131,3 +132,33 @@ def test_the_documentation_is_true(check):
 def test_what_is_wrong_is_seen(check, text, problem):
     (found,) = CHECKS[check](Document("README.md", text, ROOT))
     assert problem in found
+
+
+def test_the_http_reference_names_all_routes():
+    template = load_template(ROOT / "func.template.yaml")
+    text = (ROOT / "docs/reference/http.md").read_text()
+    described = {
+        (method, path.partition("/{")[0])
+        for method, path in re.findall(r"^\| `([A-Z]+) (/\w+)", text, re.MULTILINE)
+    }
+    routes = {
+        (event["Properties"]["Method"].upper(), "/" + event["Properties"]["Path"].split("/")[1])
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function"
+        for event in resource["Properties"].get("Events", {}).values()
+        if event["Type"] == "Api"
+    }
+    assert described == routes
+
+
+def test_the_http_reference_names_the_status_of_each_error():
+    text = (ROOT / "docs/reference/http.md").read_text()
+    described = {
+        name: int(status)
+        for status, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", text, re.MULTILINE)
+    }
+    assert described == {error.__name__: status.value for error, status in STATUS_OF.items()}
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 200

@@ -28,7 +28,7 @@ def test_a_table_without_a_place_is_refused():
 
 def test_the_reference_is_planned_as_an_import_plans_it():
     slide = reference.CMU1
-    # README: the whole pyramid of 31,106 tiles.
+    # docs/speed.md: the whole pyramid of 31,106 tiles.
     assert slide.tiles() == 31_106
     work = slide.work()
     assert sum(1 for unit in work.units() for _ in work.beneath(*unit)) == slide.tiles()
