@@ -139,7 +139,7 @@ def test_different_answers_have_different_tags(get):
         ("/DeepZoom/s1_files/13/0_0.jpeg", None, 404, "level 13 of 0..12"),
         ("/DeepZoom/s1_files/12/10_0.jpeg", None, 404, "columns 0..9, rows 0..12"),
         ("/DeepZoom/s1_files/barcode.jpeg", None, 404, "label, thumbnail, macro"),
-        ("/DeepZoom/s1_files/12/a_0.jpeg", None, 400, "no tile address"),
+        ("/DeepZoom/s1_files/12/a_0.jpeg", None, 400, "not a tile address"),
         ("/DeepZoom/s1_files/12/0_0.gif", None, 400, "'gif' is not one of"),
         ("/DeepZoom/s1_files/12/0_0.jpeg", {"tilesize": "0"}, 400, "tilesize is '0'"),
         ("/DeepZoom/s1_files/12/0_0.jpeg", {"tilesize": "9999"}, 400, "not a number in 1..1024"),

@@ -30,7 +30,7 @@ _S3_CONFIG = Config(
     max_pool_connections=32,
 )
 # A part of a slide takes a second to be sent; S3 may take minutes to put many of them together,
-# and sends a blank now and then meanwhile.
+# and sends a blank now and then until it is done.
 _S3_ARCHIVE_CONFIG = Config(
     connect_timeout=3, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5}
 )
@@ -38,25 +38,25 @@ _S3_ARCHIVE_CONFIG = Config(
 
 @cache
 def client(service: str) -> Any:
-    """The client of the service."""
+    """Return the client of the service."""
     return boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
 
 
 @cache
 def dynamodb() -> "DynamoDBServiceResource":
-    """DynamoDB with Python's own types."""
+    """Return DynamoDB with Python's own types."""
     return boto3.resource("dynamodb", config=_CONFIG)
 
 
 @cache
 def s3() -> "S3Client":
-    """S3, for many small objects. May be used by many threads."""
+    """Return S3 for many small objects. Many threads may share it."""
     return boto3.client("s3", config=_S3_CONFIG)
 
 
 @cache
 def s3_archive() -> "S3Client":
-    """S3, for few large objects. May be used by many threads."""
+    """Return S3 for few large objects. Many threads may share it."""
     return boto3.client("s3", config=_S3_ARCHIVE_CONFIG)
 
 

@@ -54,7 +54,7 @@ class NotFound(VsvError):
 
 
 class UnreadableSlide(VsvError):
-    """The file is no slide that can be read: not a TIFF, truncated, damaged."""
+    """The file is not a slide that can be read: not a TIFF, truncated, damaged."""
 
 
 class Conflict(VsvError):

@@ -40,7 +40,7 @@ def parse_filename(text: object) -> str:
     A file name is relative to the images path; sub-folders are separated by ``/``.
     """
     if not isinstance(text, str) or not text:
-        raise InvalidRequest("filename must be a text")
+        raise InvalidRequest("filename must be a string")
     shown = quoted(text)
     if len(text.encode("utf-8", "surrogatepass")) > _MAX_FILENAME_BYTES:
         raise InvalidRequest(f"filename {shown} is longer than {_MAX_FILENAME_BYTES} bytes")
@@ -105,7 +105,7 @@ class FileVersion:
 
     @classmethod
     def of(cls, file: int | Path) -> Self:
-        """The version of an open file or a path. Raises OSError as ``os.stat`` does.
+        """Return the version of an open file or a path. Raises OSError as ``os.stat`` does.
 
         A path that leads nowhere raises FileNotFoundError.
         """
@@ -117,7 +117,7 @@ class FileVersion:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The version that ``str`` gave the text of. Raises ValueError for any other text."""
+        """Return the version that ``str`` made this text of. Raises ValueError for other text."""
         size, mtime_ns = text.split("-")
         return cls(int(size, 16), int(mtime_ns, 16))
 

@@ -94,7 +94,11 @@ def _is_sampled() -> bool:
 
 @cache
 def _tracer() -> "Tracer":
-    """The tracer. Its SDK takes 280 ms to import, three quarters of a cold start: only if asked."""
+    """Return the tracer.
+
+    Its SDK takes 280 ms to import, three quarters of a cold start, so this is called if tracing is
+    on only.
+    """
     from aws_lambda_powertools import Tracer
 
     return Tracer(auto_patch=False)
@@ -116,7 +120,7 @@ def log_unexpected(error: Exception) -> None:
 
 
 def _code(error: Exception) -> str | None:
-    """What AWS calls the error, or the system."""
+    """Return what AWS or the system calls the error."""
     if isinstance(error, OSError) and error.errno is not None:
         return errno.errorcode.get(error.errno)
     response = getattr(error, "response", None)
@@ -125,7 +129,7 @@ def _code(error: Exception) -> str | None:
 
 
 def _silent(error: Exception) -> Exception:
-    """An error of the same name that says no more."""
+    """Return an error of the same name that says no more."""
     kind = type(type(error).__name__, (Exception,), {})
     silent: Exception = kind("the log has where it was raised")
     return silent

@@ -49,7 +49,7 @@ def _pattern(environment: Environment, name: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"{name} is no regular expression: {error}") from error
+        raise ValueError(f"{name} is not a regular expression: {error}") from error
     return pattern
 
 
@@ -68,7 +68,7 @@ def _secure_url(environment: Environment, name: str) -> str:
     url = urlsplit(_required(environment, name))
     plain = url.scheme == "http" and url.hostname in ("127.0.0.1", "localhost")
     if not url.hostname or not (url.scheme == "https" or plain):
-        raise ValueError(f"{name} is no https:// address")
+        raise ValueError(f"{name} is not an https:// address")
     if url.username is not None or url.password is not None:
         raise ValueError(f"{name} has credentials in it: they belong into the secret")
     return url.geturl()
@@ -140,7 +140,7 @@ class ReviewSettings:
 
     @classmethod
     def read(cls, environment: Environment = os.environ) -> Self:
-        """SLIDE_ID_PATTERN, CASE_ID_PATTERN. Raises ValueError where one is no pattern."""
+        """SLIDE_ID_PATTERN, CASE_ID_PATTERN. Raises ValueError where one is not a pattern."""
         names = ("SLIDE_ID_PATTERN", "CASE_ID_PATTERN")
         return cls(*(_pattern(environment, name) for name in names))
 
@@ -180,7 +180,7 @@ class StepSettings:
         try:
             scanner_zone = ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"SCANNER_TIME_ZONE {zone!r} is no IANA time zone") from error
+            raise ValueError(f"SCANNER_TIME_ZONE {zone!r} is not an IANA time zone") from error
         return cls(
             _pattern(environment, "SLIDE_ID_PATTERN"),
             _barcode_formats(environment),

@@ -34,7 +34,7 @@ class TileAddress(NamedTuple):
         """Parse ``level/col_row``; raise InvalidRequest where the text is anything else."""
         match = _ADDRESS.fullmatch(text)
         if match is None:
-            raise InvalidRequest(f"{quoted(text)} is no tile address (level/column_row)")
+            raise InvalidRequest(f"{quoted(text)} is not a tile address; expected level/column_row")
         return cls(*map(int, match.groups()))
 
 
@@ -72,17 +72,17 @@ class DeepZoom:
         return (max(self.size) - 1).bit_length() + 1
 
     def downsample(self, level: int) -> int:
-        """Pixels of the full image to one pixel of the level, along each axis: a power of two."""
+        """Return how many pixels of the full image one of the level spans along each axis: 2**n."""
         self._check_level(level)
         return 1 << (self.level_count - 1 - level)
 
     def level_size(self, level: int) -> Size:
-        """Size of the level in its own pixels, each axis rounded up."""
+        """Return the size of the level in its own pixels, each axis rounded up."""
         self._check_level(level)
         return self._level_sizes[level]
 
     def grid(self, level: int) -> Size:
-        """Columns and rows of tiles on the level."""
+        """Return the columns and rows of tiles on the level."""
         self._check_level(level)
         return self._grids[level]
 
@@ -123,7 +123,7 @@ class DeepZoom:
         return Tile(address, box, self.downsample(level))
 
     def beneath(self, address: TileAddress) -> list[TileAddress]:
-        """The tiles of the next finer level that show the same, by rows. (Without an overlap.)"""
+        """Return the tiles of the next finer level that show the same, by rows, without overlap."""
         level, col, row = address
         cols, rows = self.grid(level + 1)
         return [
@@ -143,7 +143,7 @@ class DeepZoom:
         return self.count(self.levels)
 
     def count(self, levels: Sequence[int]) -> int:
-        """Number of tiles on these levels."""
+        """Return the number of tiles on these levels."""
         return sum(cols * rows for cols, rows in map(self.grid, levels))
 
     def tiles(
@@ -164,13 +164,13 @@ class DeepZoom:
             first += cols * rows
 
     def descriptor(self, image_format: str = "jpeg") -> str:
-        """The ``.dzi`` document. ``image_format`` is the extension that tiles are asked for with.
+        """Return the ``.dzi`` document. ``image_format`` is the extension of the tiles' names.
 
         DeepZoom knows square tiles only: raises InvalidRequest for others, and for an extension
         that is not letters and digits.
         """
         if not (image_format.isascii() and image_format.isalnum()):
-            raise InvalidRequest(f"{quoted(image_format)} is no file name extension")
+            raise InvalidRequest(f"{quoted(image_format)} is not a file name extension")
         if self.tile.width != self.tile.height:
             raise InvalidRequest(
                 f"DeepZoom's tiles are square, not {self.tile.width} × {self.tile.height}"

@@ -1,8 +1,8 @@
 """Pixels in memory: halved, averaged, encoded.
 
 Nearly every tile between the slide's levels is made of four of its own, at half their size.
-``vsv._halving`` decodes and averages them in one go, to planes of Y, Cb and Cr, as JPEG keeps them;
-libturbojpeg encodes those as they are. What neither does, Pillow does.
+``vsv._halving`` decodes and averages them in one step, to planes of Y, Cb and Cr as in JPEG.
+libturbojpeg encodes the planes as they are. Pillow does the rest.
 """
 
 import ctypes
@@ -77,9 +77,10 @@ class _Planes(Pixels):
 
 
 def halved(tiles: Sequence[bytes], cols: int, tile: Size) -> Pixels | None:
-    """JPEG tiles of one size, given by rows of ``cols``, side by side at half their size.
+    """Return JPEG tiles side by side at half their size; they come by rows of ``cols``.
 
-    None where the least thing is wrong with one of them, or ``vsv._halving`` does not decode it.
+    All are of size ``tile``. Return None if anything is wrong with one of them, or if
+    ``vsv._halving`` does not decode its kind.
     """
     data = halve(tuple(tiles), cols, tile.width, tile.height)
     if data is None:
@@ -100,11 +101,11 @@ def encode(image: Image.Image, image_format: str, quality: int) -> bytes:
 def averaged(
     image: Image.Image, last_col: Fraction = Fraction(1), last_row: Fraction = Fraction(1)
 ) -> Image.Image:
-    """Averages of two by two pixels, or of what there is of them at the right and the bottom.
+    """Return averages of two by two pixels, or of fewer at the right and the bottom border.
 
-    The last column and row count for as much of a pixel as they stand for: counted as whole ones
-    they would weigh more with each level, until the topmost ones show little but the slide's
-    border.
+    The last column and row count for the part of a pixel that they stand for. Counted as whole
+    pixels they would weigh more with each level, until the topmost levels show little but the
+    slide's border.
     """
     half = image.reduce(2)
     width, height = image.size
@@ -122,7 +123,7 @@ def averaged(
 
 
 def _blended(inner: Image.Image, outer: Image.Image, share: Fraction) -> Image.Image:
-    """The mean of two lines of pixels, the outer one of which counts for its share.
+    """Return the mean of two lines of pixels; the outer one counts for its share.
 
     (Pillow's own blend rounds down, which would darken the border a little with each level.)
     """
@@ -140,7 +141,7 @@ _of_this_thread = threading.local()
 
 
 def _encoder() -> "_Encoder | None":
-    """This thread's; None without libturbojpeg."""
+    """Return this thread's encoder, or None without libturbojpeg."""
     library = _library()
     if library is None:
         return None
@@ -151,7 +152,7 @@ def _encoder() -> "_Encoder | None":
 
 
 class _Encoder:
-    """libturbojpeg's, for planes as they are. No other thread may use it meanwhile."""
+    """libturbojpeg's encoder, for planes as they are. Only one thread at a time may use it."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
@@ -180,7 +181,7 @@ class _Encoder:
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    """libturbojpeg, or None where there is none.
+    """Return libturbojpeg, or None if the system has none.
 
     Pillow-SIMD's wheel brings one along, and then no other one will do. Other Pillows do not, and
     the system's is used.

@@ -16,7 +16,7 @@ Write = Callable[[str, bytes], None]
 
 
 def name(tile: TileAddress) -> str:
-    """The name that a tile is kept by."""
+    """Return the name that a tile is kept by."""
     return f"{tile.level}/{tile.col}_{tile.row}"
 
 
@@ -32,10 +32,10 @@ class ImageStore(Protocol):
     """The images of one slide, by name. An image appears whole or not at all."""
 
     def find(self, name: str) -> StoredImage | None:
-        """The image, or None where there is none."""
+        """Return the image, or None if it is missing."""
 
     def missing(self, names: Collection[str]) -> set[str]:
-        """Those of the images that are not there."""
+        """Return those of the names that have no image."""
 
     def write(self, name: str, data: bytes) -> None:
         """Keep the image."""
@@ -48,7 +48,7 @@ class ImageStore(Protocol):
         """
 
     def count_tiles(self, level: int) -> int:
-        """How many tiles of the level are there. Sweeps up what killed writers left behind."""
+        """Return how many tiles the level has, and remove what killed writers left behind."""
 
     def write_descriptor(self, document: bytes) -> None:
         """Keep the ``.dzi`` document: it says that the pyramid is complete."""
@@ -57,7 +57,7 @@ class ImageStore(Protocol):
         """Whether the pyramid is complete."""
 
     def rendered_levels(self) -> tuple[int, ...]:
-        """The DeepZoom levels that have tiles, finest first; none unless all tiles are there."""
+        """Return the DeepZoom levels that have tiles, finest first, if the pyramid is complete."""
 
     def clear(self) -> None:
         """Remove the descriptor, then all images."""

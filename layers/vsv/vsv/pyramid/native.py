@@ -30,7 +30,7 @@ def default_pyramid(slide: "Slide") -> DeepZoom:
 
 @lru_cache(maxsize=256)
 def _pyramid(size: Size, tile: Size) -> DeepZoom:
-    """A pyramid keeps the sizes of its levels, so it is made once rather than for each tile."""
+    """Return a pyramid, which keeps the sizes of its levels: one serves all tiles."""
     return DeepZoom(size, tile)
 
 
@@ -51,8 +51,8 @@ def slide_levels(slide: "Slide") -> dict[int, Level]:
 def native_level(slide: "Slide", pyramid: DeepZoom, number: int) -> Level | None:
     """Return the slide's level whose tiles are those of this level of the pyramid, else None.
 
-    Viewers show such tiles as they lie in the file. Tiles that the level's border cuts are padded
-    there, and are no such tiles.
+    Viewers show such tiles as they lie in the file. (Not those that the level's border cuts: the
+    file has them with padding.)
     """
     downsample = pyramid.downsample(number)
     level = slide.source_level(downsample)
@@ -72,8 +72,8 @@ def native_tile(slide: "Slide", pyramid: DeepZoom, address: TileAddress) -> Tile
 def native_quarters(slide: "Slide", pyramid: DeepZoom, address: TileAddress) -> list[bytes] | None:
     """Return the four of the slide's own tiles that show what this tile shows, by rows.
 
-    They are JPEG files, at twice the tile's resolution and of an even size. Return None where
-    there are no such four. Costs one read for each row of two.
+    They are JPEG files, at twice the tile's resolution and of an even size. Return None if
+    there are fewer. Costs one read for each row of two.
     """
     is_even = pyramid.tile.width % 2 == pyramid.tile.height % 2 == 0
     if not is_even or address.level + 1 >= pyramid.level_count:

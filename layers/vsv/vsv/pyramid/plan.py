@@ -1,4 +1,4 @@
-"""Pre-rendering: choose the levels, plan the work, say whether all is there.
+"""Pre-rendering: choose the levels, plan the work, check that the result is complete.
 
 The work is cut into *units* that share no pixel, so that any number of workers renders the same
 bytes. Where the pyramid lies on the slide's own tile grid, its levels form *bands*: a native level
@@ -23,7 +23,7 @@ __all__ = ["Band", "Work", "check_complete", "levels_to_render", "tiles_over"]
 
 
 def levels_to_render(slide: Slide, which: str) -> tuple[int, ...]:
-    """The levels of the slide's own grid that are pre-rendered, the finest first.
+    """Return the levels of the slide's own grid that are pre-rendered, the finest first.
 
     ``all``: a complete DeepZoom pyramid, which any web server can serve. ``derived``: not those
     whose tiles are the slide's own, which cost no rendering when they are asked for (about a
@@ -71,7 +71,7 @@ def tiles_over(
 def _span(
     number: int, l0_length: int, downsample: int, pyramid: DeepZoom, axis: int, level: int
 ) -> range:
-    """Along one axis, the tiles of the level that show a part of the slide's tile."""
+    """Return, along one axis, the tiles of the level that show a part of the slide's tile."""
     z_start = number * l0_length // downsample - pyramid.overlap
     z_stop = -(-(number + 1) * l0_length // downsample) + pyramid.overlap
     length, count = pyramid.tile[axis], pyramid.grid(level)[axis]
@@ -94,7 +94,7 @@ class Band:
 class Work:
     """All units of a pyramid, numbered: the coarsest band first, within a band by rows.
 
-    (The coarsest band has one unit, the largest of all. Workers had better not begin with it last.)
+    (The coarsest band has one unit, the largest of all, so workers begin with it.)
     """
 
     pyramid: DeepZoom
@@ -103,7 +103,7 @@ class Work:
 
     @classmethod
     def of(cls, slide: Slide, pyramid: DeepZoom, levels: Sequence[int]) -> "Work":
-        """The work of rendering these levels of the pyramid."""
+        """Return the work of rendering these levels of the pyramid."""
         wanted = set(levels)
         bands = tuple(
             band
@@ -113,7 +113,7 @@ class Work:
         return cls(pyramid, tuple(levels), bands)
 
     def pieces(self, tiles_per_piece: int) -> Iterator[tuple[int, int]]:
-        """Yield ranges ``start, stop`` of units with about so many tiles; at least one unit."""
+        """Yield ranges ``start, stop`` of units with about that many tiles; at least one unit."""
         first = 0
         for band in self.bands:
             cols, rows = self.pyramid.grid(band.coarsest)
@@ -157,7 +157,7 @@ def check_complete(index: SlideIndex, store: ImageStore) -> None:
 
 
 def _bands(slide: Slide, pyramid: DeepZoom) -> list[Band]:
-    """All levels of the pyramid in bands, the coarsest first."""
+    """Return all levels of the pyramid in bands, the coarsest first."""
     own = default_pyramid(slide)
     # A tile has four beneath it only if it can be halved.
     if pyramid != own or own.tile.width % 2 or own.tile != slide.levels[0].image.tile:

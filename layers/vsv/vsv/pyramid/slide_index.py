@@ -76,7 +76,7 @@ class SlideIndex:
         imported: bool = True,
         lost: tuple[TileNumber, ...] = (),
     ) -> Self:
-        """The index of an open slide whose pyramid is, or will be, rendered so."""
+        """Return the index of an open slide whose pyramid is, or will be, rendered like this."""
         return cls(
             filename,
             slide.version.size,
@@ -96,9 +96,9 @@ class SlideIndex:
     def seen(
         cls, slide: "Slide", filename: str, levels: tuple[int, ...], *, imported: bool
     ) -> Self:
-        """The index of a slide that is shown without its import's: that is lost, or never was.
+        """Return the index of a slide whose import left none, or that was never imported.
 
-        ``levels`` are those that have tiles all the same.
+        ``levels`` are those that have tiles nevertheless.
         """
         pyramid = default_pyramid(slide)
         levels = tuple(level for level in levels if level < pyramid.level_count)
@@ -116,7 +116,7 @@ class SlideIndex:
         return DeepZoom(Size(self.width, self.height), tile, self.overlap)
 
     def to_bytes(self) -> bytes:
-        """The index file's content."""
+        """Return the index file's content."""
         images = [
             {**asdict(image), "jpeg_tables": base64.b64encode(image.jpeg_tables).decode()}
             for image in self.images
@@ -131,7 +131,7 @@ class SlideIndex:
             fields = json.loads(data)
             form = fields.pop("format")
             if form in cls._OLDER_FORMATS:
-                # It tells what no file can: which one the ImageID stands for. The rest is in there.
+                # It alone tells which file the ImageID stands for. The file has the rest.
                 fields = {**fields, "imported": fields.get("imported", True), "images": []}
             elif form != cls._FORMAT or fields.pop("crc32") != _checksum(fields):
                 return None

@@ -26,7 +26,7 @@ class BlockAddress(NamedTuple):
 
     @classmethod
     def holding(cls, level: int, col: int, row: int) -> Self:
-        """The block that holds this tile of the level."""
+        """Return the block that holds this tile of the level."""
         return cls(level, col // BLOCK_TILES, row // BLOCK_TILES)
 
 
@@ -38,7 +38,7 @@ def block_of(
     *,
     imported: bool = False,
 ) -> TileBlock | None:
-    """The block at this address; None where the slide has no such level.
+    """Return the block at this address, or None if the slide has no such level.
 
     ``locate`` (default: the slide's own) tells where a level's tile, by column and row, lies.
     """

@@ -79,9 +79,9 @@ def _read(file: SlideFile, image: TiledImage, chunks: Chunks, *, is_tiled: bool)
 
 
 def _strip_size(image: TiledImage, data: bytes, size: tuple[int, int]) -> tuple[int, int]:
-    """The size of a JPEG strip: the last one may have as many rows as the others, too.
+    """Return the size of a JPEG strip: the last one may have as many rows as the others.
 
-    (Aperio's have. What lies beneath the image is cut off.)
+    (Aperio's have. Rows beneath the image are cut off.)
     """
     if not image.is_jpeg or size[1] == image.tile_height:
         return size

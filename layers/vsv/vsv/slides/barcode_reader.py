@@ -95,7 +95,7 @@ def _read_zxing(gray: Image.Image, formats: Sequence[str]) -> list[str]:
 
 
 def _read_libdmtx(gray: Image.Image, limit_s: float) -> list[str]:
-    """Return the texts of the Data Matrix symbols that libdmtx finds in so many seconds.
+    """Return the texts of the Data Matrix symbols that libdmtx finds within ``limit_s`` seconds.
 
     libdmtx finds the symbols, zxing-cpp decodes them: the former reads invalid ones as well.
     """

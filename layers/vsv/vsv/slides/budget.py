@@ -12,7 +12,7 @@ _LEAST_PIXELS: Final = 64 * 64
 
 
 def cost_of_tiles(count: int, width: int, height: int) -> int:
-    """Return how many pixels so many tiles cost, each of ``width`` by ``height`` pixels."""
+    """Return how many pixels ``count`` tiles cost, each of ``width`` by ``height`` pixels."""
     return count * max(width * height, _LEAST_PIXELS)
 
 

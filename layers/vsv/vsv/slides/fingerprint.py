@@ -41,7 +41,7 @@ class Fingerprint:
     damaged: tuple[TileNumber, ...]
 
     def locate(self, level: int, col: int, row: int) -> TileEntry:
-        """Where the tile of a level, at a column and row, lies, with its CRC-32."""
+        """Return where the tile of a level, at a column and row, lies, with its CRC-32."""
         number = row * self.slide.levels[level].image.cols + col
         return self.slide.locate(level, col, row)._replace(crc32=self.crc32s[level][number])
 

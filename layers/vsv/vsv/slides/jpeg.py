@@ -230,7 +230,7 @@ def _frame(data: bytes, at: int, is_jfif: bool | None, adobe: int | None) -> Fra
 
 
 def _adobe(color: Color) -> bytes:
-    """Adobe's segment that names the colours.
+    """Return Adobe's segment that names the colours.
 
     A TIFF of RGB says so in its directory only, and most decoders take three components for YCbCr.
     """
@@ -238,7 +238,7 @@ def _adobe(color: Color) -> bytes:
 
 
 def _without_color_markers(stream: bytes) -> bytes:
-    """The stream without the segments by which decoders guess its colours."""
+    """Return the stream without the segments by which decoders guess its colours."""
     kept, at = bytearray(stream[:2]), 2
     while stream[at + 1] != _START_OF_SCAN:
         if stream[at + 1] == _FILL:

@@ -128,7 +128,7 @@ def why_unsupported(data: bytes, samples: int) -> str | None:
 
 
 def resolutions(data: bytes) -> int:
-    """How many times ``decode`` can halve the codestream by leaving wavelet levels out.
+    """Return how often ``decode`` can halve the codestream by leaving wavelet levels out.
 
     Needs no more of ``data`` than the main header and the marker after it. Raises UnreadableSlide
     as ``decode`` does.
@@ -160,7 +160,7 @@ class _Header:
 
 
 def _geometry(data: bytes) -> tuple[tuple[int, int], bool, int]:
-    """The image's size, whether its chroma is subsampled, and how often all can be halved evenly.
+    """Return the size, whether chroma is subsampled, and how often all can be halved evenly.
 
     From the SIZ segment (A.5.1). Pillow takes a row of a component to be as long as the image's,
     divided and rounded down; where T.800 rounds up instead, it would shear the image.
@@ -191,7 +191,7 @@ def _geometry(data: bytes) -> tuple[tuple[int, int], bool, int]:
 
 
 def _wavelet_levels(data: bytes, pixels: int) -> int:
-    """The wavelet levels by COD (A.6.1), or by COC (A.6.2) for components that have fewer.
+    """Return the wavelet levels by COD (A.6.1), or by COC (A.6.2) for components with fewer.
 
     Raises DamagedTile for a coding style by which a decoder would make more parts than fit into
     memory; ``pixels`` are those of the whole tile.

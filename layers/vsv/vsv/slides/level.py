@@ -34,7 +34,7 @@ class _Sized(Protocol):
 
 
 def whole_downsample(image: _Sized, full: _Sized) -> int | None:
-    """The whole number by which both sizes are rounded, up or down; None if there is none.
+    """Return the whole number by which both sizes are rounded, up or down, or None.
 
     Scanners downsample by powers of two: on small levels, where rounding lets several numbers fit,
     those are tried first.

@@ -95,7 +95,7 @@ class _Axis(NamedTuple):
     downsample: int
 
     def onto(self, other: "_Axis") -> list[range]:
-        """For each tile of this one, the other's tiles that show a part of it."""
+        """Return, for each tile of this axis, the other's tiles that show a part of it."""
         step = other.tile * other.downsample
         last = -(-other.length // other.tile)
         return [

@@ -109,7 +109,7 @@ def _why_unsupported(page: Directory) -> str | None:
 
 
 def _plane(page: Directory) -> dict[str, str | float]:
-    """Which plane or channel the image is of, as far as its description says."""
+    """Return which plane or channel the image is of, as far as its description says."""
     properties = parse_properties(page.description)
     return {
         name: _number_or_text(properties[name])
@@ -119,7 +119,7 @@ def _plane(page: Directory) -> dict[str, str | float]:
 
 
 def _number_or_text(text: str) -> str | float:
-    """What a property says: 0 and 0.0 are the same."""
+    """Return what a property says, as a number if it is one: 0 and 0.0 are the same."""
     try:
         return float(text)
     except ValueError:
@@ -140,7 +140,7 @@ def _notices(full: Directory, others: Sequence[Directory]) -> Iterator[str]:
 
 
 def _named(page: Directory) -> str | None:
-    """The associated image that the description names at the beginning of a line."""
+    """Return which associated image the description names at the beginning of a line."""
     for line in page.description.splitlines():
         word = line.partition(" ")[0].lower()
         if word in ASSOCIATED_IMAGES:

@@ -65,7 +65,7 @@ class Slide:
     def __init__(
         self, source: Path | SlideFile, on_damage: Callable[[Damage], None] = log_damage
     ) -> None:
-        """Open the file. Raises FileNotFoundError, or UnreadableSlide for what is no slide."""
+        """Open the file. Raises FileNotFoundError, or UnreadableSlide for another file."""
         file = source if isinstance(source, SlideFile) else SlideFile(source)
         try:
             tiff = TiffFile(file.descriptor)
@@ -97,7 +97,7 @@ class Slide:
         locate: Callable[[int, int, int], TileEntry],
         on_damage: Callable[[Damage], None] = log_damage,
     ) -> Self:
-        """A slide whose directories need not be read, since an index tells what they say.
+        """Return a slide whose directories need not be read, since an index has their content.
 
         ``images`` are the levels; ``locate`` tells where the tile of a level, at a column and row,
         lies in the file.
@@ -182,16 +182,16 @@ class Slide:
         return self._openslide is not None
 
     def metadata(self) -> Metadata:
-        """What the scanner wrote about the slide, in the scanner's zone where it names none."""
+        """Return what the scanner wrote about the slide; times without a zone are the scanner's."""
         return parse_description(self.description)
 
     def compression(self, level: int) -> str:
-        """How the level's tiles are compressed, in words."""
+        """Return how the level's tiles are compressed, in words."""
         number = self.levels[level].image.compression
         return _COMPRESSIONS.get(number, f"TIFF compression {number}")
 
     def source_level(self, downsample: int, finer_than: float = inf) -> Level:
-        """The coarsest level whose pixels fit a whole number of times into those wanted.
+        """Return the coarsest level whose pixels fit a whole number of times into those wanted.
 
         Only levels finer than ``finer_than`` count, of which the finest always is one if that is
         more than 1.
@@ -217,7 +217,7 @@ class Slide:
         return tile
 
     def jpeg_tiles(self, level: int, cols: range, row: int) -> list[bytes | None]:
-        """The same of neighbours in a row, read in one call where they lie back to back."""
+        """Return neighbours in a row, in one read if they lie back to back (see ``jpeg_tile``)."""
         image = self.levels[level].image
         if not image.passes_through:
             return [None] * len(cols)
@@ -354,7 +354,7 @@ class Slide:
         return image
 
     def _read_pages(self) -> tuple[TiffFile, Pages]:
-        """The file's directories; of a slide that was opened by its index they are read now."""
+        """Return the file's directories, and read them if the slide was opened by its index."""
         if self._tiff is None or self._pages is None:
             self._tiff = TiffFile(self.file.descriptor)
             self._pages = Pages.of(self._tiff.directories)

@@ -285,7 +285,7 @@ class TiffFile:
         return fields, next_offset, count
 
     def _value(self, field: _Field, most: int = _MAX_VALUE_BYTES) -> Any:
-        """The field's values: an array of numbers, or bytes. Of text, ``most`` bytes."""
+        """Return the field's values: an array of numbers, or bytes (of text, at most ``most``)."""
         size, code = _TYPES[field.type]
         length = size * field.length
         if code is None:

@@ -209,7 +209,7 @@ class TileBlock:
         passes_through: bool,
         imported: bool,
     ) -> Self | None:
-        """The block at this column and row of blocks; None where an offset or a length is too big.
+        """Return the block at this column and row, or None if an offset or length is too big.
 
         ``locate`` tells where the tile at a column and row lies.
         """
@@ -237,7 +237,7 @@ class TileBlock:
         )
 
     def entry(self, col: int, row: int) -> TileEntry:
-        """Where the level's tile at this column and row lies. It is one of the block's."""
+        """Return where the level's tile at this column and row lies. It is one of the block's."""
         packed, crc32 = _ENTRY.unpack_from(self.entries, _place(col, row))
         length = packed & ((1 << _LENGTH_BITS) - 1)
         return TileEntry(packed >> _LENGTH_BITS, length, crc32 if self.imported else None)
@@ -261,7 +261,7 @@ class TileBlock:
             return None
 
     def to_text(self) -> str:
-        """The block in one line of text, the file name last."""
+        """Return the block in one line of text, the file name last."""
         width, height = self.tile or (0, 0)
         content = " ".join(
             (
@@ -275,7 +275,7 @@ class TileBlock:
                 self.filename,
             )
         )
-        # The text is what a symbolic link points to. Whoever follows it finds no such file at its
+        # A symbolic link points to the text. A program that follows it finds no such file at its
         # first slash, rather than a name that is too long for the file system.
         return f"{_FORMAT}/ {_checksum(content)} {content}"
 
@@ -319,5 +319,5 @@ def _place(col: int, row: int) -> int:
 
 
 def _checksum(content: str) -> str:
-    """Raises UnicodeEncodeError, a ValueError, for what was never written as text."""
+    """Return the checksum. Raises UnicodeEncodeError for content that is not text."""
     return f"{zlib.crc32(content.encode()):08x}"

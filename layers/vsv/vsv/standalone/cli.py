@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Write OUTDIR/NAME.dzi and OUTDIR/NAME_files, NAME being the slide's file name "
         "without its ending: a DeepZoom pyramid that any web server can serve. The descriptor is "
         "written last. Repeated, it goes on where it was interrupted; with other options it "
-        "begins anew.",
+        "starts from the beginning.",
     )
     prerender.add_argument("slide", type=Path, metavar="SLIDE")
     prerender.add_argument("outdir", type=Path, metavar="OUTDIR")
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "serve",
         help="show the slides of a folder in a browser",
         description="Serve DIR/*.svs on this machine: a page with all slides and a viewer, and the "
-        "DeepZoom addresses of the API. Slides may come and go meanwhile. There is no "
+        "DeepZoom addresses of the API. Slides may be added and removed while it runs. There is no "
         "authentication: only this machine is listened to, unless --host says otherwise.",
     )
     serve.add_argument("folder", type=Path, metavar="DIR")
@@ -235,7 +235,7 @@ def _prerender(options: argparse.Namespace) -> None:
 
 @contextmanager
 def _progress(title: str, tiles: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar, where somebody looks at it; call it with the number of tiles done."""
+    """Yield a progress bar if a terminal shows it; call it with the number of tiles done."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -275,7 +275,7 @@ def _run(
 
 
 def _ignore_ctrl_c() -> None:
-    """The terminal sends Ctrl-C to workers too; what they are at may finish, as planned."""
+    """Ignore Ctrl-C, which the terminal sends to workers too: they finish their piece."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -299,7 +299,7 @@ def _render_piece(
 
 @cache
 def _opened(path: Path, outdir: Path, name: str) -> tuple[Slide, list[Damage]]:
-    """The slide, opened once in each worker: a large one's tile offsets take a while to read."""
+    """Return the slide, opened once in each worker: a large one's offsets take time to read."""
     damages: list[Damage] = []
 
     def on_damage(damage: Damage) -> None:

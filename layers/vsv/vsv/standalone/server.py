@@ -9,7 +9,7 @@ The API's own routes, and a page at ``/`` that lists the slides and shows them:
     /slides/<name>.json     what one of them says of itself, or a problem
     /                       the page, with what it needs
 
-The folder is looked at anew by every request: slides may come, go and be replaced. Granian runs
+Every request reads the folder again: slides may come, go and be replaced. Granian runs
 ``Application`` in one process a core, each with its own open slides.
 """
 
@@ -61,7 +61,7 @@ _PAGE_TYPES: Final = {
 }
 _OPENSEADRAGON: Final = "openseadragon.min.js"
 _OPENSEADRAGON_BUILD: Final = f"openseadragon/build/openseadragon/{_OPENSEADRAGON}"
-# The page is asked for anew each time: what it lists may have changed.
+# The page is requested again each time: what it lists may have changed.
 _NO_CACHE: Final = "no-cache"
 _SLIDE_FACTS: Final = re.compile(r"/slides/([^/]+)\.json", re.DOTALL)
 _LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
@@ -86,7 +86,7 @@ class OpenSeadragon(NamedTuple):
 
     @classmethod
     def find(cls, given: str | None = None) -> "OpenSeadragon":
-        """What the caller names, else the copy in a checkout's ``web/``, else the public one.
+        """Return what the caller names, else a checkout's copy in ``web/``, else the public one.
 
         Raises OSError for a path where no file is.
         """
@@ -151,8 +151,8 @@ def serve(settings: ServeSettings) -> None:
         print(f"Serving {number} at {_url(address, port)} (Ctrl-C stops)", flush=True)
         if is_public:
             print(
-                f"Warning: there is no authentication: whoever can reach {_url(address, port)} "
-                "can see these slides.",
+                "Warning: there is no authentication. Everybody who can reach "
+                f"{_url(address, port)} can see these slides.",
                 file=sys.stderr,
             )
         if settings.openseadragon.file is None:
@@ -163,7 +163,7 @@ def serve(settings: ServeSettings) -> None:
             )
 
     def on_startup() -> None:
-        # To Granian a hang-up means to start anew; here it means that the terminal was closed.
+        # To Granian a hang-up means to restart; here it means that the terminal was closed.
         signal.signal(signal.SIGHUP, server.signal_handler_interrupt)
         # Granian calls this before its workers listen.
         Thread(target=announce, daemon=True).start()
@@ -181,7 +181,7 @@ def _load_in_worker(settings: ServeSettings, *, is_public: bool) -> "Application
 
 
 def _claim(host: str, port: int) -> tuple[str, int]:
-    """The address and port that are meant. Raises OSError where they cannot be listened on.
+    """Return the address and port to use. Raises OSError if nothing can listen there.
 
     Worker processes share a port in a way that would let a second server join in unnoticed.
     """
@@ -213,7 +213,7 @@ def _url(address: str, port: int) -> str:
 
 
 def list_slides(folder: Path) -> list[dict[str, Any]]:
-    """The folder's slides by name, each with its size in bytes and its version.
+    """Return the folder's slides by name, each with its size in bytes and its version.
 
     One whose name cannot be an ImageID has an ``error`` instead: it cannot be asked for.
     """
@@ -290,12 +290,15 @@ class Application:
 
 @lru_cache(maxsize=256)
 def _query(text: str) -> Mapping[str, str]:
-    """The query's values; the last one counts, as on AWS. All tiles of a viewer have the same."""
+    """Return the query's values; the last one counts, as on AWS.
+
+    All tiles of a viewer have the same query.
+    """
     return MappingProxyType(dict(parse_qsl(text, keep_blank_values=True)))
 
 
 def _host_name(environ: Mapping[str, Any]) -> str:
-    """The name that the client knows this server by, without its port."""
+    """Return the name that the client knows this server by, without its port."""
     host = str(environ.get("HTTP_HOST", "")).lower()
     name, _, port = host.rpartition(":")
     return name if name and port.isdecimal() else host
@@ -310,7 +313,7 @@ def _log(error: Exception) -> None:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    """What the slide says of itself; lengths in pixels, ``mppUm`` in microns per pixel."""
+    """Return what the slide says of itself, in pixels and (``mppUm``) microns per pixel."""
     try:
         with Slide(path) as slide:
             metadata = slide.metadata()
@@ -329,7 +332,7 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def _page(openseadragon: OpenSeadragon) -> dict[str, Resource]:
-    """The page and what it needs, by path."""
+    """Return the page and what it needs, by path."""
     origin = urlsplit(openseadragon.url)
     values = {
         "openseadragon": openseadragon.url,

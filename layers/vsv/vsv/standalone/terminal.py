@@ -29,7 +29,7 @@ class _Speed(ProgressColumn):
 
 @contextmanager
 def progress_bar(title: str, tiles: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error with tiles a second and the time left; call it with tiles done."""
+    """Yield a bar on standard error with tiles a second and time left; call it with tiles done."""
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -47,10 +47,10 @@ __all__ = ["Archive"]
 # How people call it.
 _SERVICE: Final = "the archive"
 
-# So many parts are sent at a time, and one more is in memory.
+# How many parts are sent at a time. One more is in memory.
 _THREADS: Final = 3
 
-# How S3 tells that another call did something with the same object, or upload, meanwhile.
+# How S3 tells that another call did something with the same object, or upload, at the same time.
 _OVERTAKEN: Final = frozenset(
     {
         "ConditionalRequestConflict",
@@ -91,7 +91,7 @@ class Archive:
         """Have the open file in the archive; ``sha256``, in hex, is that of what was imported.
 
         It is read once, a few parts of it being in memory at a time. An upload that was killed is
-        gone on with; an object that is there already is held against the file.
+        continued; an object that is there already is compared with the file.
 
         Raises ChecksumMismatch where the file is not what was imported, and nothing is archived
         then, or where what was archived is not the file; Conflict where S3 takes none so large.
@@ -105,7 +105,7 @@ class Archive:
                     return _archived(copy.key, there)
                 checksum = self._upload(copy, there)
                 there = self._head(copy.key)
-                # An upload that was gone on with may have been begun under another file name.
+                # An upload that is continued may have been begun under another file name.
                 if there and copy.is_described_by(there):
                     if _has(there, checksum):
                         return _archived(copy.key, there)
@@ -115,7 +115,7 @@ class Archive:
     def fetch(self, archived: Archived, target: Path, sha256: str, version: FileVersion) -> None:
         """Bring the file back, to ``target``, as the version that was imported.
 
-        A call that was killed is gone on with. Raises ArchiveNotReady where the object has to be
+        A call that was killed is continued. Raises ArchiveNotReady where the object has to be
         brought out of deep storage first, which is begun; ChecksumMismatch where it is not what was
         imported; NotFound where it is not there; FileChanged where it is of another version, or
         another file has the target's name; Unavailable where another call is bringing it.
@@ -206,7 +206,7 @@ class Archive:
         return checksum.composite
 
     def _begin(self, copy: Copy) -> str:
-        """The upload that all calls for this object go on with: the oldest one. Others go."""
+        """Return the upload that all calls for this object continue, the oldest; abort others."""
         uploads = self._uploads(copy.key)
         if not uploads:
             created = self._s3.create_multipart_upload(
@@ -223,7 +223,7 @@ class Archive:
         return uploads[0]
 
     def _uploads(self, key: str) -> list[str]:
-        """The object's unfinished uploads, the oldest first."""
+        """Return the object's unfinished uploads, the oldest first."""
         pages = self._s3.get_paginator("list_multipart_uploads")
         found = [
             (upload["Initiated"], upload["UploadId"])
@@ -239,7 +239,7 @@ class Archive:
                 self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
 
     def _parts(self, key: str, upload: str) -> "dict[int, CompletedPartTypeDef]":
-        """The parts that S3 has got, by number."""
+        """Return the parts that S3 has, by number."""
         pages = self._s3.get_paginator("list_parts")
         return {
             part["PartNumber"]: {
@@ -273,7 +273,7 @@ class Archive:
         os.fsync(file.fileno())
 
     def _read(self, archived: Archived, start: int, stop: int) -> bytes:
-        """The object's bytes from ``start`` up to ``stop``."""
+        """Return the object's bytes from ``start`` up to ``stop``."""
         with aws.answering(_SERVICE):
             answer = self._get(archived, f"bytes={start}-{stop - 1}")
             with answer["Body"] as body:
@@ -331,7 +331,7 @@ def _has(head: "HeadObjectOutputTypeDef", checksum: str) -> bool:
 
 
 def _in_place_of(there: "HeadObjectOutputTypeDef | None") -> dict[str, Any]:
-    """The condition that nothing else has come since."""
+    """Return the condition that nobody has written the object since."""
     return {"IfMatch": there["ETag"]} if there else {"IfNoneMatch": "*"}
 
 
@@ -341,7 +341,7 @@ def _version_of(archived: Archived) -> dict[str, Any]:
 
 @contextmanager
 def _unless_overtaken() -> Iterator[None]:
-    """Leave the block where another call that archives the same file was faster."""
+    """Leave the block if another call that archives the same file was faster."""
     try:
         yield
     except ClientError as error:
@@ -355,7 +355,7 @@ def _held(path: Path) -> Iterator[io.BufferedRandom]:
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever held it until now may have given it its name.
+            # The call that held it until now may have given it its name.
             is_ours = os.path.samestat(os.fstat(file.fileno()), path.stat())
         except (BlockingIOError, FileNotFoundError):
             is_ours = False

@@ -44,7 +44,10 @@ class Archived:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        """What ``to_dict`` gave, from among others; DynamoDB's numbers will do."""
+        """Return the copy of ``to_dict``'s fields, which may stand among others.
+
+        DynamoDB's numbers will do.
+        """
         return cls(
             str(fields["key"]),
             fields.get("version_id"),
@@ -54,7 +57,7 @@ class Archived:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields by their names."""
+        """Return the fields by their names."""
         return asdict(self)
 
     @property
@@ -74,7 +77,7 @@ class Copy:
 
     @classmethod
     def of(cls, file: SlideFile, image_id: str, filename: str, sha256: str) -> Self:
-        """Raises Conflict where S3 takes no file of that size."""
+        """Return the plan of a copy. Raises Conflict if S3 takes no file of that size."""
         if file.version.size > _MAX_BYTES:
             raise Conflict(
                 f"the file has {file.version.size} bytes; the archive takes {_MAX_BYTES} at most"
@@ -95,14 +98,14 @@ class Copy:
         )
 
     def parts(self) -> Iterator[bytes]:
-        """The file part by part: one at least, though it be empty."""
+        """Yield the file part by part: at least one, which may be empty."""
         size = self.file.version.size
         part_bytes = PART_BYTES * max(1, -(-size // (PART_BYTES * _MAX_PARTS)))
         for offset in range(0, max(size, 1), part_bytes):
             yield self.file.read(offset, part_bytes)
 
     def checksum(self) -> str:
-        """The checksum that the object must have. Raises ChecksumMismatch."""
+        """Return the checksum that the object must have. Raises ChecksumMismatch."""
         checksum = Checksum()
         for part in self.parts():
             checksum.add(part)
@@ -136,16 +139,16 @@ class Checksum:
 
 
 def key_of(image_id: str, version: FileVersion) -> str:
-    """The key of the object that holds this version of the slide's file."""
+    """Return the key of the object that holds this version of the slide's file."""
     return f"slides/{quote(image_id, safe='')}/{version}.svs"
 
 
 def _short(filename: str) -> str:
-    """The name in ASCII; without its folders where it would not fit the metadata."""
+    """Return the name in ASCII, without its folders if it would not fit the metadata."""
     name = quote(filename)
     return name if len(name) <= _MAX_NAME_BYTES else quote(filename.rpartition("/")[2])
 
 
 def no_longer_imported() -> ChecksumMismatch:
-    """The error for a file that changed since."""
+    """Return the error for a file that has changed."""
     return ChecksumMismatch("the slide file is no longer what was imported")

@@ -31,7 +31,7 @@ _MAX_LINK_BYTES: Final = 4000
 _NO_LINKS_HERE: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 _NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 _READ_BYTES: Final = 2**16
-# 16 MB: an index of a million lost tiles has so many.
+# 16 MB: an index of a million lost tiles is as large.
 _MAX_READS: Final = 256
 # What opening and reading say of a name that is not a file's that can be read: there is none, a
 # folder, a FIFO or socket, a link that leads in a circle, a file that may not be read.
@@ -175,7 +175,7 @@ def _read(descriptor: int) -> bytes | None:
 
 @cache
 def _writer(process: int) -> str:
-    """A name for this process that no other has, on this machine or elsewhere."""
+    """Return a name for this process that no other process has, here or elsewhere."""
     return secrets.token_hex(8)
 
 

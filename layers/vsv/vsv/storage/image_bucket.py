@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageBucket"]
 
-# A PUT takes 10 to 30 ms, two of them CPU time, the rest waiting: so many keep a core busy. Twice
+# A PUT takes 10 to 30 ms, two of them CPU time, the rest waiting: this many keep a core busy. Twice
 # as many images are held in memory, at some 20 KB each.
 _THREADS: Final = 16
 _MAX_PENDING: Final = 2 * _THREADS
@@ -43,7 +43,7 @@ class ImageBucket:
         self._files = f"{image_id}_files"
 
     def find(self, name: str) -> StoredImage | None:
-        """The image, read: one request.
+        """Return the image, read. Costs one request.
 
         To ask for the tag alone would cost as much time as to ask for all of it.
         """
@@ -56,7 +56,7 @@ class ImageBucket:
         return StoredImage(answer["ETag"].strip('"'), lambda: data)
 
     def missing(self, names: Collection[str]) -> set[str]:
-        """The images that are not there: a request each, many at a time."""
+        """Return the names that have no object. Costs a request each, many at a time."""
         with ThreadPoolExecutor(_THREADS) as pool:
             found = pool.map(lambda name: self._has(self._key(name)), names)
             return {name for name, there in zip(names, found, strict=True) if not there}
@@ -71,7 +71,7 @@ class ImageBucket:
         pending: set[Future[None]] = set()
 
         def settle(most: int) -> None:
-            """Wait until no more than so many are pending."""
+            """Wait until at most ``most`` are pending."""
             while len(pending) > most:
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
                     pending.remove(future)
@@ -104,7 +104,7 @@ class ImageBucket:
         return self._has(self._descriptor)
 
     def rendered_levels(self) -> tuple[int, ...]:
-        """The levels that have objects, beside a ``.dzi`` object: two requests.
+        """Return the levels that have objects, if there is a ``.dzi``. Costs two requests.
 
         Both are listings, since who may read images may not read the ``.dzi`` object.
         """

@@ -22,7 +22,7 @@ __all__ = ["ImageFolder", "as_levels", "remove_folder"]
 
 
 def remove_folder(path: str | os.PathLike[str]) -> None:
-    """Remove the folder with all that is in it; what others removed meanwhile is no error."""
+    """Remove the folder and its content, some of which other calls may have removed."""
 
     def on_error(_call: object, _path: str, error: tuple[type, BaseException, object]) -> None:
         if not isinstance(error[1], FileNotFoundError):
@@ -32,7 +32,7 @@ def remove_folder(path: str | os.PathLike[str]) -> None:
 
 
 def as_levels(folders: Iterable[str]) -> tuple[int, ...]:
-    """The DeepZoom levels among names of folders, finest first."""
+    """Return the DeepZoom levels among names of folders, finest first."""
     return tuple(sorted((int(name) for name in folders if name.isdecimal()), reverse=True))
 
 
@@ -44,11 +44,11 @@ class ImageFolder:
         self._files = f"{root}/{image_id}_files"
 
     def path(self, name: str) -> str:
-        """Where the image lies, if it is there."""
+        """Return where the image lies, if there is one."""
         return f"{self._files}/{name}{SUFFIX}"
 
     def find(self, name: str) -> StoredImage | None:
-        """The image, opened: one round trip now, one to read it."""
+        """Return the image, opened. Costs one round trip now, and one to read it."""
         try:
             file = _OpenFile(self.path(name))
         except OSError as error:
@@ -58,7 +58,7 @@ class ImageFolder:
         return StoredImage(file.tag, file.read) if file.is_regular else None
 
     def missing(self, names: Collection[str]) -> set[str]:
-        """The images that have no file."""
+        """Return the names that have no file."""
         return {name for name in names if not os.access(self.path(name), os.F_OK)}
 
     def write(self, name: str, data: bytes) -> None:
@@ -98,7 +98,7 @@ class ImageFolder:
         return os.path.exists(self._descriptor)
 
     def rendered_levels(self) -> tuple[int, ...]:
-        """The levels that have a folder, beneath a ``.dzi`` file."""
+        """Return the levels that have a folder, if there is a ``.dzi`` file."""
         try:
             found = [*Path(self._files).iterdir()] if self.has_descriptor() else []
         except OSError as error:

@@ -80,15 +80,15 @@ class Storage:
         self._bucket = bucket
 
     def slide(self, filename: str) -> Path:
-        """Path of the slide file. Raises InvalidRequest for a name that is not one."""
+        """Return the path of the slide file. Raises InvalidRequest for an invalid name."""
         return self.root / parse_filename(filename)
 
     def slide_named_like(self, image_id: str) -> Path:
-        """Path of a slide file that carries its ImageID as its name, imported or not."""
+        """Return the path of a slide file whose name is its ImageID, imported or not."""
         return self.root / (parse_image_id(image_id) + SLIDE_SUFFIX)
 
     def slides(self, folder: str = "", after: str = "") -> Iterator[tuple[str, os.stat_result]]:
-        """All slide files in the folder and below it, with their states, sorted by name.
+        """Return all slide files in the folder and below it, with their states, by name.
 
         ``after``: only those that come after the file of this name. What the layout keeps for
         itself is left out: what was made of slides, what is being written or removed, files that
@@ -105,7 +105,7 @@ class Storage:
             raise NotFound(f"there is no folder {quoted(folder)}") from error
 
     def images(self, image_id: str) -> ImageStore:
-        """Where the slide's pyramid and associated images lie."""
+        """Return the store of the slide's pyramid and associated images."""
         parse_image_id(image_id)
         if self._bucket is None:
             return ImageFolder(self.root, image_id)
@@ -115,7 +115,7 @@ class Storage:
         return ImageBucket(self._bucket, image_id)
 
     def read_index(self, image_id: str) -> SlideIndex | None:
-        """The slide's index, or None where there is none that can be used."""
+        """Return the slide's index, or None if none can be used."""
         data = read_whole(self._index(image_id))
         index = SlideIndex.from_bytes(data) if data else None
         return index if index and _is_filename(index.filename) else None
@@ -125,12 +125,12 @@ class Storage:
         write_whole(self._index(image_id), index.to_bytes())
 
     def read_block(self, image_id: str, address: BlockAddress) -> TileBlock | None:
-        """The block of the slide's tile index, or None where there is none that can be used."""
+        """Return the block of the slide's tile index, or None if it cannot be used."""
         text = read_note(self._block(image_id, address))
         return TileBlock.from_text(text) if text else None
 
     def imported_block(self, image_id: str) -> TileBlock | None:
-        """Any block of the slide's tile index that an import wrote; None where there is none."""
+        """Return any block of the slide's tile index that an import wrote, or None."""
         folder = self._blocks(image_id)
         try:
             paths = [*folder.iterdir()]
@@ -156,7 +156,7 @@ class Storage:
             write_note(path, damage.reason)
 
     def damages(self, image_id: str) -> list[Damage]:
-        """What was noted, by levels, columns and rows."""
+        """Return the noted damages by levels, columns and rows."""
         try:
             paths = [*self._damages(image_id).iterdir()]
         except (FileNotFoundError, NotADirectoryError):
@@ -188,7 +188,7 @@ class Storage:
         remove_all(self._blocks(image_id))
 
     def archive_images(self, image_id: str, version: FileVersion) -> None:
-        """Free what was made of a slide file that is safe in the archive.
+        """Remove what was made of a slide file that is safe in the archive.
 
         Label, thumbnail and macro stay, and the index: it says that the slide is archived, and is
         the first to say so. A complete pyramid in a bucket stays as well, for it takes no room on
@@ -240,7 +240,7 @@ class Storage:
             doomed.rename(self._aside(source, found))
 
     def place(self, filename: str, version: FileVersion) -> Path:
-        """Path where a file of that version may be put, to be found by ``locate``.
+        """Return a path where ``locate`` finds a file of that version.
 
         That is its name, or where another file has that, the one that tells its version.
         """
@@ -250,7 +250,10 @@ class Storage:
         )
 
     def set_aside(self, filename: str, version: FileVersion) -> None:
-        """Free the name: a slide file of that version gets a name that tells its version.
+        """Rename a slide file of that version, so that its name is free for another file.
+
+        The new name tells the version.
+
 
         Nothing happens where the name leads to other bytes, or to none.
         """
@@ -272,7 +275,7 @@ class Storage:
         raise FileChanged("the slide file was replaced or removed since it was imported")
 
     def locate(self, filename: str, version: FileVersion) -> Path:
-        """Path of the file of that version: under its name, or where it was set aside.
+        """Return the path of the file of that version: under its name, or where it was set aside.
 
         Raises FileChanged where neither holds those bytes.
         """
@@ -321,7 +324,7 @@ def _slides(folder: str, prefix: str, after: str) -> Iterator[tuple[str, os.stat
         path = f"{folder}/{name}"
         if shown < first:
             continue
-        with suppress(FileNotFoundError):  # removed meanwhile
+        with suppress(FileNotFoundError):  # removed by another call
             if is_folder[name]:
                 yield from _slides(path, f"{prefix}{shown}/", below if shown == first else "")
             elif shown != first:
@@ -331,7 +334,10 @@ def _slides(folder: str, prefix: str, after: str) -> Iterator[tuple[str, os.stat
 
 
 def _shown(name: str) -> str:
-    """The file system's name as text that can be sent; no slide's name if it was none."""
+    """Return the file system's name as text that can be sent.
+
+    A name that is not text becomes one that no slide can have.
+    """
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

@@ -1,8 +1,8 @@
 """A viewer's session: the cookies by which CloudFront shows images to those who have signed in.
 
-CloudFront keeps tiles at its edges, where nobody reads tokens. It checks signed cookies instead: a
-policy that says what may be seen and until when, with a signature of our key. Whoever has them sees
-every slide, as every person who may sign in does.
+CloudFront keeps tiles at its edges, where nothing reads tokens. It checks signed cookies instead: a
+policy that says what may be seen and until when, with a signature of our key. Everybody who has the
+cookies sees every slide, as does every person who may sign in.
 """
 
 import base64
@@ -52,7 +52,7 @@ class Sessions:
         self._now = now
 
     def open(self) -> dict[str, str]:
-        """The cookies of a session of ``SESSION_S`` seconds from now."""
+        """Return the cookies of a session of ``SESSION_S`` seconds from now."""
         until = int(self._now()) + SESSION_S
         condition = {"DateLessThan": {"AWS:EpochTime": until}}
         statement = {"Resource": _IMAGES, "Condition": condition}
@@ -66,7 +66,7 @@ class Sessions:
 
 
 def kms_signature(kms: "KMSClient", key: str) -> Sign:
-    """Signs by the KMS key of this ARN: its private half is nowhere else."""
+    """Return what signs by the KMS key of this ARN, which alone has the private half."""
 
     def sign(message: bytes) -> bytes:
         return kms.sign(

@@ -61,7 +61,7 @@ class ImageRequest:
         )
 
     def resource(self, images: Images) -> Resource:
-        """What was asked for."""
+        """Return what was asked for."""
         if self.tile:
             return images.tile(self.image_id, self.tile, self.options)
         if self.associated:

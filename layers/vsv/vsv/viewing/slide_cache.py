@@ -3,7 +3,7 @@
 On EFS every call costs about a millisecond, so what is known is not asked for again: a slide whose
 tile index is in memory costs one read a tile. A slide is opened by a block of its index where there
 is one, which is all that a tile of its own needs; by its slide index where more is wanted; by
-walking through its TIFF directories where there is no index that can be used.
+walking through its TIFF directories if no index can be used.
 """
 
 import errno

@@ -19,7 +19,7 @@ const UNREACHABLE = "The server does not answer. Is it still running?";
 const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const filter = /** @type {HTMLInputElement} */ (find("filter"));
 
-/** What the server said last, as text: the list is drawn anew only where that has changed. */
+/** What the server said last, as text: the list is drawn again only when it has changed. */
 let listed = "";
 /** The slide that is shown, or nothing. */
 let open = "";
@@ -138,7 +138,7 @@ async function fillCard(item) {
   } catch (error) {
     item.classList.add("broken");
     detail.textContent = /** @type {Error} */ (error).message;
-    // What cannot be opened is no link.
+    // A slide that cannot be opened is not a link.
     item.replaceChildren(...(item.querySelector("a")?.childNodes ?? []));
   }
 }
