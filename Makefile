@@ -16,7 +16,7 @@ PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
 DOCUMENTS := $(sort $(shell find . -name '*.md' -not -path './.*' -not -path '*/node_modules/*' -not -path '*/build/*'))
 PROSE := lint/prose
-TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks estimates deployment docs/site
+TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks estimates deployment docs/site tests/scanscope
 # Tests run in random order. A run's first lines have its seed: `make test-quick SEED=…` repeats it.
 PYTEST := $(BIN)/python -m pytest $(if $(SEED),--randomly-seed=$(SEED))
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq

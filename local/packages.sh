@@ -84,7 +84,7 @@ if wants test; then
   command -v strace >/dev/null || need strace
 fi
 
-# The browser that tests the pages. Ubuntu has it as a snap only, which is no use in a container and
+# The browser that tests the pages. Ubuntu has it as a snap only, which is of no use in a container and
 # cannot read what tests write.
 has_browser() {
   command -v chromium >/dev/null || command -v google-chrome >/dev/null ||
@@ -139,7 +139,7 @@ mkdir -p "$(dirname "$log")"
   echo "error: apt-get update failed: see $log" >&2
   exit 1
 }
-# Servers are installed to be measured: none shall start by itself and take a port.
+# Servers are installed to be measured: none must start by itself and take a port.
 policy=$root/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   trap '"${as_root[@]}" rm -f "$policy"' EXIT

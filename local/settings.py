@@ -116,7 +116,7 @@ def pyramid_store() -> str:
 def is_free(port: int) -> bool:
     """Tell whether nobody listens on ``port``."""
     with socket.socket() as probe:
-        # What remains of closed connections is no listener.
+        # Connections that are closed do not listen.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -48,7 +48,7 @@ TESTS = {
     "pyramid.native": ["tiles", "tile_index", "pyramid", "field_slides"],
     "pyramid.tile": ["tiles", "pyramid"],
     "viewing.images": ["image_request", "tile_index"],
-    "viewing.slide_cache": ["odd_index", "tile_index"],
+    "viewing.slide_cache": ["slide_cache", "odd_index", "tile_index"],
     "pyramid.slide_index": ["odd_index", "tile_index", "pyramid", "image_request"],
     "storage.image_bucket": ["bucket"],
     "storage.atomic_files": ["storage", "odd_index", "tile_index"],

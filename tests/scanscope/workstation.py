@@ -18,6 +18,7 @@ from typing import Any
 SCRIPT = Path(__file__).parents[2] / "scanscope" / "import_slides.py"
 SECRET = "s3cret-%-of;the#scanner"
 LONG_AGO = 1_600_000_000  # a modification time that no minimum age minds
+LONG_BEFORE = LONG_AGO - 1000
 
 
 @dataclass
@@ -36,6 +37,9 @@ def status(name: str, **fields: object) -> Reply:
     return Reply({"status": name, **fields})
 
 
+BUSY = status("TRANSFERRING")
+
+
 def imported(described: dict[str, Any]) -> Reply:
     """Return the answer that allows the deletion: it repeats what was described."""
     return status("IMPORTED", **described)
@@ -51,7 +55,7 @@ class Cloud:
     """Token endpoint and API. Answers follow a script for each file; the last one repeats."""
 
     def __init__(self) -> None:
-        self.scripts: dict[str, list[Step]] = defaultdict(lambda: [imported])
+        self.scripts: defaultdict[str, list[Step]] = defaultdict(lambda: [imported])
         self.token_script: list[Step] = [self.grant]
         self.calls: list[dict[str, Any]] = []
         self.granted: list[str] = []
