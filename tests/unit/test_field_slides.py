@@ -20,6 +20,7 @@ from vsv.pyramid.deepzoom import TileAddress
 from vsv.pyramid.native import default_pyramid, slide_levels
 from vsv.pyramid.tile import render_tile, source_pixels
 from vsv.slides import regions
+from vsv.slides.associated import associated_image
 from vsv.slides.damage import DamagedTile
 from vsv.slides.decoding import decode
 from vsv.slides.jpeg import standalone
@@ -464,7 +465,7 @@ def associated(tissue, *pages, **options):
 
 def sizes(path):
     with Slide(path) as slide:
-        return {name: slide.associated_image(name).size for name in slide.associated_images}
+        return {name: associated_image(slide, name).size for name in slide.associated_images}
 
 
 THUMBNAIL = {"label": (100, 120), "thumbnail": (256, 192), "macro": (300, 80)}
@@ -537,10 +538,10 @@ def test_a_label_is_never_shown_as_the_thumbnail(tissue, tmp_path):
         path = svs.write(tmp_path / "slide.svs", associated(tissue, svs.strip(LABEL, **mark)))
         with Slide(path) as slide:
             assert "thumbnail" not in slide.associated_images
-            thumbnail = np.asarray(slide.associated_image("thumbnail"))
+            thumbnail = np.asarray(associated_image(slide, "thumbnail"))
             assert psnr(thumbnail, np.asarray(Image.fromarray(tissue))) > 28
             with pytest.raises(NotFound):
-                slide.associated_image("macro")
+                associated_image(slide, "macro")
 
 
 def test_a_label_of_the_slides_proportions_is_not_the_thumbnail(tissue, tmp_path):
@@ -552,7 +553,7 @@ def test_a_label_of_the_slides_proportions_is_not_the_thumbnail(tissue, tmp_path
     )
     with Slide(svs.write(tmp_path / "slide.svs", pages)) as slide:
         assert "thumbnail" not in slide.associated_images
-        assert slide.associated_image("label").size == (90, 120)
+        assert associated_image(slide, "label").size == (90, 120)
 
 
 def test_images_of_many_strips_and_of_each_compression(tissue, tmp_path):
@@ -569,7 +570,7 @@ def test_images_of_many_strips_and_of_each_compression(tissue, tmp_path):
             tags={278: (4, rows), **tags},
         )
         with Slide(svs.write(tmp_path / "slide.svs", associated(tissue, page))) as slide:
-            assert np.array_equal(slide.associated_image("macro"), tissue), kind
+            assert np.array_equal(associated_image(slide, "macro"), tissue), kind
 
 
 def test_the_last_jpeg_strip_may_be_as_high_as_the_others(tissue, tmp_path):
@@ -583,7 +584,7 @@ def test_the_last_jpeg_strip_may_be_as_high_as_the_others(tissue, tmp_path):
         tags={278: (4, 128)},
     )
     with Slide(svs.write(tmp_path / "slide.svs", associated(tissue, page))) as slide:
-        macro = np.asarray(slide.associated_image("macro"), int)
+        macro = np.asarray(associated_image(slide, "macro"), int)
     assert macro.shape == (700, 1024, 3)
     assert np.abs(macro - tissue[:700]).mean() < 4
 
@@ -606,9 +607,9 @@ def test_a_broken_label_leaves_the_others_alone(data, reason, tissue, tmp_path):
     )
     with Slide(svs.write(tmp_path / "slide.svs", pages)) as slide:
         with pytest.raises(UnreadableSlide, match=reason):
-            slide.associated_image("label")
-        assert slide.associated_image("thumbnail").size == (256, 192)
-        assert slide.associated_image("macro").size == (300, 80)
+            associated_image(slide, "label")
+        assert associated_image(slide, "thumbnail").size == (256, 192)
+        assert associated_image(slide, "macro").size == (300, 80)
 
 
 @pytest.mark.parametrize("size", [(65_501, 3), (9000, 9000), (2**31, 2**31)])
@@ -618,7 +619,7 @@ def test_an_image_that_is_too_large_is_told_by_its_size(size, tissue, tmp_path, 
     with Slide(svs.write(tmp_path / "slide.svs", pages)) as slide:
         monkeypatch.setattr(Image, "frombytes", None)
         with pytest.raises(UnreadableSlide, match=f"has {size[0]} × {size[1]} pixels: too many"):
-            slide.associated_image("thumbnail")
+            associated_image(slide, "thumbnail")
 
 
 @pytest.mark.parametrize(
@@ -634,7 +635,7 @@ def test_an_image_in_senseless_tiles_is_told_by_them(size, tile, reason, tissue,
     page = Page(size, [b"\xff"] * count, tile, APERIO + "label", tags={254: (4, 1)})
     path = svs.write(tmp_path / "slide.svs", associated(tissue, page))
     with Slide(path) as slide, pytest.raises(UnreadableSlide, match=reason):
-        slide.associated_image("label")
+        associated_image(slide, "label")
 
 
 def test_a_baseline_tile_of_thousands_of_scans_is_not_decoded(tissue):
@@ -674,10 +675,10 @@ def test_images_that_openslide_would_refuse_the_file_for_are_read(tissue, tmp_pa
     )
     path = svs.write(tmp_path / "slide.svs", pages)
     with Slide(path) as slide:
-        assert slide.associated_image("label").size == (100, 120)
-        assert slide.associated_image("thumbnail").size == (1024, 768)
+        assert associated_image(slide, "label").size == (100, 120)
+        assert associated_image(slide, "thumbnail").size == (1024, 768)
         with pytest.raises(UnreadableSlide, match="macro image cannot be read: 16 bits"):
-            slide.associated_image("macro")
+            associated_image(slide, "macro")
 
 
 # ── What takes too long ──────────────────────────────────────────────────────────────────────────

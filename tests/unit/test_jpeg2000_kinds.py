@@ -13,6 +13,7 @@ from tests.svs import APERIO, Page
 from vsv.errors import UnreadableSlide
 from vsv.geometry import Box
 from vsv.pyramid.deepzoom import TileAddress
+from vsv.slides.associated import associated_image
 from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
 from vsv.storage.layout import Storage
@@ -171,7 +172,7 @@ def test_a_label_is_shown_alike(kind, tmp_path):
     if level.photometric == 0:
         label.chunks = [encoded(255 - GREY)]
     with Slide(svs.write(tmp_path / "slide.svs", [page(PIXELS, samples=3), label])) as slide:
-        read = np.asarray(slide.associated_image("label"))
+        read = np.asarray(associated_image(slide, "label"))
     assert np.array_equal(read, np.broadcast_to(expected, PIXELS.shape))
 
 
@@ -181,4 +182,4 @@ def test_a_label_is_refused_alike(kind, tmp_path):
     label = Page((256, 256), odd.chunks[:1], None, APERIO + "label", RGB, 2)
     path = svs.write(tmp_path / "slide.svs", [page(PIXELS, samples=3), label])
     with Slide(path) as slide, pytest.raises(UnreadableSlide, match=f"label image .*{reason}"):
-        slide.associated_image("label")
+        associated_image(slide, "label")

@@ -6,7 +6,7 @@ import pytest
 
 from vsv.errors import UnreadableSlide
 from vsv.slides import associated
-from vsv.slides.pages import Pages, why_pixels_unsupported
+from vsv.slides.pages import Pages, check_size, why_pixels_unsupported
 from vsv.slides.tiff import Directory
 from vsv.slides.tile_index import TiledImage
 
@@ -170,10 +170,10 @@ def test_a_thumbnail_has_the_slides_proportions_and_is_no_larger(size, is_one):
 
 def test_an_image_fits_into_memory_and_into_a_jpeg_file():
     for size in ((4096, 8192), (65_500, 512), (512, 65_500)):
-        associated.check_size("label", *size)
+        check_size("label", *size)
     for size in ((4096, 8193), (65_501, 1), (1, 65_501)):
         with pytest.raises(UnreadableSlide, match=f"the label image has {size[0]} × {size[1]} pix"):
-            associated.check_size("label", *size)
+            check_size("label", *size)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from vsv.pyramid.plan import levels_to_render
 from vsv.pyramid.render import Renderer
 from vsv.pyramid.slide_index import SlideIndex
 from vsv.pyramid.tile_blocks import blocks
+from vsv.slides.associated import associated_image
 from vsv.slides.fingerprint import Fingerprint
 from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
@@ -114,5 +115,5 @@ def test_a_grey_label_is_shown_as_it_is_meant(kind, photometric, tmp_path):
     label = page(kind, GREY[:120, :100], photometric, tile=None, description=APERIO + "label")
     path = svs.write(tmp_path / "slide.svs", [page("JPEG", GREY, BLACK_IS_ZERO), label])
     with Slide(path) as slide:
-        shown = np.asarray(slide.associated_image("label"), int)
+        shown = np.asarray(associated_image(slide, "label"), int)
     assert np.abs(shown - GREY[:120, :100, None]).mean() < 3

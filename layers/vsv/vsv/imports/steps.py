@@ -22,6 +22,7 @@ from vsv.pyramid.slide_index import SlideIndex
 from vsv.pyramid.tile_blocks import BlockAddress, blocks
 from vsv.settings import StepSettings
 from vsv.slides.aperio import parse_description
+from vsv.slides.associated import associated_image
 from vsv.slides.barcode import Barcode
 from vsv.slides.damage import Damage, TileNumber, log_damage
 from vsv.slides.fingerprint import Fingerprint
@@ -275,7 +276,7 @@ def _associated_images(slide: Slide) -> tuple[dict[str, Image.Image], list[str]]
     images, warnings = {}, []
     for name in ASSOCIATED_IMAGES:
         try:
-            images[name] = slide.associated_image(name)
+            images[name] = associated_image(slide, name)
         except (NotFound, UnreadableSlide) as error:
             warnings.append(str(error))
     return images, warnings

@@ -36,6 +36,7 @@ from vsv.pyramid.render import Renderer
 from vsv.pyramid.slide_index import SlideIndex
 from vsv.pyramid.tile import DEFAULT_QUALITY
 from vsv.pyramid.tile_blocks import BlockAddress, blocks
+from vsv.slides.associated import associated_image
 from vsv.slides.damage import Damage, TileNumber
 from vsv.slides.fingerprint import Fingerprint
 from vsv.slides.lost_tiles import LostTiles
@@ -249,7 +250,7 @@ class _Verifier:
         """Hold label, thumbnail and macro against the slide's own."""
         for name in ASSOCIATED_IMAGES:
             try:
-                image = slide.associated_image(name)
+                image = associated_image(slide, name)
             except (NotFound, UnreadableSlide):
                 if self._find(name) is not None:
                     self.tell(f"there is a {name} image, but the slide has none")

@@ -5,33 +5,55 @@ from typing import Final
 
 from PIL import Image
 
-from vsv.errors import UnreadableSlide
+from vsv.errors import NotFound, UnreadableSlide
+from vsv.geometry import Box
+from vsv.slides.budget import UNLIMITED, PixelBudget
 from vsv.slides.damage import DamagedTile
 from vsv.slides.decoding import decode
 from vsv.slides.file import SlideFile
 from vsv.slides.jpeg import Frame
-from vsv.slides.pages import MAX_TILE_PIXELS, why_pixels_unsupported
+from vsv.slides.pages import MAX_TILE_PIXELS, check_size, why_pixels_unsupported
+from vsv.slides.regions import RegionReader
+from vsv.slides.slide import Slide
 from vsv.slides.tiff import Chunks, Directory
 from vsv.slides.tile_index import TiledImage
 
-__all__ = ["check_size", "read_image"]
+__all__ = ["associated_image"]
 
-# Ten times what scanners take of a label or of a whole slide; more would not fit into memory.
-_MAX_PIXELS: Final = 32 * 2**20
-# What a JPEG file can show.
-_MAX_SIDE: Final = 65_500
 _MAX_BYTES: Final = 256 * 2**20
 # Scanners write strips of 16 rows and more.
 _MAX_CHUNKS: Final = 2**14
+_THUMBNAIL_SIZE: Final = (1024, 1024)
+_MAX_THUMBNAIL_SOURCE_PIXELS: Final = 16 * 2**20
 
 
-def check_size(name: str, width: int, height: int) -> None:
-    """Raise UnreadableSlide for an image that would not fit into memory, or into a JPEG file."""
-    if width * height > _MAX_PIXELS or max(width, height) > _MAX_SIDE:
-        raise UnreadableSlide(f"the {name} image has {width} × {height} pixels: too many")
+def associated_image(slide: Slide, name: str, budget: PixelBudget = UNLIMITED) -> Image.Image:
+    """Return the label, thumbnail or macro as an RGB image.
+
+    A thumbnail is made of the coarsest level where the file has none. Raises NotFound where the
+    slide has no such image, UnreadableSlide where it cannot be decoded, NotRendered where making it
+    takes more pixels than the budget has.
+    """
+    tiff, pages = slide.directories()
+    page = pages.associated.get(name)
+    if page is None:
+        return _made_thumbnail(slide, name, budget)
+    if page.tiled_image.is_decoded_here:
+        return _read_image(name, slide.file, page, tiff.chunks)
+    return slide.openslide().associated_image(name)
 
 
-def read_image(
+def _made_thumbnail(slide: Slide, name: str, budget: PixelBudget) -> Image.Image:
+    coarsest = max(slide.levels, key=lambda level: level.downsample)
+    size = coarsest.image.size
+    if name != "thumbnail" or size.width * size.height > _MAX_THUMBNAIL_SOURCE_PIXELS:
+        raise NotFound(f"the slide has no {name} image")
+    image = RegionReader(slide, budget).read(coarsest, Box(0, 0, *size))
+    image.thumbnail(_THUMBNAIL_SIZE, Image.Resampling.BOX)
+    return image
+
+
+def _read_image(
     name: str,
     file: SlideFile,
     page: Directory,

@@ -12,7 +12,7 @@ import openslide
 from PIL import Image
 
 from vsv.errors import NotFound, UnreadableSlide
-from vsv.slides.associated import check_size
+from vsv.slides.pages import check_size
 
 __all__ = ["OpenSlideReader"]
 

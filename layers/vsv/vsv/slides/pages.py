@@ -14,7 +14,13 @@ from vsv.slides.aperio import parse_properties
 from vsv.slides.level import whole_downsample
 from vsv.slides.tiff import Directory
 
-__all__ = ["ASSOCIATED_IMAGES", "MAX_TILE_PIXELS", "Pages", "why_pixels_unsupported"]
+__all__ = [
+    "ASSOCIATED_IMAGES",
+    "MAX_TILE_PIXELS",
+    "Pages",
+    "check_size",
+    "why_pixels_unsupported",
+]
 
 ASSOCIATED_IMAGES: Final = ("label", "thumbnail", "macro")
 
@@ -27,6 +33,10 @@ _CHANNELS: Final = ("DisplayColor", "Dye")
 MAX_TILE_PIXELS: Final = 4 * 2**20
 # 26 cm at 0.25 µm.
 _MAX_SIDE: Final = 2**20
+# Ten times what scanners take of a label or of a whole slide; more would not fit into memory.
+_MAX_ASSOCIATED_PIXELS: Final = 32 * 2**20
+# What a JPEG file can show.
+_MAX_ASSOCIATED_SIDE: Final = 65_500
 # White is zero, black is zero, RGB, YCbCr; or the file does not say.
 _PHOTOMETRIC: Final = frozenset({0, 1, 2, 6, -1})
 _SEPARATE_PLANES: Final = 2
@@ -222,3 +232,9 @@ def _has_proportions(page: Directory, full: Directory) -> bool:
     # A side of a few pixels is rounded by much.
     slack = _MAX_SKEW + 1 / page.width + 1 / page.height
     return abs(ratio - 1) <= slack and page.width <= full.width and page.height <= full.height
+
+
+def check_size(name: str, width: int, height: int) -> None:
+    """Raise UnreadableSlide for an image too large for memory, or for a JPEG file."""
+    if width * height > _MAX_ASSOCIATED_PIXELS or max(width, height) > _MAX_ASSOCIATED_SIDE:
+        raise UnreadableSlide(f"the {name} image has {width} × {height} pixels: too many")

@@ -14,13 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from PIL import Image
-
-from vsv.errors import NotFound, UnreadableSlide
-from vsv.geometry import Box
+from vsv.errors import UnreadableSlide
 from vsv.identifiers import FileVersion
 from vsv.slides.aperio import Metadata, parse_description
-from vsv.slides.budget import UNLIMITED, PixelBudget
 from vsv.slides.damage import EMPTY, Damage, DamagedTile, TileNumber, log_damage
 from vsv.slides.decoding import check_supported
 from vsv.slides.file import SlideFile
@@ -50,8 +46,6 @@ _MAX_TILE_BYTES: Final = 16 * 2**20
 _MAX_TILES: Final = 6 * 2**20
 # What lies outside the scanned area, and under a tile that the scanner left empty.
 BACKGROUND: Final = (255, 255, 255)
-_THUMBNAIL_SIZE: Final = (1024, 1024)
-_MAX_THUMBNAIL_SOURCE_PIXELS: Final = 16 * 2**20
 
 
 class Slide:
@@ -160,7 +154,7 @@ class Slide:
     @property
     def description(self) -> str:
         """What the scanner wrote about the slide: the first image's description."""
-        return self._read_pages()[1].levels[0].description
+        return self.directories()[1].levels[0].description
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -173,7 +167,7 @@ class Slide:
     @property
     def associated_images(self) -> tuple[str, ...]:
         """The names of the associated images in the file. They may be damaged."""
-        found = self._read_pages()[1].associated
+        found = self.directories()[1].associated
         return tuple(name for name in ASSOCIATED_IMAGES if name in found)
 
     @property
@@ -283,23 +277,6 @@ class Slide:
         """Whether the tile was found to be damaged when it was read."""
         return (level, col, row) in self._told
 
-    def associated_image(self, name: str, budget: PixelBudget = UNLIMITED) -> Image.Image:
-        """Return the label, thumbnail or macro as an RGB image.
-
-        A thumbnail is made of the coarsest level where the file has none. Raises NotFound where
-        the slide has no such image, UnreadableSlide where it cannot be decoded, NotRendered where
-        making it takes more pixels than the budget has.
-        """
-        from vsv.slides.associated import read_image
-
-        tiff, pages = self._read_pages()
-        page = pages.associated.get(name)
-        if page is None:
-            return self._made_thumbnail(name, budget)
-        if page.tiled_image.is_decoded_here:
-            return read_image(name, self.file, page, tiff.chunks)
-        return self.openslide().associated_image(name)
-
     def openslide(self) -> "OpenSlideReader":
         """Return the file as OpenSlide reads it. Raises UnreadableSlide where it cannot."""
         with self._lock:
@@ -342,18 +319,7 @@ class Slide:
         if any(1 in mask for mask in masks):
             self._lose(LostTiles.masked(self.levels, masks))
 
-    def _made_thumbnail(self, name: str, budget: PixelBudget) -> Image.Image:
-        from vsv.slides.regions import RegionReader
-
-        coarsest = max(self.levels, key=lambda level: level.downsample)
-        size = coarsest.image.size
-        if name != "thumbnail" or size.width * size.height > _MAX_THUMBNAIL_SOURCE_PIXELS:
-            raise NotFound(f"the slide has no {name} image")
-        image = RegionReader(self, budget).read(coarsest, Box(0, 0, *size))
-        image.thumbnail(_THUMBNAIL_SIZE, Image.Resampling.BOX)
-        return image
-
-    def _read_pages(self) -> tuple[TiffFile, Pages]:
+    def directories(self) -> tuple[TiffFile, Pages]:
         """Return the file's directories, and read them if the slide was opened by its index."""
         if self._tiff is None or self._pages is None:
             self._tiff = TiffFile(self.file.descriptor)

@@ -22,6 +22,7 @@ from vsv.pyramid.image_store import name as tile_name
 from vsv.pyramid.native import default_pyramid
 from vsv.pyramid.slide_index import SlideIndex
 from vsv.pyramid.tile import MAX_PIXELS_ON_REQUEST, render_tile, source_pixels
+from vsv.slides.associated import associated_image
 from vsv.slides.budget import PixelBudget
 from vsv.slides.pages import ASSOCIATED_IMAGES
 from vsv.slides.slide import Slide
@@ -184,7 +185,7 @@ class Images:
             slide = self._slide(image_id)
         except Archived:
             return self._converted(image_id, name, image_format)
-        image = slide.associated_image(name, self._budget())
+        image = associated_image(slide, name, self._budget())
         return self._made_of(
             slide, name, image_format, lambda: encode(image, image_format, self._quality)
         )
