@@ -1,14 +1,10 @@
-"""The archive of slide files: nothing is lost, whatever is killed; and what viewers are told."""
+"""The archive of slide files: nothing is lost, whatever is killed."""
 
 import base64
-import fcntl
 import hashlib
-import io
 import os
-import shutil
 import threading
 from contextlib import suppress
-from dataclasses import replace
 from decimal import Decimal
 from itertools import count, pairwise
 from types import SimpleNamespace
@@ -18,83 +14,36 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
+from tests import archives
+from tests.archives import (
+    DATA,
+    MTIME_NS,
+    PART,
+    fetch,
+    sha256,
+    store,
+    version_of,
+)
 from tests.conftest import ROOT, load_template
-from tests.handlers import load_handler
-from tests.s3 import BUCKET, PYRAMIDS, Killed, b64
-from vsv import aws as clients
-from vsv import errors
+from tests.s3 import BUCKET, Killed, b64
 from vsv.errors import (
-    ArchiveNotReady,
     ChecksumMismatch,
     Conflict,
-    FileChanged,
-    NotFound,
     Unavailable,
 )
 from vsv.identifiers import FileVersion
-from vsv.imports.workflow import ImportJob
-from vsv.pyramid.deepzoom import TileAddress
-from vsv.pyramid.slide_index import SlideIndex
 from vsv.slides.file import SlideFile
 from vsv.storage import archive as archiving
 from vsv.storage import archive_copy as copying
 from vsv.storage.archive import Archive
 from vsv.storage.archive_copy import Archived, Copy
-from vsv.storage.atomic_files import give_name
-from vsv.storage.layout import Storage
-from vsv.viewing.images import Images, TileOptions
-from vsv.viewing.slide_cache import SlideCache
 
-PART = 100
-DATA = bytes(range(256)) * 2  # five parts and a bit
+s3 = archives.s3
+archive = archives.archive
+slide = archives.slide
+
 NUMBERS = count()
-MTIME_NS = 1_700_000_000_123_456_789
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-@pytest.fixture
-def s3(s3, monkeypatch):
-    """S3, and small parts."""
-    for module in (copying, archiving):
-        monkeypatch.setattr(module, "PART_BYTES", PART)
-    return s3
-
-
-@pytest.fixture
-def archive(s3) -> Archive:
-    return Archive(BUCKET, "STANDARD_IA")
-
-
-@pytest.fixture
-def slide(tmp_path):
-    path = tmp_path / "scan.svs"
-    path.write_bytes(DATA)
-    os.utime(path, ns=(MTIME_NS, MTIME_NS))
-    return path
-
-
-def store(archive, path, image_id="204711", digest=None, name="day 1/scan.svs") -> Archived:
-    file = SlideFile(path)
-    try:
-        return archive.store(file, image_id, name, digest or sha256(path.read_bytes()))
-    finally:
-        file.close()
-
-
-def version_of(archived: Archived) -> FileVersion:
-    return FileVersion(archived.size, MTIME_NS)
-
-
-def fetch(archive, archived, target, data=DATA):
-    archive.fetch(archived, target, sha256(data), version_of(archived))
-    assert target.read_bytes() == data
-    assert FileVersion.of(target) == version_of(archived)
-    assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
 # Storing
@@ -281,7 +230,7 @@ def test_two_at_once_do_no_harm(s3, archive, slide, dies_at):
         image_id, found = f"slide{number}", []
         left, lock = [number], threading.Lock()
 
-        def meanwhile(*_, left=left, lock=lock, image_id=image_id, found=found):
+        def in_between(*_, left=left, lock=lock, image_id=image_id, found=found):
             with lock:
                 left[0] -= 1
                 if left[0] != -1:
@@ -290,7 +239,7 @@ def test_two_at_once_do_no_harm(s3, archive, slide, dies_at):
             with suppress(Killed):
                 found.append(store(other, slide, image_id))
 
-        s3.before = meanwhile
+        s3.before = in_between
         archived = store(archive, slide, image_id)
         s3.live()
         if left[0] >= 0:
@@ -471,228 +420,6 @@ def test_what_the_object_says_of_itself_fits_s3_and_no_key_names_the_file(
     assert "x.svs" not in archived.key
 
 
-# Fetching
-
-
-def test_fetching_goes_on_where_it_was_killed(s3, archive, slide, tmp_path):
-    archived = store(archive, slide)
-    for number in range(6):
-        target = tmp_path / f"back{number}" / "scan.svs"
-        s3.calls.clear()
-        s3.kill_at(number, done=False)
-        with pytest.raises(Killed):
-            archive.fetch(archived, target, sha256(DATA), version_of(archived))
-        assert not target.exists()
-        s3.live()
-        fetch(archive, archived, target)
-        ranges = [params["Range"] for params in s3.asked("GetObject")]
-        assert len(ranges) == 7  # the one it was killed in, twice
-        assert len(set(ranges)) == 6
-
-
-@pytest.mark.parametrize("left", [b"x" * 130, b"x" * len(DATA), b"x" * 900, DATA, DATA[:77]])
-def test_whatever_a_killed_call_left_the_file_is_right(s3, archive, slide, tmp_path, left):
-    archived = store(archive, slide)
-    target = tmp_path / "back" / "scan.svs"
-    s3.kill_at(0, done=False)
-    with pytest.raises(Killed):
-        archive.fetch(archived, target, sha256(DATA), version_of(archived))
-    s3.live()
-    (partial,) = target.parent.iterdir()
-    assert partial.name.startswith(".")
-    partial.write_bytes(left)
-    fetch(archive, archived, target)
-
-
-def test_an_object_that_is_not_what_was_imported_does_not_become_a_file(
-    s3, archive, slide, tmp_path
-):
-    archived = store(archive, slide)
-    target = tmp_path / "back" / "scan.svs"
-    with pytest.raises(ChecksumMismatch, match="not what was imported"):
-        archive.fetch(archived, target, sha256(b"other"), version_of(archived))
-    assert list(target.parent.iterdir()) == []
-    with pytest.raises(FileChanged, match="another version"):
-        archive.fetch(archived, target, sha256(DATA), FileVersion(archived.size, 1))
-
-
-def test_what_is_there_is_not_fetched_again(s3, archive, slide, tmp_path):
-    archived = store(archive, slide)
-    target = tmp_path / "back" / "scan.svs"
-    fetch(archive, archived, target)
-    s3.calls.clear()
-    fetch(archive, archived, target)
-    assert s3.calls == []
-
-
-def test_killed_between_two_names_the_next_call_tidies_up(
-    s3, archive, slide, tmp_path, monkeypatch
-):
-    archived = store(archive, slide)
-    target = tmp_path / "back" / "scan.svs"
-    link = os.link
-
-    def killed(*names):
-        link(*names)
-        raise Killed
-
-    monkeypatch.setattr(os, "link", killed)
-    with pytest.raises(Killed):
-        archive.fetch(archived, target, sha256(DATA), version_of(archived))
-    assert len(list(target.parent.iterdir())) == 2
-    monkeypatch.undo()
-    fetch(archive, archived, target)
-
-
-def test_another_slide_that_has_the_name_by_now_stays(s3, archive, slide, tmp_path):
-    archived = store(archive, slide)
-    target = tmp_path / "back" / "scan.svs"
-    target.parent.mkdir()
-    target.write_bytes(b"another slide")
-    with pytest.raises(FileChanged, match="another file"):
-        archive.fetch(archived, target, sha256(DATA), version_of(archived))
-    assert target.read_bytes() == b"another slide"
-    # Nothing is fetched a second time once there is a place for it.
-    s3.calls.clear()
-    target.unlink()
-    fetch(archive, archived, target)
-    assert s3.calls == []
-
-
-def test_two_do_not_write_one_file(s3, archive, slide, tmp_path):
-    archived = store(archive, slide)
-    target = tmp_path / "back" / "scan.svs"
-    refused = []
-
-    def meanwhile(*_):
-        s3.live()
-        try:
-            archive.fetch(archived, target, sha256(DATA), version_of(archived))
-        except Unavailable as error:
-            refused.append(error)
-
-    s3.before = meanwhile
-    fetch(archive, archived, target)
-    assert len(refused) == 1
-
-    # One that opened the partial file just before it got its name.
-    target.unlink()
-    lock = fcntl.flock
-
-    def slow(*arguments):
-        fcntl.flock = lock
-        archive.fetch(archived, target, sha256(DATA), version_of(archived))
-        lock(*arguments)
-
-    fcntl.flock = slow
-    try:
-        with pytest.raises(Unavailable):
-            archive.fetch(archived, target, sha256(DATA), version_of(archived))
-    finally:
-        fcntl.flock = lock
-    fetch(archive, archived, target)
-
-
-def test_a_server_that_ignores_ranges_does_no_harm(s3, archive, slide, tmp_path):
-    archived = store(archive, slide)
-    s3.before = lambda name, params: params.pop("Range", None)
-    fetch(archive, archived, tmp_path / "back" / "scan.svs")
-
-
-def test_a_slide_that_is_not_in_the_archive_is_not_found(s3, archive, slide, tmp_path):
-    archived = store(archive, slide)
-    for wrong in (
-        {**archived.to_dict(), "version_id": None, "key": archived.key.replace("204711", "x")},
-        {**archived.to_dict(), "version_id": "00000000-0000-0000-0000-000000000000"},
-    ):
-        with pytest.raises(NotFound, match="not in the archive"):
-            fetch(archive, Archived.from_dict(wrong), tmp_path / "back" / "scan.svs")
-
-
-# Deep storage
-
-
-@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
-def test_deep_storage_is_asked_once_and_has_the_file_later(s3, slide, tmp_path, storage_class):
-    archive = Archive(BUCKET, storage_class, restore_days=3, restore_tier="Bulk")
-    archived = store(archive, slide)
-    assert archived.storage_class == storage_class
-    target = tmp_path / "back" / "scan.svs"
-
-    def under_way(name, params):
-        if name == "GetObject":
-            s3.refuse(name, "InvalidObjectState", 403)
-        if name == "RestoreObject" and len(s3.asked("RestoreObject")) > 1:
-            s3.refuse(name, "RestoreAlreadyInProgress", 409)
-
-    s3.before = under_way
-    for _ in range(3):
-        with pytest.raises(ArchiveNotReady, match="hours"):
-            archive.fetch(archived, target, sha256(DATA), version_of(archived))
-    for request in s3.asked("RestoreObject"):
-        assert request["VersionId"] == archived.version_id
-        assert request["RestoreRequest"] == {"Days": 3, "GlacierJobParameters": {"Tier": "Bulk"}}
-    s3.live()
-    fetch(archive, archived, target)
-    assert store(archive, target) == archived
-
-
-def test_moto_knows_deep_storage_too(s3, slide, tmp_path):
-    archive = Archive(BUCKET, "GLACIER")
-    archived = store(archive, slide)
-    target = tmp_path / "back" / "scan.svs"
-    with pytest.raises(ArchiveNotReady):
-        fetch(archive, archived, target)
-    fetch(archive, archived, target)
-
-
-def test_what_intelligent_tiering_brings_out_stays_out(s3, slide, tmp_path):
-    """S3 takes no number of days for it."""
-    archive = Archive(BUCKET, "INTELLIGENT_TIERING")
-    archived = store(archive, slide)
-    asked = []
-
-    def under_way(name, params):
-        if name == "GetObject":
-            s3.refuse(name, "InvalidObjectState", 403)
-        if name == "RestoreObject":
-            asked.append(params["RestoreRequest"])
-            s3.refuse(name, "RestoreAlreadyInProgress", 409)
-
-    s3.before = under_way
-    with pytest.raises(ArchiveNotReady):
-        fetch(archive, archived, tmp_path / "back" / "scan.svs")
-    assert asked == [{"GlacierJobParameters": {"Tier": "Standard"}}]
-
-
-# Removing
-
-
-def test_what_was_removed_can_be_fetched_while_the_bucket_keeps_it(s3, archive, slide, tmp_path):
-    archived = store(archive, slide)
-    for _ in range(2):
-        archive.remove(archived)
-    assert "Contents" not in s3.client.list_objects_v2(Bucket=BUCKET)
-    markers = s3.client.list_object_versions(Bucket=BUCKET)["DeleteMarkers"]
-    assert len(markers) == 1
-    fetch(archive, archived, tmp_path / "back" / "scan.svs")
-    # Archived again since: a late call for the old one leaves that alone.
-    again = store(archive, slide)
-    archive.remove(archived)
-    assert s3.client.head_object(Bucket=BUCKET, Key=again.key)["VersionId"] == again.version_id
-
-
-def test_a_bucket_without_versions_will_do(s3, slide, tmp_path):
-    archive = Archive(PYRAMIDS, "STANDARD")
-    archived = store(archive, slide)
-    assert archived.version_id is None
-    fetch(archive, archived, tmp_path / "back" / "scan.svs")
-    for _ in range(2):
-        archive.remove(archived)
-    with pytest.raises(NotFound):
-        fetch(archive, archived, tmp_path / "again" / "scan.svs")
-
-
 @pytest.mark.slow
 def test_of_a_discarded_slide_nothing_is_left(s3, archive, slide):
     other = store(archive, slide, "2047110")
@@ -750,400 +477,6 @@ def test_others_that_are_always_faster_are_no_reason_to_go_on_forever(s3, archiv
         store(archive, slide)
     assert len(s3.asked("CompleteMultipartUpload")) == 4
     assert len(s3.asked("UploadPart")) == 6
-
-
-def test_a_body_that_is_cut_short_is_asked_for_again(s3, archive, slide, tmp_path, monkeypatch):
-    archived = store(archive, slide)
-    target = tmp_path / "back" / "scan.svs"
-    get = s3.client.get_object
-
-    def cut(**params):
-        answer = get(**params)
-        return {**answer, "Body": io.BytesIO(answer["Body"].read()[:-1])}
-
-    with monkeypatch.context() as patch:
-        patch.setattr(s3.client, "get_object", cut)
-        with pytest.raises(Unavailable, match="cut short"):
-            archive.fetch(archived, target, sha256(DATA), version_of(archived))
-    fetch(archive, archived, target)
-
-
-# Freeing the file system
-
-
-@pytest.fixture(params=["efs", "s3"])
-def images_in(request, s3):
-    """Where pyramids lie."""
-    return request.param
-
-
-@pytest.fixture
-def storage(images_in, tmp_path) -> Storage:
-    root = tmp_path / "efs"
-    root.mkdir()
-    return Storage(root, PYRAMIDS if images_in == "s3" else None)
-
-
-@pytest.fixture
-def imported(world, generated):
-    """Return an imported slide's file name and version."""
-    world.has_imported(generated, "day 1/scan.svs")
-    path = world.storage.root / "day 1" / "scan.svs"
-    return "day 1/scan.svs", FileVersion.of(path)
-
-
-def names(storage) -> set[str]:
-    """All files beneath the images path."""
-    return {
-        str(path.relative_to(storage.root))
-        for path in storage.root.rglob("*")
-        if path.is_symlink() or path.is_file()
-    }
-
-
-def in_bucket(s3) -> set[str]:
-    pages = s3.client.get_paginator("list_objects_v2").paginate(Bucket=PYRAMIDS)
-    return {found["Key"] for page in pages for found in page.get("Contents", [])}
-
-
-ASSOCIATED = {f"204711_files/{name}.jpeg" for name in ("label", "thumbnail", "macro")}
-VIEWED = [TileAddress(12, 3, 2), TileAddress(11, 1, 1), TileAddress(0, 0, 0)]
-
-
-def archive_all(storage, imported):
-    filename, version = imported
-    storage.archive_images("204711", version)
-    storage.remove_slide(filename, version)
-
-
-def test_of_an_archived_slide_the_associated_images_and_the_index_stay(
-    s3, storage, images_in, imported
-):
-    before = in_bucket(s3)
-    for _ in range(2):
-        archive_all(storage, imported)
-    if images_in == "efs":
-        assert names(storage) == {"204711.index", *ASSOCIATED}
-    else:
-        # The pyramid is complete, and takes no room on EFS.
-        assert names(storage) == {"204711.index"}
-        assert in_bucket(s3) == before
-    assert storage.read_index("204711").archived
-
-
-@pytest.mark.parametrize("lacking", ["a level", "the descriptor"])
-@pytest.mark.slow
-def test_an_incomplete_pyramid_leaves_the_bucket(s3, storage, imported, lacking):
-    index = storage.read_index("204711")
-    if lacking == "a level":
-        storage.write_index("204711", replace(index, levels=index.levels[:-1]))
-    elif storage._bucket:
-        s3.client.delete_object(Bucket=PYRAMIDS, Key="204711.dzi")
-    archive_all(storage, imported)
-    assert storage.read_index("204711").levels == ()
-    assert names(storage) | in_bucket(s3) == {"204711.index", *ASSOCIATED}
-
-
-def test_viewers_are_told_that_the_slide_is_archived(storage, images_in, imported, generated):
-    images = Images(storage, 90)
-    now = [0.0]
-    images._slides = SlideCache(storage, now=lambda: now[0])
-    kept = {each: images.associated("204711", each, "jpeg").load() for each in ("label", "macro")}
-    tiles = [images.tile("204711", each, TileOptions()).load() for each in VIEWED]
-    descriptor = images.descriptor("204711", TileOptions()).load()
-    archive_all(storage, imported)
-    now[0] += 1.1
-    odd, png = TileOptions(tile_size=200), TileOptions(image_format="png")
-    for one in (images, Images(storage, 90)):
-        for name, data in kept.items():
-            assert one.associated("204711", name, "jpeg").load() == data
-        with Image.open(io.BytesIO(one.associated("204711", "label", "png").load())) as image:
-            assert image.format == "PNG"
-        refused = [odd, png]
-        if images_in == "efs":
-            refused.append(TileOptions())
-        else:
-            assert one.descriptor("204711", TileOptions()).load() == descriptor
-            assert [one.tile("204711", each, TileOptions()).load() for each in VIEWED] == tiles
-            assert one.descriptor("204711", TileOptions(tile_size=256)).load() == descriptor
-        for options in refused:
-            with pytest.raises(errors.Archived, match="a technician can restore it"):
-                one.descriptor("204711", options)
-            for each in VIEWED:
-                with pytest.raises(errors.Archived):
-                    one.tile("204711", each, options)
-
-
-@pytest.mark.parametrize("images_in", ["efs"], indirect=True)
-@pytest.mark.parametrize("image_format", ["jpeg", "png"])
-def test_an_archived_slide_without_a_macro_has_none(storage, imported, image_format):
-    (storage.root / "204711_files" / "macro.jpeg").unlink()
-    archive_all(storage, imported)
-    with pytest.raises(NotFound, match="no macro"):
-        Images(storage, 90).associated("204711", "macro", image_format)
-
-
-def test_the_handler_says_409_for_tiles_and_200_for_the_label(
-    storage, images_in, imported, monkeypatch
-):
-    archive_all(storage, imported)
-    monkeypatch.setenv("IMAGES_PATH", str(storage.root))
-    monkeypatch.setenv("PYRAMID_STORE", images_in)
-    monkeypatch.setenv("PYRAMID_BUCKET", PYRAMIDS)
-    handler = load_handler("ImageRequest")
-    query = {"tilesize": "200"}
-    for path, expected in (
-        (".dzi", 409),
-        ("_files/12/3_2.jpeg", 409),
-        ("_files/label.jpeg", 200),
-        ("_files/label.png", 200),
-    ):
-        event = {"path": f"/DeepZoom/204711{path}", "queryStringParameters": query}
-        answer = handler(event, None)
-        assert answer["statusCode"] == expected
-        assert expected == 200 or "archived" in answer["body"]
-
-
-def test_a_tile_that_is_wanted_while_the_slide_leaves_is_archived_too(
-    storage, images_in, imported, monkeypatch
-):
-    """The slide is open here, and its file is removed by another machine: NFS calls it stale."""
-    images = Images(storage, 90)
-    known = images.tile("204711", VIEWED[0], TileOptions())
-    expected = known.load()
-    archive_all(storage, imported)
-
-    def stale(*_):
-        raise OSError(116, os.strerror(116))
-
-    monkeypatch.setattr("vsv.slides.file.SlideFile.read", stale)
-    if images_in == "s3":
-        assert known.load() == expected
-    else:
-        with pytest.raises(errors.Archived):
-            known.load()
-
-
-def dying_at(monkeypatch, number):
-    """Have the process die at a call that changes something, the first being 0; calls left."""
-    left = [number]
-
-    def countdown(*_, **__):
-        left[0] -= 1
-        if left[0] < 0:
-            raise Killed
-
-    def deadly(call):
-        return lambda *arguments, **options: countdown() or call(*arguments, **options)
-
-    for name in ("unlink", "replace", "rename", "link", "rmdir"):
-        monkeypatch.setattr(os, name, deadly(getattr(os, name)))
-    clients.s3().meta.events.register("provide-client-params.s3", countdown, unique_id="dying")
-    return left
-
-
-def spare(monkeypatch):
-    monkeypatch.undo()
-    clients.s3().meta.events.unregister("provide-client-params.s3", unique_id="dying")
-
-
-def test_nothing_is_promised_that_is_gone_wherever_it_is_killed(
-    storage, images_in, imported, monkeypatch
-):
-    _, version = imported
-    index = storage.read_index("204711")
-    few = replace(index, levels=index.levels[:-1])
-    store = storage.images("204711")
-    tiles = {f"{level}/0_0" for level in few.levels[:3]}
-    for number in range(100):
-        storage.remove_pyramid("204711")
-        storage.write_index("204711", few)
-        for name in (*tiles, "label"):
-            store.write(name, b"x")
-        store.write_descriptor(b"<Image/>")
-        left = dying_at(monkeypatch, number)
-        with suppress(Killed):
-            storage.archive_images("204711", version)
-        spare(monkeypatch)
-        assert not (store.has_descriptor() and store.missing(tiles))
-        # Viewers have been told before anything is missing.
-        assert storage.read_index("204711").archived or not store.missing(tiles)
-        storage.archive_images("204711", version)
-        assert store.missing(tiles) == tiles
-        assert not store.missing(["label"])
-        assert not store.has_descriptor()
-        if left[0] >= 0:
-            break
-    assert number > 3
-
-
-@pytest.mark.slow
-def test_images_of_other_bytes_stay(storage, imported):
-    _, version = imported
-    for wrong in (FileVersion(version.size + 1, version.mtime_ns), FileVersion(1, 1)):
-        with pytest.raises(FileChanged, match="another file"):
-            storage.archive_images("204711", wrong)
-    assert storage.images("204711").has_descriptor()
-    storage.remove_pyramid("204711")
-    with pytest.raises(FileChanged, match="missing"):
-        storage.archive_images("204711", version)
-
-
-@pytest.mark.slow
-def test_an_archived_slide_is_imported_anew_once_it_is_back(world, storage, imported, generated):
-    index = storage.read_index("204711")
-    expected = shown(storage)
-    filename, version = imported
-    archive_all(storage, imported)
-    path = storage.place(filename, version)
-    shutil.copy(generated, path)
-    os.utime(path, ns=(version.mtime_ns, version.mtime_ns))
-    world.workflow.run(ImportJob("204711", filename, version.size, version.mtime_ns))
-    assert storage.read_index("204711") == index
-    assert storage.images("204711").has_descriptor()
-    assert shown(storage) == expected
-
-
-def shown(storage) -> list[bytes]:
-    images = Images(storage, 90)
-    return [
-        images.descriptor("204711", TileOptions()).load(),
-        *(images.tile("204711", each, TileOptions()).load() for each in VIEWED),
-        *(images.associated("204711", each, "jpeg").load() for each in ("label", "macro")),
-    ]
-
-
-def test_an_index_says_whether_the_slide_is_archived(storage, imported):
-    index = storage.read_index("204711")
-    assert not index.archived
-    assert SlideIndex.from_bytes(index.to_bytes()) == index
-    archived = replace(index, archived=True)
-    assert SlideIndex.from_bytes(archived.to_bytes()) == archived != index
-
-
-# Removing the slide file
-
-
-@pytest.fixture
-def plain(tmp_path) -> Storage:
-    root = tmp_path / "plain"
-    (root / "day 1").mkdir(parents=True)
-    return Storage(root)
-
-
-def put(path, data=DATA, mtime_ns=MTIME_NS) -> FileVersion:
-    path.write_bytes(data)
-    os.utime(path, ns=(mtime_ns, mtime_ns))
-    return FileVersion.of(path)
-
-
-@pytest.mark.parametrize("aside", [False, True])
-def test_a_slide_file_goes_wherever_it_lies(plain, aside):
-    name = "day 1/scan.svs"
-    version = put(plain.root / name)
-    if aside:
-        plain.set_aside(name, version)
-        put(plain.root / name, b"a rescan")
-    put(plain.root / "day 1" / "other.svs")
-    for _ in range(2):
-        plain.remove_slide(name, version)
-    assert names(plain) == {"day 1/other.svs", *([name] if aside else [])}
-    with pytest.raises(FileChanged):
-        plain.locate(name, version)
-    plain.remove_slide("no such folder/scan.svs", version)
-
-
-@pytest.mark.parametrize("name_taken", [False, True])
-def test_a_file_that_gets_the_name_at_that_moment_stays(plain, monkeypatch, name_taken):
-    name = "day 1/scan.svs"
-    path = plain.root / name
-    version = put(path)
-    rename = os.rename
-
-    def just_before(source, target):
-        monkeypatch.undo()
-        rescan = path.with_name("new")
-        newer = put(rescan, b"a rescan", MTIME_NS + 1)
-        rename(rescan, path)
-        rename(source, target)
-        if name_taken:
-            put(path, b"another rescan", MTIME_NS + 2)
-        found.append(newer)
-
-    found = []
-    monkeypatch.setattr(os, "rename", just_before)
-    plain.remove_slide(name, version)
-    if name_taken:
-        assert path.read_bytes() == b"another rescan"
-    assert plain.locate(name, found[0]).read_bytes() == b"a rescan"
-    assert len(names(plain)) == 1 + name_taken
-
-
-def test_killed_while_it_removes_the_next_call_ends_it(plain, monkeypatch):
-    name = "day 1/" + "x" * 200 + ".svs"
-    for number in range(10):
-        version = put(plain.root / name)
-        left = dying_at(monkeypatch, number)
-        with suppress(Killed):
-            plain.remove_slide(name, version)
-        spare(monkeypatch)
-        plain.remove_slide(name, version)
-        assert names(plain) == set()
-        if left[0] >= 0:
-            break
-    assert number == 2
-
-
-def test_two_that_remove_one_slide_get_along(plain, monkeypatch):
-    name = "day 1/scan.svs"
-    for called in ("rename", "unlink"):
-        version = put(plain.root / name)
-        call = getattr(os, called)
-
-        def meanwhile(*arguments, _call=call, _version=version):
-            monkeypatch.undo()
-            plain.remove_slide(name, _version)
-            return _call(*arguments)
-
-        monkeypatch.setattr(os, called, meanwhile)
-        plain.remove_slide(name, version)
-        assert names(plain) == set()
-
-
-@pytest.mark.parametrize("links", [True, False])
-def test_a_name_is_given_once(tmp_path, monkeypatch, links):
-    first, second, name = (tmp_path / each for each in ("first", "second", "name"))
-    first.write_bytes(b"1")
-    second.write_bytes(b"2")
-    if not links:
-
-        def no_links(*_):
-            raise PermissionError(1, "Operation not permitted")
-
-        monkeypatch.setattr(os, "link", no_links)
-    give_name(first, name)
-    with pytest.raises(FileExistsError):
-        give_name(second, name)
-    with pytest.raises(FileNotFoundError):
-        give_name(first, tmp_path / "other")
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
-        "second": b"2",
-        "name": b"1",
-    }
-
-
-@pytest.mark.parametrize("name", ["day 1/scan.svs", "day 1/" + "é" * 125 + ".svs"])
-def test_a_slide_that_comes_back_takes_nobodys_place(plain, name):
-    version = put(plain.root / name)
-    assert plain.place(name, version) == plain.root / name
-    plain.remove_slide(name, version)
-    assert plain.place(name, version) == plain.root / name
-    put(plain.root / name, b"a rescan")
-    put(plain.place(name, version))
-    assert plain.locate(name, version).read_bytes() == DATA
-    assert (plain.root / name).read_bytes() == b"a rescan"
-    plain.remove_slide(name, version)
-    assert names(plain) == {name}
 
 
 # The template

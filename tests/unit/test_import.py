@@ -5,25 +5,14 @@ Files are real slides, the tables are moto's; DataSync and Step Functions are pl
 """
 
 import hashlib
-import os
 import re
-import shutil
-from contextlib import suppress
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from local.samples import generated_slide
-from tests import svs
-from tests.pixels import decoded, psnr
-from vsv.errors import UnreadableSlide
 from vsv.identifiers import FileVersion
-from vsv.imports import check_file, file_state
 from vsv.imports.request import ImportRequest, ImportState
-from vsv.imports.verify import Claim, verify
 from vsv.imports.workflow import ImportJob
-from vsv.pyramid import plan as pyramid
 from vsv.pyramid.deepzoom import TileAddress
 from vsv.settings import StepSettings
 from vsv.slides.slide import Slide
@@ -201,139 +190,6 @@ def test_an_image_id_that_is_no_name_never_reaches_the_file_system(world, slide_
     assert (answer.state, answer.image_id) == (ImportState.IMPORTED, "x")
 
 
-def test_of_calls_that_saw_the_same_only_one_starts_the_transfer(world, real):
-    """The race itself, step by step; the deployed stack's tests run it at full speed."""
-    request = world.scan(real, "x.svs")
-    seen = [world.transfers.status(request.filename) for _ in range(3)]
-    started = [world.transfers.start(request.filename, request.size, each) for each in seen]
-    assert started == [True, False, False]
-    assert len(world.datasync.executions) == 1
-
-
-def test_what_still_arrives_is_not_imported(world, real):
-    """Without a transfer that tells, a file that changed in the last 15 s has not arrived."""
-    request = world.scan(real, "x.svs")
-    (world.storage.root / "x.svs").write_bytes(real.read_bytes()[:1_000_000])
-    world.files.age_s = 3
-    assert world.call(request).state is ImportState.ARRIVING
-    (world.storage.root / "x.svs").write_bytes(real.read_bytes())
-    assert world.call(request).state is ImportState.ARRIVING
-    assert not world.workflow.started
-    assert not world.datasync.executions
-    world.files.age_s = 14.9
-    assert world.call(request).state is ImportState.ARRIVING
-    world.files.age_s = 15
-    assert world.call(request).state is ImportState.IMPORTING
-
-
-def test_a_part_that_has_not_changed_for_15_s_is_transferred_anew(world, real):
-    request = world.scan(real, "x.svs")
-    (world.storage.root / "x.svs").write_bytes(real.read_bytes()[:1_000_000])
-    world.files.age_s = 14.9
-    assert world.call(request).detail == f"1000000 of {request.size} bytes have arrived"
-    assert not world.datasync.executions
-    world.files.age_s = 15
-    assert world.call(request).state is ImportState.TRANSFERRING
-    assert len(world.datasync.executions) == 1
-
-
-def test_a_files_age_is_not_its_modification_time(storage, real, monkeypatch):
-    """DataSync sets that to the original's, as it ends. And clocks may disagree."""
-    path = storage.root / "x.svs"
-    shutil.copy(real, path)
-    os.utime(path, (1_000, 1_000))
-    changed_s = path.stat().st_ctime
-    for seconds, age_s in ((14.5, 14.5), (0, 0), (-20, 0)):
-        monkeypatch.setattr(
-            file_state, "time", SimpleNamespace(time=lambda s=seconds: changed_s + s)
-        )
-        assert check_file.check_file(storage, "x.svs")["quiet_s"] == pytest.approx(age_s, abs=1e-3)
-
-
-def test_a_transfer_that_failed_is_started_again_and_says_why(world, small):
-    request = world.scan(small, "x.svs")
-    world.call(request)
-    world.datasync.proceed("ERROR")
-    answer = world.call(request)
-    assert answer.state is ImportState.TRANSFERRING
-    assert "the share is gone" in answer.detail
-    assert len(world.datasync.executions) == 2
-
-
-def test_a_transfer_that_ends_between_two_looks_is_not_started_again(world, small):
-    """A call finds no file, another brings it, and only then the first asks about the transfer."""
-    request = world.scan(small, "x.svs")
-    check, others = world.files.check, []
-
-    def check_then_wait(filename):
-        found = check(filename)
-        if not others:
-            others.append(None)
-            world.call(request)
-            world.datasync.proceed()
-        return found
-
-    world.files.check = check_then_wait
-    assert world.call(request).state is ImportState.IMPORTING
-    assert len(world.datasync.executions) == 1
-
-
-def test_a_part_that_is_whole_a_moment_later_is_not_transferred_again(world, small):
-    request = world.scan(small, "x.svs")
-    world.call(request)
-    path = world.storage.root / "x.svs"
-    path.write_bytes(small.read_bytes()[:1000])
-    check = world.files.check
-
-    def check_then_wait(filename):
-        found = check(filename)
-        world.datasync.proceed()
-        return found
-
-    world.files.check = check_then_wait
-    assert world.call(request).state is ImportState.IMPORTING
-    assert len(world.datasync.executions) == 1
-
-
-def test_an_execution_that_datasync_does_not_know_yet_is_under_way(world, small):
-    request = world.scan(small, "x.svs")
-    world.call(request)
-    world.datasync.executions.clear()
-    world.clock += 59
-    assert world.call(request).detail == "the file is being transferred"
-    assert not world.datasync.executions
-    world.clock += 1
-    assert world.call(request).state is ImportState.TRANSFERRING
-    assert len(world.datasync.executions) == 1
-
-
-@pytest.mark.parametrize(
-    ("status", "reason"),
-    [
-        pytest.param("ERROR", "the share is gone", marks=pytest.mark.slow),
-        ("SUCCESS", "DataSync did not find it"),
-    ],
-)
-@pytest.mark.slow
-def test_a_transfer_that_brings_nothing_is_tried_less_and_less_often(world, small, status, reason):
-    request = world.scan(small, "x.svs")
-    (world.scanner / "x.svs").unlink()
-    started = []
-    for minute in range(190):
-        before = len(world.datasync.executions)
-        answer = world.call(request)
-        assert answer.state is ImportState.TRANSFERRING
-        if len(world.datasync.executions) > before:
-            started.append(minute)
-        if minute > 2:
-            assert reason in answer.detail
-        if minute == 20:
-            assert answer.detail.endswith("the next attempt is in 12 min")
-        world.datasync.proceed(status)
-        world.clock += 60
-    assert started == [0, 1, 2, 4, 8, 16, 32, 64, 124, 184]
-
-
 def test_another_file_of_the_name_is_not_made_to_wait(world, small, slide_like):
     request = world.scan(small, "x.svs")
     for _ in range(5):
@@ -343,20 +199,6 @@ def test_another_file_of_the_name_is_not_made_to_wait(world, small, slide_like):
     world.call(rescan)
     world.datasync.proceed()
     assert world.call(rescan).state is ImportState.IMPORTING
-
-
-def test_a_call_that_died_before_it_started_the_transfer_blocks_others_for_a_minute(world, small):
-    request = world.scan(small, "x.svs")
-    world.datasync.start_task_execution, start = None, world.datasync.start_task_execution
-    with pytest.raises(TypeError):
-        world.call(request)
-    world.datasync.start_task_execution = start
-    world.clock += 59
-    assert world.call(request).state is ImportState.TRANSFERRING
-    assert not world.datasync.executions
-    world.clock += 1
-    world.call(request)
-    assert len(world.datasync.executions) == 1
 
 
 def test_another_size_or_checksum_is_never_told_to_delete(world, small):
@@ -648,111 +490,3 @@ def test_nothing_outside_the_images_path_is_touched(world, slide_like, tmp_path)
     assert {p for p in tmp_path.iterdir() if p.name not in ("efs", "scanner")} - outside == {
         tmp_path / "other.svs"
     }
-
-
-def spoil(path, level, col, row):
-    """Damage a tile so that it still looks like a JPEG from outside."""
-    with Slide(path) as slide:
-        offset, length, _ = slide.locate(level, col, row)
-    with path.open("r+b") as file:
-        file.seek(offset + 2)
-        file.write(bytes(length - 2))
-
-
-@pytest.mark.parametrize("levels", ["all", "derived"])
-def test_a_damaged_tile_of_a_coarser_level_is_shown_from_the_finer_one(
-    world, generated, tmp_path, levels
-):
-    """And the import succeeds: no tissue is lost."""
-    world.importer._settings = StepSettings.read(
-        {"PRERENDER_LEVELS": levels, "BARCODE_SEARCH_MS": "0"}
-    )
-    path = tmp_path / "spoilt.svs"
-    shutil.copy(generated, path)
-    spoil(path, 1, 1, 0)
-    assert world.bring_in(world.scan(path, "x.svs")).state is ImportState.IMPORTED
-    images = Images(world.storage, 90)
-    with Slide(generated) as good:
-        for col in (0, 1):
-            shown = images.tile("204711", TileAddress(10, col, 0), TileOptions()).load()
-            expected = good.jpeg_tile(1, col, 0)
-            assert (shown == expected) is (col == 0)
-            assert psnr(decoded(shown), decoded(expected)) > 32
-
-
-def pyramid_of(world, image_id):
-    images = Images(world.storage, 90)
-    for level in range(12):
-        address = TileAddress(level, 0, 0)
-        yield 2 ** (11 - level), decoded(images.tile(image_id, address, TileOptions()).load())
-
-
-@pytest.mark.parametrize("levels", ["all", "derived", "none"])
-@pytest.mark.slow
-def test_tiles_above_one_that_only_decoding_finds_damaged_are_made_of_finer_levels(
-    world, real, tmp_path, levels, monkeypatch
-):
-    """They are rendered first; and the import is killed once, after it was found."""
-    world.importer._settings = StepSettings.read(
-        {"PRERENDER_LEVELS": levels, "BARCODE_SEARCH_MS": "0"}
-    )
-    if levels == "none":
-        # Some of the levels are left to be rendered.
-        monkeypatch.setattr(pyramid, "MAX_PIXELS_ON_REQUEST", 2**15)
-    full = svs.cut_off(real, tmp_path / "source.svs")
-    render, calls = world.importer.render_tiles, []
-
-    def killed_once(job, start, stop):
-        calls.append(start)
-        if len(calls) == 1:
-            render(job, start, stop)
-        return render(job, start, stop)
-
-    monkeypatch.setattr(world.importer, "render_tiles", killed_once)
-    answer = world.bring_in(world.scan(tmp_path / "source.svs", "x.svs"))
-    assert answer.detail == "imported", answer
-    for downsample, shown in pyramid_of(world, answer.image_id):
-        expected = svs.shrunk(full, downsample) if downsample > 1 else full
-        expected = expected[: shown.shape[0], : shown.shape[1]]
-        assert np.abs(shown.astype(int) - expected).mean() < 6, downsample
-    record = world.catalogue.get(answer.image_id)
-    assert (
-        "a tile of coarser levels cannot be read; finer levels are shown"
-        in (record["ImportWarnings"])
-    )
-    assert not world.storage.damages(answer.image_id)
-    assert verify(world.storage, {"claim": Claim.of(record).to_dict()})["findings"] == []
-
-
-def test_tissue_that_is_lost_is_not_forgotten_with_a_worker_that_was_killed(
-    world, generated, tmp_path
-):
-    """Its tiles were written, so the next attempt decodes nothing."""
-    shutil.copy(generated, tmp_path / "spoilt.svs")
-    spoil(tmp_path / "spoilt.svs", 0, 3, 2)
-    answer = world.scan(tmp_path / "spoilt.svs", "x.svs")
-    render = world.importer.render_tiles
-
-    def killed(job, start, stop):
-        with suppress(UnreadableSlide):
-            render(job, start, stop)
-        return render(job, start, stop)
-
-    world.importer.render_tiles = killed
-    answer = world.bring_in(answer)
-    assert answer.state is ImportState.FAILED
-    assert answer.detail.startswith("tile 3_2 of level 0 is damaged")
-
-
-def test_a_damaged_tile_of_the_finest_level_fails_the_import_but_can_be_viewed(
-    world, generated, tmp_path
-):
-    path = tmp_path / "spoilt.svs"
-    shutil.copy(generated, path)
-    spoil(path, 0, 3, 2)
-    answer = world.bring_in(world.scan(path, "x.svs"))
-    assert answer.state is ImportState.FAILED
-    assert answer.detail == "tile 3_2 of level 0 is damaged: the JPEG header is damaged"
-    images = Images(world.storage, 90)
-    shown = decoded(images.tile("204711", TileAddress(12, 3, 2), TileOptions()).load())
-    assert shown.min() > 250
