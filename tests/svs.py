@@ -2,10 +2,12 @@
 
 import io
 import struct
+import zlib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import openslide
 from PIL import Image
@@ -157,3 +159,22 @@ def cut_off(slide: Path, path: Path) -> np.ndarray:
     pages[1].chunks[1] = pages[1].chunks[1][: len(pages[1].chunks[1]) // 2]
     write(path, pages)
     return full
+
+
+def _differences(part: np.ndarray) -> np.ndarray:
+    return np.concatenate([part[:, :1], np.diff(part, axis=1)], 1).astype(np.uint8)
+
+
+# TIFF's compressions without loss: number, further tags, encoder.
+ENCODINGS = {
+    "none": (1, {}, lambda part: part.tobytes()),
+    "LZW": (5, {}, lambda part: imagecodecs.lzw_encode(part.tobytes())),
+    "LZW of differences": (
+        5,
+        {317: (3, 2)},
+        lambda part: imagecodecs.lzw_encode(_differences(part).tobytes()),
+    ),
+    "deflate": (8, {}, lambda part: zlib.compress(part.tobytes())),
+    "deflate by its old number": (32946, {}, lambda part: zlib.compress(part.tobytes())),
+    "PackBits": (32773, {}, lambda part: imagecodecs.packbits_encode(part)),
+}
