@@ -6,14 +6,14 @@ from vsv.api.gateway import Event, Response, json_body, json_response, require_s
 from vsv.imports.request import ImportRequest
 from vsv.logs import count, log_unexpected, observed
 from vsv.settings import ClientSettings
-from vsv.wiring import desk
+from vsv.wiring import import_service
 
 
 def answer(event: Event) -> Response:
     """Decide about one file of the scanner's."""
     require_scanner(event, ClientSettings.read().client_id)
     request = ImportRequest.parse(json_body(event))
-    decided = desk().handle(request)
+    decided = import_service().handle(request)
     count(f"ImportSlide{decided.state.value.title()}")
     return json_response(decided.body(request))
 

@@ -10,7 +10,7 @@ from vsv.logs import count, log_unexpected, observed
 from vsv.removal.request import RemovalRequest
 from vsv.removal.service import Result
 from vsv.settings import ClientSettings
-from vsv.wiring import removal_desk
+from vsv.wiring import removal_service
 
 
 def answer(event: Event) -> Response:
@@ -18,7 +18,7 @@ def answer(event: Event) -> Response:
     name = technician(event, ClientSettings.read().client_id)
     request = RemovalRequest.parse(json_body(event))
     count(f"RemoveImages{request.operation.title()}")
-    return results_response(request, removal_desk().handle(request, name))
+    return results_response(request, removal_service().handle(request, name))
 
 
 def results_response(request: RemovalRequest, results: Sequence[Result]) -> Response:

@@ -22,10 +22,10 @@ from vsv.imports.check_file import check_file
 from vsv.imports.fail_import import fail_import
 from vsv.imports.file_state import FileState
 from vsv.imports.request import Answer, ImportRequest, ImportState
-from vsv.imports.service import ImportDesk
+from vsv.imports.service import ImportService
 from vsv.imports.steps import Importer
 from vsv.imports.transfers import Transfers
-from vsv.settings import StepSettings
+from vsv.settings import ExtractMetadataSettings
 
 TASK_ARN = "arn:aws:datasync:eu-central-1:123456789012:task/task-0123456789abcdef0"
 
@@ -136,7 +136,7 @@ class World:
         self.importer = Importer(
             storage,
             catalogue,
-            StepSettings.read({"TILES_PER_PIECE": "40", "BARCODE_SEARCH_MS": "0"}),
+            ExtractMetadataSettings.read({"TILES_PER_PIECE": "40", "BARCODE_SEARCH_MS": "0"}),
             90,
         )
         self.workflow = FakeWorkflow(self.importer, catalogue)
@@ -149,7 +149,9 @@ class World:
             now=lambda: self.clock,
         )
         self.ahead_s = 0.0
-        self.desk = ImportDesk(self.files, catalogue, self.transfers, self.workflow, now=self.now)
+        self.service = ImportService(
+            self.files, catalogue, self.transfers, self.workflow, now=self.now
+        )
 
     def scan(self, source: Path, name: str, mtime_s: int = 1_700_000_000) -> ImportRequest:
         path = self.scanner / name
@@ -163,7 +165,7 @@ class World:
         return time.time() + self.ahead_s
 
     def call(self, request: ImportRequest) -> Answer:
-        return self.desk.handle(request)
+        return self.service.handle(request)
 
     def bring_in(self, request: ImportRequest) -> Answer:
         """Call, and let the outside world proceed, until there is no more to come."""

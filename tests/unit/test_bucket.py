@@ -24,7 +24,7 @@ from vsv.pyramid.native import default_pyramid
 from vsv.pyramid.plan import check_complete
 from vsv.pyramid.render import Renderer
 from vsv.pyramid.slide_index import SlideIndex
-from vsv.settings import StepSettings, StorageSettings
+from vsv.settings import ExtractMetadataSettings, StorageSettings
 from vsv.slides.damage import Damage
 from vsv.slides.slide import Slide
 from vsv.storage.image_bucket import ImageBucket
@@ -366,7 +366,9 @@ def test_each_function_may_do_with_the_bucket_what_it_does_and_nothing_else(
     path.write_bytes(generated.read_bytes())
     version = FileVersion.of(path)
     job = ImportJob("204711", path.name, version.size, version.mtime_ns)
-    importer = Importer(storage, catalogue, StepSettings.read({"BARCODE_SEARCH_MS": "0"}), 90)
+    importer = Importer(
+        storage, catalogue, ExtractMetadataSettings.read({"BARCODE_SEARCH_MS": "0"}), 90
+    )
     # Another file by the same ID, whose import was not finished.
     importer.extract_metadata(job)
     other = path.with_name("other.svs")
@@ -446,7 +448,7 @@ def run_import(storage, catalogue, slide) -> None:
     importer = Importer(
         storage,
         catalogue,
-        StepSettings.read({"TILES_PER_PIECE": "40", "BARCODE_SEARCH_MS": "0"}),
+        ExtractMetadataSettings.read({"TILES_PER_PIECE": "40", "BARCODE_SEARCH_MS": "0"}),
         90,
     )
     for piece in importer.extract_metadata(job)["pieces"]:

@@ -79,7 +79,7 @@ class FakeSecrets:
         return {"SecretString": self.value}
 
 
-class Desk:
+class Sending:
     """A catalogue with a slide that is due, and what sends it."""
 
     def __init__(self, cdr):
@@ -155,8 +155,8 @@ def cdr():
 
 
 @pytest.fixture
-def desk(cdr):
-    return Desk(cdr)
+def sending(cdr):
+    return Sending(cdr)
 
 
 # What the CDR gets
@@ -164,7 +164,7 @@ def desk(cdr):
 
 def test_the_payload_is_as_the_schema_has_it():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    record = Desk(FakeCdr).record
+    record = Sending(FakeCdr).record
     full = payload(record, NOON.isoformat())
     VALIDATOR.validate(full)
     assert set(full) == set(SCHEMA["properties"]) == set(SCHEMA["required"])
@@ -183,7 +183,7 @@ class FakeCdr:
 
 def test_the_payload_has_no_more_than_the_cdr_needs():
     """The file's name may hold what the technicians corrected."""
-    assert "canary.svs" not in json.dumps(payload(Desk(FakeCdr).record, NOON.isoformat()))
+    assert "canary.svs" not in json.dumps(payload(Sending(FakeCdr).record, NOON.isoformat()))
 
 
 def test_a_key_tells_slides_and_versions_apart_and_is_the_same_for_each_try():
@@ -196,153 +196,153 @@ def test_a_key_tells_slides_and_versions_apart_and_is_the_same_for_each_try():
 # Outcomes
 
 
-def test_a_slide_that_is_due_is_sent_once(desk, cdr):
-    desk.send()
-    desk.send()  # the stream says it again
+def test_a_slide_that_is_due_is_sent_once(sending, cdr):
+    sending.send()
+    sending.send()  # the stream says it again
     (received,) = cdr.received
     assert received["payload"]["SlideID"] == SLIDE_ID
     assert received["payload"]["Version"] == 1
     assert received["payload"]["RequestedAt"] == "2026-03-01T12:00:00.000+00:00"
     assert received["key"] == idempotency_key(IMAGE_ID, 1)
-    assert desk.record["Status"] == "SENT"
-    sent = desk.record["Sent"]
+    assert sending.record["Status"] == "SENT"
+    sent = sending.record["Sent"]
     assert (sent["Receipt"], sent["Version"]) == ("CDR-000001", 1)
     assert sent["At"] == "2026-03-01T12:00:00.000+00:00"
-    assert desk.catalogue.history == [("cdr", "SEND", "SENT")]
+    assert sending.catalogue.history == [("cdr", "SEND", "SENT")]
 
 
-def test_many_words_about_one_slide_are_one_delivery(desk, cdr):
-    desk.send(IMAGE_ID, IMAGE_ID, IMAGE_ID)
+def test_many_words_about_one_slide_are_one_delivery(sending, cdr):
+    sending.send(IMAGE_ID, IMAGE_ID, IMAGE_ID)
     assert cdr.requests == 1
 
 
 @pytest.mark.parametrize("status", ["NEW", "GOOD", "BAD", "SENT", "SEND_FAILED", "DELETED"])
-def test_a_slide_that_is_not_due_is_left_alone(desk, cdr, status):
-    desk.catalogue.put(ImageID=IMAGE_ID, Status=status)
-    desk.send(IMAGE_ID, "unknown")
+def test_a_slide_that_is_not_due_is_left_alone(sending, cdr, status):
+    sending.catalogue.put(ImageID=IMAGE_ID, Status=status)
+    sending.send(IMAGE_ID, "unknown")
     assert cdr.requests == 0
-    assert not desk.catalogue.history
+    assert not sending.catalogue.history
 
 
-def test_what_the_cdr_had_already_counts_as_sent(desk, cdr):
+def test_what_the_cdr_had_already_counts_as_sent(sending, cdr):
     cdr.play("duplicate", receipt="CDR-OLD")
-    desk.send()
-    assert desk.record["Status"] == "SENT"
-    assert desk.record["Sent"]["Receipt"] == "CDR-OLD"
+    sending.send()
+    assert sending.record["Status"] == "SENT"
+    assert sending.record["Sent"]["Receipt"] == "CDR-OLD"
 
 
-def test_an_answer_that_is_lost_leads_to_no_second_slide(desk, cdr):
+def test_an_answer_that_is_lost_leads_to_no_second_slide(sending, cdr):
     cdr.play("lost", times=1)
-    desk.send()
+    sending.send()
     assert [each["duplicate"] for each in cdr.received] == [False, True]
     assert len({each["key"] for each in cdr.received}) == 1
-    assert desk.record["Sent"]["Receipt"] == "CDR-000001"
+    assert sending.record["Sent"]["Receipt"] == "CDR-000001"
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 422])
-def test_a_refusal_is_on_the_record_at_once(desk, cdr, status):
+def test_a_refusal_is_on_the_record_at_once(sending, cdr, status):
     cdr.play("error", status=status, title="Unknown scanner", headers={"Location": "/elsewhere"})
-    desk.send()
+    sending.send()
     assert cdr.requests == 1
-    assert desk.record["Status"] == "SEND_FAILED"
-    assert desk.record["SendError"] == (
+    assert sending.record["Status"] == "SEND_FAILED"
+    assert sending.record["SendError"] == (
         f"the CDR refused the slide with status {status}: Unknown scanner"
     )
-    assert not desk.dead_letters
+    assert not sending.dead_letters
 
 
-def test_a_slide_that_was_refused_can_be_sent_again(desk, cdr):
+def test_a_slide_that_was_refused_can_be_sent_again(sending, cdr):
     cdr.play("error", status=422, times=1)
-    desk.send()
-    desk.catalogue.put(ImageID=IMAGE_ID, Status="SEND")
-    desk.send()
-    assert desk.record["Status"] == "SENT"
-    assert "SendError" not in desk.record
+    sending.send()
+    sending.catalogue.put(ImageID=IMAGE_ID, Status="SEND")
+    sending.send()
+    assert sending.record["Status"] == "SENT"
+    assert "SendError" not in sending.record
 
 
-def test_a_slide_that_nobody_identified_is_not_sent(desk, cdr):
+def test_a_slide_that_nobody_identified_is_not_sent(sending, cdr):
     """Version 0.1 let slides be marked whose IDs were the ImageID."""
-    desk.catalogue.put(ImageID=IMAGE_ID, IdSource="NONE")
-    desk.add("old", SlideID="old", CaseID="old", Barcode={"reason": "no label image"})
-    del desk.catalogue.records["old"]["IdSource"]
-    desk.send(IMAGE_ID, "old")
+    sending.catalogue.put(ImageID=IMAGE_ID, IdSource="NONE")
+    sending.add("old", SlideID="old", CaseID="old", Barcode={"reason": "no label image"})
+    del sending.catalogue.records["old"]["IdSource"]
+    sending.send(IMAGE_ID, "old")
     assert cdr.requests == 0
-    for record in desk.catalogue.records.values():
+    for record in sending.catalogue.records.values():
         assert record["Status"] == "SEND_FAILED"
         assert "type or confirm the slide ID first" in record["SendError"]
 
 
 @pytest.mark.parametrize("missing", ["SlideID", "CaseID", "width"])
-def test_a_slide_that_nobody_could_make_use_of_is_not_sent(desk, cdr, missing):
+def test_a_slide_that_nobody_could_make_use_of_is_not_sent(sending, cdr, missing):
     """An ID can be taken away after the slide was marked."""
-    del desk.record[missing]
-    desk.send()
+    del sending.record[missing]
+    sending.send()
     assert cdr.requests == 0
-    assert desk.record["Status"] == "SEND_FAILED"
-    assert missing in desk.record["SendError"]
+    assert sending.record["Status"] == "SEND_FAILED"
+    assert missing in sending.record["SendError"]
 
 
 # Trouble that passes
 
 
 @pytest.mark.parametrize("status", [301, 302, 304, 308, 408, 425, 429, 500, 501, 503, 504])
-def test_a_passing_trouble_is_waited_for(desk, cdr, status):
+def test_a_passing_trouble_is_waited_for(sending, cdr, status):
     cdr.play("error", status=status, times=2)
-    desk.send()
+    sending.send()
     assert cdr.requests == 3
-    assert desk.record["Status"] == "SENT"
-    first, second = desk.pauses
+    assert sending.record["Status"] == "SENT"
+    first, second = sending.pauses
     assert 0.5 <= first <= 1 <= second <= 2
 
 
 @pytest.mark.parametrize(
     ("retry_after", "pause"), [("7", 7), ("7000", 10), ("Fri, 31 Dec 2100 23:59:59 GMT", 10)]
 )
-def test_the_cdr_says_how_long_to_wait_within_bounds(desk, cdr, retry_after, pause):
+def test_the_cdr_says_how_long_to_wait_within_bounds(sending, cdr, retry_after, pause):
     cdr.play("error", status=429, headers={"Retry-After": retry_after}, times=1)
-    desk.send()
-    assert desk.pauses == [pause]
+    sending.send()
+    assert sending.pauses == [pause]
 
 
 @pytest.mark.parametrize("retry_after", ["soon", "-1", "1e9", "9" * 5000, "\xff", "0"])
-def test_a_senseless_time_to_wait_is_ignored(desk, cdr, retry_after):
+def test_a_senseless_time_to_wait_is_ignored(sending, cdr, retry_after):
     cdr.play("error", status=503, headers={"Retry-After": retry_after}, times=1)
-    desk.send()
-    assert desk.record["Status"] == "SENT"
-    assert all(0.5 <= pause <= 1 for pause in desk.pauses)
+    sending.send()
+    assert sending.record["Status"] == "SENT"
+    assert all(0.5 <= pause <= 1 for pause in sending.pauses)
 
 
-def test_while_the_cdr_is_down_the_slide_waits_and_is_sent_when_it_is_up(desk, cdr):
+def test_while_the_cdr_is_down_the_slide_waits_and_is_sent_when_it_is_up(sending, cdr):
     cdr.play("down")
-    assert desk.send_in_vain() == "1 of 1 slides wait for the CDR"
-    assert len(desk.pauses) == 2
-    assert desk.record["Status"] == "SEND"
-    assert not desk.catalogue.history
+    assert sending.send_in_vain() == "1 of 1 slides wait for the CDR"
+    assert len(sending.pauses) == 2
+    assert sending.record["Status"] == "SEND"
+    assert not sending.catalogue.history
     cdr.play("up")
-    desk.send()
-    assert desk.record["Status"] == "SENT"
+    sending.send()
+    assert sending.record["Status"] == "SENT"
 
 
 def test_a_slow_cdr_is_not_waited_for_for_ever(cdr, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(cdr_client, "_TIMEOUT", cdr_client.urllib3.Timeout(connect=60, read=0.1))
-        impatient = Desk(cdr)
+        impatient = Sending(cdr)
     cdr.play("slow", seconds=2)
     impatient.send_in_vain()
     wait_for(lambda: cdr.requests == 3)
     assert impatient.record["Status"] == "SEND"
     cdr.play("up")
-    desk = Desk(cdr)
-    desk.send()
-    assert desk.record["Status"] == "SENT"
+    sending = Sending(cdr)
+    sending.send()
+    assert sending.record["Status"] == "SENT"
 
 
-def test_the_tries_of_one_invocation_are_bounded_in_time(desk, cdr, monkeypatch):
+def test_the_tries_of_one_invocation_are_bounded_in_time(sending, cdr, monkeypatch):
     monkeypatch.setattr(cdr_client, "_PATIENCE_S", 5)
     cdr.play("error", status=503, headers={"Retry-After": "9"})
-    desk.send_in_vain()
+    sending.send_in_vain()
     assert cdr.requests == 1
-    assert not desk.pauses
+    assert not sending.pauses
 
 
 def test_ten_slides_at_their_slowest_fit_into_one_invocation():
@@ -355,38 +355,40 @@ def test_ten_slides_at_their_slowest_fit_into_one_invocation():
     assert slides * (cdr_client._PATIENCE_S + 2 * try_s) < 0.75 * timeout_s
 
 
-def test_one_slides_trouble_does_not_hold_up_the_others(desk, cdr):
-    desk.add("second")
-    desk.add("third")
+def test_one_slides_trouble_does_not_hold_up_the_others(sending, cdr):
+    sending.add("second")
+    sending.add("third")
     cdr.play("error", status=500, times=3)
-    assert desk.send_in_vain(IMAGE_ID, "second", "third") == "1 of 3 slides wait for the CDR"
-    statuses = {key: record["Status"] for key, record in desk.catalogue.records.items()}
+    assert sending.send_in_vain(IMAGE_ID, "second", "third") == "1 of 3 slides wait for the CDR"
+    statuses = {key: record["Status"] for key, record in sending.catalogue.records.items()}
     assert statuses == {IMAGE_ID: "SEND", "second": "SENT", "third": "SENT"}
-    desk.send(IMAGE_ID, "second", "third")
+    sending.send(IMAGE_ID, "second", "third")
     assert cdr.requests == 6
-    assert desk.record["Status"] == "SENT"
+    assert sending.record["Status"] == "SENT"
 
 
-def test_what_nobody_foresaw_does_not_hold_up_the_others_either(desk, cdr):
-    desk.add("second")
-    desk.catalogue.records[IMAGE_ID]["Version"] = "no number"
-    assert desk.send_in_vain(IMAGE_ID, "second") == "1 of 2 slides wait for the CDR"
-    assert desk.catalogue.records["second"]["Status"] == "SENT"
+def test_what_nobody_foresaw_does_not_hold_up_the_others_either(sending, cdr):
+    sending.add("second")
+    sending.catalogue.records[IMAGE_ID]["Version"] = "no number"
+    assert sending.send_in_vain(IMAGE_ID, "second") == "1 of 2 slides wait for the CDR"
+    assert sending.catalogue.records["second"]["Status"] == "SENT"
 
 
 # Giving up
 
 
-def test_after_an_hour_a_slide_is_given_up_and_ops_are_told(desk, cdr):
+def test_after_an_hour_a_slide_is_given_up_and_ops_are_told(sending, cdr):
     cdr.play("down")
-    desk.time = NOON + timedelta(seconds=GIVE_UP_S - 1)
-    desk.send_in_vain()
-    assert not desk.dead_letters
-    desk.time = NOON + timedelta(seconds=GIVE_UP_S)
-    desk.send()
-    assert desk.record["Status"] == "SEND_FAILED"
-    assert desk.record["SendError"].startswith("given up after 3600 s: the CDR cannot be reached")
-    (letter,) = desk.dead_letters
+    sending.time = NOON + timedelta(seconds=GIVE_UP_S - 1)
+    sending.send_in_vain()
+    assert not sending.dead_letters
+    sending.time = NOON + timedelta(seconds=GIVE_UP_S)
+    sending.send()
+    assert sending.record["Status"] == "SEND_FAILED"
+    assert sending.record["SendError"].startswith(
+        "given up after 3600 s: the CDR cannot be reached"
+    )
+    (letter,) = sending.dead_letters
     assert letter == {
         "ImageID": IMAGE_ID,
         "Version": 1,
@@ -397,98 +399,100 @@ def test_after_an_hour_a_slide_is_given_up_and_ops_are_told(desk, cdr):
     assert json.dumps(letter)
 
 
-def test_a_word_that_comes_an_hour_late_is_still_worth_a_try(desk, cdr):
-    desk.time = NOON + timedelta(days=1)
-    desk.send()
-    assert desk.record["Status"] == "SENT"
-    assert not desk.dead_letters
+def test_a_word_that_comes_an_hour_late_is_still_worth_a_try(sending, cdr):
+    sending.time = NOON + timedelta(days=1)
+    sending.send()
+    assert sending.record["Status"] == "SENT"
+    assert not sending.dead_letters
 
 
 @pytest.mark.parametrize("requested", [None, "yesterday"])
-def test_without_its_own_time_the_streams_counts(desk, cdr, requested):
-    desk.record["SendRequestedAt"] = requested
-    desk.time = NOON + timedelta(seconds=GIVE_UP_S)
+def test_without_its_own_time_the_streams_counts(sending, cdr, requested):
+    sending.record["SendRequestedAt"] = requested
+    sending.time = NOON + timedelta(seconds=GIVE_UP_S)
     cdr.play("down")
     with pytest.raises(Unavailable):
-        desk.sender.send(words(IMAGE_ID, at=NOON + timedelta(minutes=1)))
-    desk.sender.send(words(IMAGE_ID, at=NOON))
-    assert desk.record["Status"] == "SEND_FAILED"
+        sending.sender.send(words(IMAGE_ID, at=NOON + timedelta(minutes=1)))
+    sending.sender.send(words(IMAGE_ID, at=NOON))
+    assert sending.record["Status"] == "SEND_FAILED"
 
 
-def test_what_was_sent_and_what_was_not_is_counted(desk, cdr, monkeypatch):
+def test_what_was_sent_and_what_was_not_is_counted(sending, cdr, monkeypatch):
     counted = []
     monkeypatch.setattr(delivery, "count", counted.append)
-    desk.add("second")
+    sending.add("second")
     cdr.play("error", status=422, times=1)
-    desk.send(IMAGE_ID, "second")
+    sending.send(IMAGE_ID, "second")
     assert counted == ["SlideSendFailed", "SlideSent"]
 
 
 # Races
 
 
-def test_an_edit_while_it_is_sent_is_sent_too(desk, cdr):
+def test_an_edit_while_it_is_sent_is_sent_too(sending, cdr):
     def edit():
-        desk.catalogue.put(ImageID=IMAGE_ID, SlideID="CANARY-24-00042-A2")
+        sending.catalogue.put(ImageID=IMAGE_ID, SlideID="CANARY-24-00042-A2")
 
-    desk.catalogue.meanwhile = edit
-    desk.send()
-    assert desk.record["Status"] == "SEND"
-    assert "Sent" not in desk.record
-    desk.send()
+    sending.catalogue.meanwhile = edit
+    sending.send()
+    assert sending.record["Status"] == "SEND"
+    assert "Sent" not in sending.record
+    sending.send()
     assert [each["payload"]["SlideID"][-2:] for each in cdr.received] == ["A1", "A2"]
     assert len({each["key"] for each in cdr.received}) == 2
-    assert desk.record["Status"] == "SENT"
-    assert desk.record["Sent"]["Version"] == 2
-    assert edited_after_sending(desk.record) is False
+    assert sending.record["Status"] == "SENT"
+    assert sending.record["Sent"]["Version"] == 2
+    assert edited_after_sending(sending.record) is False
 
 
-def test_an_edit_while_it_is_refused_is_sent(desk, cdr):
+def test_an_edit_while_it_is_refused_is_sent(sending, cdr):
     cdr.play("error", status=422, times=1)
-    desk.catalogue.meanwhile = lambda: desk.catalogue.put(ImageID=IMAGE_ID, CaseID="CANARY-24-43")
-    desk.send()
-    assert desk.record["Status"] == "SEND"
-    desk.send()
-    assert desk.record["Status"] == "SENT"
+    sending.catalogue.meanwhile = lambda: sending.catalogue.put(
+        ImageID=IMAGE_ID, CaseID="CANARY-24-43"
+    )
+    sending.send()
+    assert sending.record["Status"] == "SEND"
+    sending.send()
+    assert sending.record["Status"] == "SENT"
 
 
 @pytest.mark.parametrize("status", ["TRANSFERRED", "DELETED"])
-def test_of_a_slide_that_went_meanwhile_the_record_says_that_it_was_sent(desk, status):
-    desk.catalogue.meanwhile = lambda: desk.catalogue.put(ImageID=IMAGE_ID, Status=status)
-    desk.send()
-    assert desk.record["Status"] == status
-    assert desk.record["Sent"]["Receipt"] == "CDR-000001"
+def test_of_a_slide_that_went_meanwhile_the_record_says_that_it_was_sent(sending, status):
+    sending.catalogue.meanwhile = lambda: sending.catalogue.put(ImageID=IMAGE_ID, Status=status)
+    sending.send()
+    assert sending.record["Status"] == status
+    assert sending.record["Sent"]["Receipt"] == "CDR-000001"
 
 
-def test_a_new_slide_under_the_old_ones_id_was_not_sent(desk):
-    desk.catalogue.meanwhile = lambda: desk.catalogue.put(ImageID=IMAGE_ID, Status="NEW")
-    desk.send()
-    assert desk.record["Status"] == "NEW"
-    assert "Sent" not in desk.record
+def test_a_new_slide_under_the_old_ones_id_was_not_sent(sending):
+    sending.catalogue.meanwhile = lambda: sending.catalogue.put(ImageID=IMAGE_ID, Status="NEW")
+    sending.send()
+    assert sending.record["Status"] == "NEW"
+    assert "Sent" not in sending.record
 
 
-def test_a_record_that_is_gone_stays_gone(desk):
-    desk.catalogue.meanwhile = desk.catalogue.records.clear
-    desk.send()
-    assert not desk.catalogue.records
+def test_a_record_that_is_gone_stays_gone(sending):
+    sending.catalogue.meanwhile = sending.catalogue.records.clear
+    sending.send()
+    assert not sending.catalogue.records
 
 
 # An edit after sending
 
 
-def test_an_edit_after_sending_is_visible_and_is_gone_once_it_is_sent_again(desk, cdr):
-    assert edited_after_sending(desk.record) is None
-    desk.send()
-    assert edited_after_sending(desk.record) is False
-    desk.catalogue.put(ImageID=IMAGE_ID, Filename="other.svs")
-    assert edited_after_sending(desk.record) is False, "the CDR does not get the file's name"
-    desk.catalogue.put(ImageID=IMAGE_ID, IdSource="TYPED")
-    assert edited_after_sending(desk.record) is False, "to confirm an ID does not edit it"
-    desk.catalogue.put(ImageID=IMAGE_ID, SlideID="CANARY-24-00042-A2")
-    assert edited_after_sending(desk.record) is True
-    desk.catalogue.put(ImageID=IMAGE_ID, Status="SEND")
-    desk.send()
-    assert edited_after_sending(desk.record) is False
+def test_an_edit_after_sending_is_visible_and_is_gone_once_it_is_sent_again(sending, cdr):
+    assert edited_after_sending(sending.record) is None
+    sending.send()
+    assert edited_after_sending(sending.record) is False
+    sending.catalogue.put(ImageID=IMAGE_ID, Filename="other.svs")
+    assert edited_after_sending(sending.record) is False, "the CDR does not get the file's name"
+    sending.catalogue.put(ImageID=IMAGE_ID, IdSource="TYPED")
+    assert edited_after_sending(sending.record) is False, "to confirm an ID does not edit it"
+    sending.catalogue.put(ImageID=IMAGE_ID, SlideID="CANARY-24-00042-A2")
+    assert edited_after_sending(sending.record) is True
+    sending.catalogue.put(ImageID=IMAGE_ID, Status="SEND")
+    sending.send()
+    assert edited_after_sending(sending.record) is False
     first, second = cdr.received
     assert second["payload"]["Version"] > first["payload"]["Version"]
 
@@ -496,48 +500,48 @@ def test_an_edit_after_sending_is_visible_and_is_gone_once_it_is_sent_again(desk
 # Credentials
 
 
-def test_the_secret_is_read_once_for_many_slides(desk):
-    desk.add("second")
-    desk.send(IMAGE_ID, "second")
-    assert desk.secrets.reads == 1
+def test_the_secret_is_read_once_for_many_slides(sending):
+    sending.add("second")
+    sending.send(IMAGE_ID, "second")
+    assert sending.secrets.reads == 1
 
 
-def test_replaced_credentials_are_taken_up_after_a_401(desk, cdr):
-    desk.send()
+def test_replaced_credentials_are_taken_up_after_a_401(sending, cdr):
+    sending.send()
     cdr.authorization = "Bearer new-token"
-    desk.secrets.value = json.dumps({"token": "new-token"})
-    desk.add("second")
-    desk.send("second")
-    assert desk.catalogue.records["second"]["Status"] == "SENT"
-    assert (desk.secrets.reads, cdr.requests) == (2, 3)
-    assert not desk.pauses
+    sending.secrets.value = json.dumps({"token": "new-token"})
+    sending.add("second")
+    sending.send("second")
+    assert sending.catalogue.records["second"]["Status"] == "SENT"
+    assert (sending.secrets.reads, cdr.requests) == (2, 3)
+    assert not sending.pauses
 
 
-def test_credentials_that_stay_wrong_are_tried_until_the_slide_is_given_up(desk, cdr):
+def test_credentials_that_stay_wrong_are_tried_until_the_slide_is_given_up(sending, cdr):
     cdr.play("locked")
-    desk.send_in_vain()
-    assert desk.record["Status"] == "SEND"
+    sending.send_in_vain()
+    assert sending.record["Status"] == "SEND"
     # Each try has credentials that were read anew; the first has those that were kept, besides.
-    assert (desk.secrets.reads, cdr.requests, len(desk.pauses)) == (4, 4, 2)
-    desk.time += timedelta(seconds=GIVE_UP_S)
-    desk.send()
-    assert desk.record["Status"] == "SEND_FAILED"
-    assert desk.record["SendError"].endswith("the CDR answers with status 401")
-    assert len(desk.dead_letters) == 1
+    assert (sending.secrets.reads, cdr.requests, len(sending.pauses)) == (4, 4, 2)
+    sending.time += timedelta(seconds=GIVE_UP_S)
+    sending.send()
+    assert sending.record["Status"] == "SEND_FAILED"
+    assert sending.record["SendError"].endswith("the CDR answers with status 401")
+    assert len(sending.dead_letters) == 1
 
 
-def test_credentials_that_are_replaced_late_are_taken_up(desk, cdr):
+def test_credentials_that_are_replaced_late_are_taken_up(sending, cdr):
     cdr.play("locked", times=3)
-    desk.send()
-    assert desk.record["Status"] == "SENT"
+    sending.send()
+    assert sending.record["Status"] == "SENT"
 
 
 @pytest.mark.parametrize(
     "secret", [None, "", "null", "[]", "{}", '{"token": 1}', '{"token": "a\\nb"}', "hunter2"]
 )
-def test_an_unusable_secret_is_waited_for_and_told_to_nobody(desk, cdr, secret, log):
-    desk.secrets.value = secret
-    desk.send_in_vain()
+def test_an_unusable_secret_is_waited_for_and_told_to_nobody(sending, cdr, secret, log):
+    sending.secrets.value = secret
+    sending.send_in_vain()
     assert cdr.requests == 0
     assert "hunter2" not in log()
 
@@ -555,11 +559,11 @@ def test_an_unusable_secret_is_waited_for_and_told_to_nobody(desk, cdr, secret, 
     ],
 )
 @pytest.mark.parametrize("status", [200, 201, 202, 409])
-def test_a_receipt_is_a_short_text(desk, cdr, body, receipt, status):
+def test_a_receipt_is_a_short_text(sending, cdr, body, receipt, status):
     cdr.play("answer", status=status, body=body)
-    desk.send()
-    assert desk.record["Status"] == "SENT"
-    assert desk.record["Sent"]["Receipt"] == receipt
+    sending.send()
+    assert sending.record["Status"] == "SENT"
+    assert sending.record["Sent"]["Receipt"] == receipt
 
 
 NO_RECEIPTS = [
@@ -585,65 +589,65 @@ NO_RECEIPTS = [
 
 
 @pytest.mark.parametrize("body", NO_RECEIPTS, ids=range(len(NO_RECEIPTS)))
-def test_what_has_no_receipt_is_no_delivery(desk, cdr, body):
+def test_what_has_no_receipt_is_no_delivery(sending, cdr, body):
     cdr.play("answer", status=200, body=body)
-    desk.send_in_vain()
-    assert desk.record["Status"] == "SEND"
+    sending.send_in_vain()
+    assert sending.record["Status"] == "SEND"
     assert cdr.requests == 3
     cdr.play("up")
-    desk.send()
-    assert desk.record["Sent"]["Receipt"] == "CDR-000001"
+    sending.send()
+    assert sending.record["Sent"]["Receipt"] == "CDR-000001"
 
 
 @pytest.mark.parametrize("mode", ["garbage", "page", "empty", "huge", "redirect"])
 @pytest.mark.slow
-def test_who_answers_like_this_is_not_the_cdr(desk, cdr, mode):
+def test_who_answers_like_this_is_not_the_cdr(sending, cdr, mode):
     """A proxy, a sign-in page: the slide waits, and is given up as for any other trouble."""
     cdr.play(mode)
-    desk.send_in_vain()
-    assert (desk.record["Status"], cdr.requests) == ("SEND", 3)
-    desk.time += timedelta(seconds=GIVE_UP_S)
-    desk.send()
-    assert desk.record["Status"] == "SEND_FAILED"
+    sending.send_in_vain()
+    assert (sending.record["Status"], cdr.requests) == ("SEND", 3)
+    sending.time += timedelta(seconds=GIVE_UP_S)
+    sending.send()
+    assert sending.record["Status"] == "SEND_FAILED"
     reason = "status 302" if mode == "redirect" else "without a receipt"
-    assert reason in desk.record["SendError"]
-    assert len(desk.dead_letters) == 1
+    assert reason in sending.record["SendError"]
+    assert len(sending.dead_letters) == 1
 
 
 @pytest.mark.parametrize(("status", "body"), [(204, ""), (201, ""), (200, "{}"), (409, "")])
-def test_a_receipt_may_be_in_a_header(desk, cdr, status, body):
+def test_a_receipt_may_be_in_a_header(sending, cdr, status, body):
     cdr.play("answer", status=status, body=body, headers={"Receipt": "R-17"})
-    desk.send()
-    assert desk.record["Sent"]["Receipt"] == "R-17"
+    sending.send()
+    assert sending.record["Sent"]["Receipt"] == "R-17"
 
 
 @pytest.mark.parametrize("status", [302, 200])
-def test_a_header_makes_no_receipt_of_another_answer(desk, cdr, status):
+def test_a_header_makes_no_receipt_of_another_answer(sending, cdr, status):
     body = "" if status == 302 else "<html>"
     cdr.play("answer", status=status, body=body, headers={"Receipt": "R-17"})
-    desk.send_in_vain()
+    sending.send_in_vain()
 
 
-def test_a_body_that_trickles_is_left(desk, cdr, monkeypatch):
+def test_a_body_that_trickles_is_left(sending, cdr, monkeypatch):
     monkeypatch.setattr(cdr_client, "_ANSWER_S", 0.2)
     cdr.play("trickle")
-    desk.send_in_vain()
+    sending.send_in_vain()
     assert cdr.requests == 1
 
 
-def test_headers_that_trickle_are_left(desk, cdr, monkeypatch):
+def test_headers_that_trickle_are_left(sending, cdr, monkeypatch):
     """Each wait is short, and there is no end of them."""
     monkeypatch.setattr(cdr_client, "_TRY_S", 0.2)
     cdr.play("drip")
-    desk.send_in_vain()
+    sending.send_in_vain()
     assert cdr.requests == 1
-    assert desk.record["Status"] == "SEND"
+    assert sending.record["Status"] == "SEND"
 
 
-def test_a_failure_without_an_end_is_left_as_well(desk, cdr):
+def test_a_failure_without_an_end_is_left_as_well(sending, cdr):
     """urllib3's own retries would read it to its end."""
     cdr.play("huge", status=503)
-    desk.send_in_vain()
+    sending.send_in_vain()
     assert cdr.requests == 3
 
 
@@ -658,10 +662,10 @@ def test_a_failure_without_an_end_is_left_as_well(desk, cdr):
         (["list"], ""),
     ],
 )
-def test_why_it_was_refused_is_short_and_names_nobody(desk, cdr, title, shown):
+def test_why_it_was_refused_is_short_and_names_nobody(sending, cdr, title, shown):
     cdr.play("answer", status=422, body=json.dumps({"title": title, "detail": CASE_ID}))
-    desk.send()
-    assert desk.record["SendError"] == f"the CDR refused the slide with status 422{shown}"
+    sending.send()
+    assert sending.record["SendError"] == f"the CDR refused the slide with status 422{shown}"
 
 
 # Privacy
@@ -702,24 +706,24 @@ def log(capsys):
     ids=str,
 )
 @pytest.mark.parametrize("late", [False, True])
-def test_no_id_is_logged_or_raised(desk, cdr, log, mode, late):
+def test_no_id_is_logged_or_raised(sending, cdr, log, mode, late):
     cdr.play(**mode)
-    desk.time += timedelta(hours=late)
+    sending.time += timedelta(hours=late)
     raised = None
     try:
-        desk.send()
+        sending.send()
     except Unavailable as error:
         raised = str(error)
     logged = f"{log()}{raised}"
-    assert idempotency_key(IMAGE_ID, 1) in logged or desk.record["Status"] == "SEND"
-    assert "sent to the CDR" in logged or desk.record["Status"] != "SENT"
+    assert idempotency_key(IMAGE_ID, 1) in logged or sending.record["Status"] == "SEND"
+    assert "sent to the CDR" in logged or sending.record["Status"] != "SENT"
     assert CANARY not in logged.lower()
     assert "Basic " not in logged
 
 
-def test_what_nobody_foresaw_is_logged_without_its_message(desk, log):
-    desk.record["Version"] = f"{SLIDE_ID} is no number"
-    desk.send_in_vain()
+def test_what_nobody_foresaw_is_logged_without_its_message(sending, log):
+    sending.record["Version"] = f"{SLIDE_ID} is no number"
+    sending.send_in_vain()
     logged = log()
     assert "unexpected ValueError" in logged
     assert "version_of" in logged, "it says where"
@@ -798,7 +802,7 @@ def function(cdr, tables, monkeypatch):
 
 def test_the_function_sends_from_the_table_and_leaves_a_line_of_history(function, catalogue, cdr):
     handler, _ = function
-    fields = {**Desk(FakeCdr).record, "Version": None}
+    fields = {**Sending(FakeCdr).record, "Version": None}
     catalogue.change(IMAGE_ID, "technician", "EDIT", lambda _: fields)
     handler({"Records": words(IMAGE_ID)}, None)
     handler({"Records": words(IMAGE_ID)}, None)
@@ -817,7 +821,7 @@ def test_the_function_leaves_what_it_gives_up_in_the_queue(function, catalogue, 
     handler, queue = function
     monkeypatch.setattr(cdr_client, "_TRIES", 1)
     cdr.play("down")
-    fields = {**Desk(FakeCdr).record, "Version": None}
+    fields = {**Sending(FakeCdr).record, "Version": None}
     catalogue.change(IMAGE_ID, "technician", "EDIT", lambda _: fields)
     handler({"Records": words(IMAGE_ID)}, None)
     (message,) = boto3.client("sqs").receive_message(QueueUrl=queue)["Messages"]
@@ -832,7 +836,7 @@ def test_the_stand_in_obeys_over_http():
     import httpx
 
     with CdrServer() as cdr:
-        body = payload(Desk(FakeCdr).record, NOON.isoformat())
+        body = payload(Sending(FakeCdr).record, NOON.isoformat())
         headers = {"Authorization": BASIC, "Idempotency-Key": "k"}
         assert httpx.post(cdr.url, json=body, headers=headers).status_code == 201
         assert httpx.post(cdr.url, json=body, headers=headers).status_code == 200

@@ -8,7 +8,7 @@ import pytest
 import zxingcpp
 from PIL import Image, ImageFilter
 
-from vsv.settings import StepSettings
+from vsv.settings import ExtractMetadataSettings
 from vsv.slides import barcode_reader as label
 from vsv.slides.barcode_reader import read_barcode as read_with_settings
 
@@ -287,8 +287,8 @@ def test_libdmtx_is_asked_only_where_nothing_else_was_found(monkeypatch):
 
 
 def test_the_formats_that_a_deployment_reads():
-    assert StepSettings.read({}).barcode_formats == ("DataMatrix",)
-    settings = StepSettings.read({"BARCODE_FORMATS": "QRCode, DataMatrix,QRCode"})
+    assert ExtractMetadataSettings.read({}).barcode_formats == ("DataMatrix",)
+    settings = ExtractMetadataSettings.read({"BARCODE_FORMATS": "QRCode, DataMatrix,QRCode"})
     assert settings.barcode_formats == ("QRCode", "DataMatrix")
     with pytest.raises(ValueError, match="BARCODE_FORMATS has 'EAN13', which is not one of Data"):
-        StepSettings.read({"BARCODE_FORMATS": "DataMatrix,EAN13"})
+        ExtractMetadataSettings.read({"BARCODE_FORMATS": "DataMatrix,EAN13"})

@@ -15,9 +15,9 @@ from vsv.catalogue.record import Operation
 from vsv.errors import Archived, Conflict, NotFound, Unavailable
 from vsv.imports.request import ImportRequest, ImportState
 from vsv.pyramid.deepzoom import TileAddress
-from vsv.removal import service as desk_module
+from vsv.removal import service as service_module
 from vsv.removal.request import NamedImage, RemovalRequest
-from vsv.removal.service import RemovalDesk
+from vsv.removal.service import RemovalService
 from vsv.removal.steps import Remover
 from vsv.storage.archive import Archive
 from vsv.viewing.images import Images, TileOptions
@@ -32,13 +32,13 @@ class Removals:
         self.archive = Archive(BUCKET, "STANDARD_IA")
         self.remover = Remover(world.storage, world.catalogue, lambda: self.archive)
         world.workflow.before = lambda job: job.restore and self.remover.restore(job)
-        self.desk = RemovalDesk(
+        self.service = RemovalService(
             world.catalogue, world.workflow, lambda *started: self.waiting.append(started)
         )
 
     def ask(self, operation, *image_ids, by="ann"):
         body = {"Operation": operation, "Images": [{"ImageID": each} for each in image_ids]}
-        return self.desk.handle(RemovalRequest.parse(body), by)
+        return self.service.handle(RemovalRequest.parse(body), by)
 
     def work(self):
         while self.waiting:
@@ -462,7 +462,7 @@ def test_a_busy_service_is_a_result_for_each_slide(handler, monkeypatch, patienc
         raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}, operation)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
-    monkeypatch.setattr(desk_module, "_PATIENCE_S", patience_s)
+    monkeypatch.setattr(service_module, "_PATIENCE_S", patience_s)
     images = [{"ImageID": name} for name in ("1", "2", "3")]
     status, answer = call(handler, {"Operation": "DELETE", "Images": images}, TECHNICIAN)
     assert status == 202
@@ -503,7 +503,7 @@ def under_way(operation, state="REQUESTED"):
 def test_a_request_that_makes_no_sense_changes_nothing_and_says_why(changes, operation, reason):
     record = {**IMPORTED_SLIDE, **changes}
     with pytest.raises(Conflict, match=reason):
-        desk_module._noted(record, Operation(operation), NamedImage("1"), "ada")
+        service_module._noted(record, Operation(operation), NamedImage("1"), "ada")
 
 
 @pytest.mark.parametrize(
@@ -528,14 +528,14 @@ def test_a_request_that_makes_no_sense_changes_nothing_and_says_why(changes, ope
 )
 def test_a_request_is_noted_with_who_made_it(changes, operation):
     record = {**IMPORTED_SLIDE, **changes}
-    noted = desk_module._noted(record, Operation(operation), NamedImage("1", "x.svs"), "ada")
+    noted = service_module._noted(record, Operation(operation), NamedImage("1", "x.svs"), "ada")
     removal = noted.pop("Removal")
     assert removal.pop("At")
     assert removal == {"Operation": operation, "State": "REQUESTED", "By": "ada"}
     record.pop("Removal", None)
     assert noted == record
     again = {**noted, **under_way(operation)}
-    assert desk_module._noted(again, Operation(operation), NamedImage("1"), "eve") is again
+    assert service_module._noted(again, Operation(operation), NamedImage("1"), "eve") is again
 
 
 @pytest.mark.parametrize(
@@ -544,4 +544,4 @@ def test_a_request_is_noted_with_who_made_it(changes, operation):
 )
 def test_what_is_done_is_not_asked_for_again(changes, operation):
     record = {**IMPORTED_SLIDE, **changes}
-    assert desk_module._noted(record, Operation(operation), NamedImage("1"), "ada") is record
+    assert service_module._noted(record, Operation(operation), NamedImage("1"), "ada") is record

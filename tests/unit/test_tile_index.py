@@ -26,7 +26,7 @@ from vsv.identifiers import FileVersion
 from vsv.pyramid.deepzoom import TileAddress
 from vsv.pyramid.native import default_pyramid
 from vsv.pyramid.tile_blocks import blocks
-from vsv.settings import StepSettings
+from vsv.settings import ExtractMetadataSettings
 from vsv.slides.damage import TileNumber
 from vsv.slides.file import SlideFile
 from vsv.slides.fingerprint import Fingerprint
@@ -183,7 +183,7 @@ def test_every_tile_is_the_same_by_index_and_by_walking(
     bare.root.mkdir()
     shutil.copy(generated, bare.root / "204711.svs")
     if imports:
-        world.importer._settings = StepSettings.read(
+        world.importer._settings = ExtractMetadataSettings.read(
             {"PRERENDER_LEVELS": "none", "BARCODE_SEARCH_MS": "0"}
         )
         world.bring_in(world.scan(generated, "scan.svs"))

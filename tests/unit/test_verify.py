@@ -19,7 +19,7 @@ from vsv.geometry import Box
 from vsv.imports import verify as module
 from vsv.imports.verify import Claim, verify
 from vsv.pyramid.tile_blocks import BlockAddress
-from vsv.settings import StepSettings
+from vsv.settings import ExtractMetadataSettings
 from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
 from vsv.storage.atomic_files import read_note, write_note
@@ -100,7 +100,7 @@ def jpeg(image, quality=90, **options):
 @pytest.mark.parametrize("levels", ["all", "derived", "none"])
 @pytest.mark.slow
 def test_what_was_just_imported_is_sound_and_is_not_touched(world, generated, levels):
-    world.importer._settings = StepSettings.read(
+    world.importer._settings = ExtractMetadataSettings.read(
         {"PRERENDER_LEVELS": levels, "BARCODE_SEARCH_MS": "0"}
     )
     world.bring_in(world.scan(generated, "x.svs"))

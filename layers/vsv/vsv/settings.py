@@ -14,11 +14,11 @@ __all__ = [
     "CatalogueSettings",
     "CdrSettings",
     "ClientSettings",
-    "DeskSettings",
+    "ExtractMetadataSettings",
+    "ImportSlideSettings",
     "RemovalSettings",
     "ReviewSettings",
     "SessionSettings",
-    "StepSettings",
     "StorageSettings",
 ]
 
@@ -146,8 +146,8 @@ class ReviewSettings:
 
 
 @dataclass(frozen=True)
-class StepSettings:
-    """For ExtractMetadata.
+class ExtractMetadataSettings:
+    """Settings of ExtractMetadata, and of the import's other steps, which share its code.
 
     ``slide_id_pattern``: a regular expression; a barcode whose whole text matches is a slide ID.
     ``barcode_formats``: names of the formats that are read.
@@ -192,8 +192,8 @@ class StepSettings:
 
 
 @dataclass(frozen=True)
-class DeskSettings(_Names):
-    """For ImportSlide: the names of all that it asks and starts."""
+class ImportSlideSettings(_Names):
+    """Settings of ImportSlide: the names of all that it calls and starts."""
 
     slide_table: str
     transfer_table: str

@@ -1,7 +1,6 @@
-"""What the functions work with, made once from their settings when first needed.
+"""Make what the functions work with, once, from their settings, when it is first needed.
 
-Each function pays at its cold start for what it uses only: what reads labels and pixels is imported
-where it is made.
+Imports stand in the functions: a cold start then loads only what its function uses.
 """
 
 import json
@@ -13,28 +12,36 @@ from vsv.catalogue.table import Catalogue
 from vsv.settings import (
     ArchiveSettings,
     CatalogueSettings,
-    DeskSettings,
+    ExtractMetadataSettings,
+    ImportSlideSettings,
     RemovalSettings,
     SessionSettings,
-    StepSettings,
     StorageSettings,
 )
 
 if TYPE_CHECKING:
-    from vsv.imports.service import ImportDesk
+    from vsv.imports.service import ImportService
     from vsv.imports.steps import Importer
-    from vsv.removal.service import RemovalDesk
+    from vsv.removal.service import RemovalService
     from vsv.removal.steps import Remover
     from vsv.storage.archive import Archive
     from vsv.storage.layout import Storage
     from vsv.viewing.image_cookies import Sessions
 
-__all__ = ["catalogue", "desk", "importer", "removal_desk", "remover", "sessions", "storage"]
+__all__ = [
+    "catalogue",
+    "import_service",
+    "importer",
+    "removal_service",
+    "remover",
+    "sessions",
+    "storage",
+]
 
 
 @cache
 def storage() -> "Storage":
-    """The images path, for functions that see EFS, and the bucket of pyramids if there is one."""
+    """Return the slide store on EFS, with the bucket of pyramids if there is one."""
     from vsv.storage.layout import Storage
 
     settings = StorageSettings.read()
@@ -43,29 +50,31 @@ def storage() -> "Storage":
 
 @cache
 def catalogue() -> Catalogue:
-    """The slide table and its history."""
+    """Return the slide table with its history."""
     settings = CatalogueSettings.read()
     return Catalogue(aws.dynamodb(), settings.slide_table, settings.history_table)
 
 
 @cache
 def importer() -> "Importer":
-    """The workflow's steps."""
+    """Return the steps of the import workflow."""
     from vsv.imports.steps import Importer
 
-    return Importer(storage(), catalogue(), StepSettings.read(), StorageSettings.read().quality)
+    return Importer(
+        storage(), catalogue(), ExtractMetadataSettings.read(), StorageSettings.read().quality
+    )
 
 
 @cache
-def desk() -> "ImportDesk":
-    """What ImportSlide asks and starts."""
+def import_service() -> "ImportService":
+    """Return what decides for ImportSlide."""
     from vsv.imports.remote_files import RemoteFiles
-    from vsv.imports.service import ImportDesk
+    from vsv.imports.service import ImportService
     from vsv.imports.transfers import Transfers
     from vsv.imports.workflow import StepFunctions
 
-    settings = DeskSettings.read()
-    return ImportDesk(
+    settings = ImportSlideSettings.read()
+    return ImportService(
         RemoteFiles(
             aws.client("lambda"), settings.check_file_function, settings.set_aside_function
         ),
@@ -80,11 +89,11 @@ def desk() -> "ImportDesk":
 
 
 @cache
-def removal_desk() -> "RemovalDesk":
-    """What RemoveImages asks and starts."""
+def removal_service() -> "RemovalService":
+    """Return what decides for RemoveImages."""
     from vsv.catalogue.record import Operation
     from vsv.imports.workflow import StepFunctions
-    from vsv.removal.service import RemovalDesk
+    from vsv.removal.service import RemovalService
 
     settings = RemovalSettings.read()
     functions = {
@@ -100,12 +109,12 @@ def removal_desk() -> "RemovalDesk":
         )
 
     workflow = StepFunctions(aws.client("stepfunctions"), settings.state_machine_arn)
-    return RemovalDesk(catalogue(), workflow, invoke)
+    return RemovalService(catalogue(), workflow, invoke)
 
 
 @cache
 def remover() -> "Remover":
-    """What deletes, archives and brings back."""
+    """Return what deletes, archives and restores slides."""
     from vsv.removal.steps import Remover
 
     return Remover(storage(), catalogue(), _archive)
@@ -121,7 +130,7 @@ def _archive() -> "Archive":
 
 @cache
 def sessions() -> "Sessions":
-    """What opens viewers' sessions."""
+    """Return what makes the cookies of viewers."""
     from vsv.viewing.image_cookies import Sessions, kms_signature
 
     settings = SessionSettings.read()

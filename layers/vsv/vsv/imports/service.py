@@ -40,7 +40,7 @@ from vsv.imports.transfers import Transfers, TransferState, TransferStatus
 from vsv.imports.workflow import Workflow
 from vsv.logs import count
 
-__all__ = ["ImportDesk"]
+__all__ = ["ImportService"]
 
 _BEING_DELETED: Final = "an earlier slide of this file is being deleted"
 
@@ -52,8 +52,8 @@ _STOPPED: Final = (
 _QUIET_S: Final = 15.0
 
 
-class ImportDesk:
-    """Decides about one file after another."""
+class ImportService:
+    """Decides what is next for a file, and does it."""
 
     def __init__(
         self,

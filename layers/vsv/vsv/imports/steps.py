@@ -20,7 +20,7 @@ from vsv.pyramid.plan import Work, check_complete, levels_to_render
 from vsv.pyramid.render import Renderer
 from vsv.pyramid.slide_index import SlideIndex
 from vsv.pyramid.tile_blocks import BlockAddress, blocks
-from vsv.settings import StepSettings
+from vsv.settings import ExtractMetadataSettings
 from vsv.slides.aperio import parse_description
 from vsv.slides.associated import associated_image
 from vsv.slides.barcode import Barcode
@@ -45,7 +45,11 @@ class Importer:
     """
 
     def __init__(
-        self, storage: Storage, catalogue: Catalogue, settings: StepSettings, quality: int
+        self,
+        storage: Storage,
+        catalogue: Catalogue,
+        settings: ExtractMetadataSettings,
+        quality: int,
     ) -> None:
         self._storage = storage
         self._catalogue = catalogue

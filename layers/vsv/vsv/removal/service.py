@@ -30,7 +30,7 @@ from vsv.imports.workflow import ImportJob, Workflow
 from vsv.logs import log_unexpected
 from vsv.removal.request import NamedImage, RemovalRequest
 
-__all__ = ["RemovalDesk", "Result"]
+__all__ = ["RemovalService", "Result"]
 
 _DOING: Final = {
     Operation.DELETE: "the slide is being deleted",
@@ -62,8 +62,11 @@ def _is_unavailable(result: Result) -> bool:
     return isinstance(result.error, Unavailable)
 
 
-class RemovalDesk:
-    """Takes requests. ``invoke`` starts a function for an ImageID and does not wait for it."""
+class RemovalService:
+    """Notes requests on records, and starts the work.
+
+    ``invoke`` starts a function for an ImageID and does not wait for it.
+    """
 
     def __init__(
         self,
