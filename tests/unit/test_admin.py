@@ -35,7 +35,7 @@ from vsv.catalogue.projections import CSV_COLUMNS
 from vsv.errors import InvalidRequest, Unavailable
 from vsv.identifiers import FileVersion
 from vsv.imports import listing
-from vsv.imports.verify import Claim, verify
+from vsv.imports.verify import RecordedSlide, verify
 from vsv.imports.workflow import ImportJob, StepFunctions
 
 ID = "204711"
@@ -531,10 +531,10 @@ def test_rerender_makes_all_anew_and_keeps_edits(admin, world, executions, impor
     label.write_bytes(b"text")
     (world.storage.root / f"{ID}_files/12/3_2.jpeg").write_bytes(b"text")
     assert admin("rerender", imported) == (0, [f"{ID}: imported, 107 tiles"], [])
-    claim = Claim.of(world.catalogue.get(imported)).to_dict()
-    plan = verify(world.storage, {"claim": claim})
+    recorded = RecordedSlide.of(world.catalogue.get(imported)).to_dict()
+    plan = verify(world.storage, {"slide": recorded})
     for piece in plan["pieces"]:
-        assert not verify(world.storage, {"claim": claim, "piece": piece})["findings"]
+        assert not verify(world.storage, {"slide": recorded, "piece": piece})["findings"]
     record = world.catalogue.get(imported)
     assert (record["SlideID"], record["Status"]) == ("S-EDITED-1", "GOOD")
 
@@ -635,7 +635,7 @@ def test_what_failed_to_be_imported_is_not_sound(admin, world, function, failed)
 
 
 def test_an_archived_slide_is_said_to_be(admin, world, function, imported):
-    version = Claim.of(world.catalogue.get(imported)).version
+    version = RecordedSlide.of(world.catalogue.get(imported)).version
     world.storage.archive_images(imported, version)
     world.storage.remove_slide("x.svs", version)
     set_fields(world, imported, Status="TRANSFERRED")
@@ -712,9 +712,9 @@ def test_interrupted_it_asks_for_no_more_pieces(monkeypatch):
             begun.set()
             asked.append(request)
             assert stopped.wait(120)
-        elif request["claim"]["image_id"] == "1":
+        elif request["slide"]["image_id"] == "1":
             begun.wait()
-        pieces = [{"part": "file"}] * 500 if request["claim"]["image_id"] == "2" else []
+        pieces = [{"part": "file"}] * 500 if request["slide"]["image_id"] == "2" else []
         return {"findings": [], "recoded": 0, "pieces": pieces}
 
     fields = {"Filename": "x.svs", "FileVersion": "1-1", "ImportStatus": "IMPORTED"}

@@ -17,7 +17,7 @@ from tests.unit.test_import import spoil
 from vsv import aws as clients
 from vsv.geometry import Box
 from vsv.imports import verify as module
-from vsv.imports.verify import Claim, verify
+from vsv.imports.verify import RecordedSlide, verify
 from vsv.pyramid.tile_blocks import BlockAddress
 from vsv.settings import ExtractMetadataSettings
 from vsv.slides.regions import RegionReader
@@ -55,14 +55,14 @@ class Subject:
 
     def verify(self):
         """All findings, and how many images are recoded. Questions and answers are JSON."""
-        claim = Claim.of(self.record).to_dict()
+        recorded = RecordedSlide.of(self.record).to_dict()
         findings, recoded = [], 0
-        waiting = [{"claim": claim}]
+        waiting = [{"slide": recorded}]
         while waiting:
             answer = json.loads(json.dumps(verify(self.storage, waiting.pop(0))))
             findings += answer["findings"]
             recoded += answer["recoded"]
-            waiting += [{"claim": claim, "piece": piece} for piece in answer["pieces"]]
+            waiting += [{"slide": recorded, "piece": piece} for piece in answer["pieces"]]
         return findings, recoded
 
     @property
@@ -140,14 +140,14 @@ def test_tiles_that_another_encoder_made_look_the_same_and_are_counted(subject):
 
 def test_a_slide_that_was_set_aside_is_sound(subject):
     subject.svs.rename(
-        subject.svs.with_name(f"x.{Claim.of(subject.record).version}{subject.svs.suffix}")
+        subject.svs.with_name(f"x.{RecordedSlide.of(subject.record).version}{subject.svs.suffix}")
     )
     assert subject.verify() == ([], 0)
 
 
 def test_all_tiles_are_looked_at_in_pieces_of_a_bounded_size(subject, monkeypatch):
     monkeypatch.setattr(module, "_TILES_PER_PIECE", 30)
-    plan = verify(subject.storage, {"claim": Claim.of(subject.record).to_dict()})
+    plan = verify(subject.storage, {"slide": RecordedSlide.of(subject.record).to_dict()})
     assert plan["pieces"][0] == {"part": "file"}
     assert len(plan["pieces"]) > 4
     for path in subject.files.glob("*/*.jpeg"):
@@ -192,11 +192,11 @@ def test_a_slide_file_that_is_not_the_imported_one_is_found(subject, real, how):
 
 
 def test_a_slide_file_that_vanishes_meanwhile_is_found(subject):
-    claim = Claim.of(subject.record).to_dict()
-    plan = verify(subject.storage, {"claim": claim})
+    recorded = RecordedSlide.of(subject.record).to_dict()
+    plan = verify(subject.storage, {"slide": recorded})
     subject.svs.unlink()
     for piece in plan["pieces"]:
-        answer = verify(subject.storage, {"claim": claim, "piece": piece})
+        answer = verify(subject.storage, {"slide": recorded, "piece": piece})
         assert answer["findings"] == [
             "the slide file was replaced or removed since it was imported"
         ]
@@ -430,7 +430,7 @@ def test_a_slide_whose_tag_is_another_slides_is_sound(world, real, tmp_path):
 @pytest.fixture
 def archived(subject):
     """As TransferImage leaves it."""
-    version = Claim.of(subject.record).version
+    version = RecordedSlide.of(subject.record).version
     subject.storage.archive_images(ID, version)
     subject.storage.remove_slide(subject.record["Filename"], version)
     subject.world.catalogue.change(
@@ -463,11 +463,11 @@ def test_an_archived_slide_whose_file_is_still_there_is_found(archived, generate
 def test_an_archived_slide_needs_no_image_that_it_never_had(world, real, tmp_path):
     path = generated_slide(tmp_path / "x.svs", real, size=(300, 200), label_text=None)
     world.bring_in(world.scan(path, "x.svs"))
-    claim = Claim.of(world.catalogue.get(ID))
-    assert claim.images == ("thumbnail", "macro")
-    world.storage.archive_images(ID, claim.version)
-    world.storage.remove_slide("x.svs", claim.version)
-    request = {"claim": replace(claim, archived=True).to_dict()}
+    recorded = RecordedSlide.of(world.catalogue.get(ID))
+    assert recorded.images == ("thumbnail", "macro")
+    world.storage.archive_images(ID, recorded.version)
+    world.storage.remove_slide("x.svs", recorded.version)
+    request = {"slide": replace(recorded, archived=True).to_dict()}
     assert verify(world.storage, request)["findings"] == []
 
 
@@ -501,7 +501,7 @@ def test_a_pyramid_in_a_bucket_is_verified_as_well(in_bucket):
 @pytest.mark.slow
 def test_the_pyramid_that_an_archived_slide_keeps_in_a_bucket_is_verified(in_bucket, monkeypatch):
     monkeypatch.setattr(module, "_TILES_PER_PIECE", 50)
-    version = Claim.of(in_bucket.record).version
+    version = RecordedSlide.of(in_bucket.record).version
     in_bucket.storage.archive_images(ID, version)
     in_bucket.storage.remove_slide(in_bucket.record["Filename"], version)
     in_bucket.world.catalogue.change(
@@ -521,7 +521,7 @@ def test_the_pyramid_that_an_archived_slide_keeps_in_a_bucket_is_verified(in_buc
 def test_the_function_answers_piece_by_piece(subject, monkeypatch):
     monkeypatch.setenv("IMAGES_PATH", str(subject.storage.root))
     handler = load_handler("VerifySlide")
-    request = {"claim": Claim.of(subject.record).to_dict()}
+    request = {"slide": RecordedSlide.of(subject.record).to_dict()}
     plan = handler(request, None)
     assert plan["findings"] == []
     subject.tile("12/3_2").unlink()
@@ -538,6 +538,6 @@ def test_the_function_may_read_and_nothing_else():
 
 
 def test_a_claim_is_not_believed_about_paths(subject):
-    claim = {**Claim.of(subject.record).to_dict(), "filename": "../../etc/passwd.svs"}
+    recorded = {**RecordedSlide.of(subject.record).to_dict(), "filename": "../../etc/passwd.svs"}
     with pytest.raises(Exception, match="starts with a dot"):
-        verify(subject.storage, {"claim": claim})
+        verify(subject.storage, {"slide": recorded})

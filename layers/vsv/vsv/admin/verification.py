@@ -17,7 +17,7 @@ from vsv.catalogue.record import (
     is_importing,
 )
 from vsv.errors import Conflict, VsvError
-from vsv.imports.verify import Claim
+from vsv.imports.verify import RecordedSlide
 
 __all__ = ["Verdict", "check", "verified"]
 
@@ -72,15 +72,15 @@ def verified(
 
 
 def _verdict(record: SlideRecord, verify: Verify, pool: ThreadPoolExecutor, bars: Bars) -> Verdict:
-    claim = Claim.of(record)
-    request = {"claim": claim.to_dict()}
+    recorded = RecordedSlide.of(record)
+    request = {"slide": recorded.to_dict()}
     plan = verify(request)
     total, numbers = len(plan["pieces"]), count(1)
-    bars.show(claim.image_id, 0, total)
+    bars.show(recorded.image_id, 0, total)
 
     def look(piece: Any) -> dict[str, Any]:
         answer = verify({**request, "piece": piece})
-        bars.show(claim.image_id, next(numbers), total)
+        bars.show(recorded.image_id, next(numbers), total)
         return answer
 
     futures = [pool.submit(look, piece) for piece in plan["pieces"]]
@@ -94,7 +94,7 @@ def _verdict(record: SlideRecord, verify: Verify, pool: ThreadPoolExecutor, bars
     findings += [finding for answer in answers for finding in answer["findings"]]
     # What is wrong with the slide index, say, each piece has seen.
     unique = tuple(dict.fromkeys(findings))
-    return Verdict(claim.archived, unique, sum(answer["recoded"] for answer in answers))
+    return Verdict(recorded.archived, unique, sum(answer["recoded"] for answer in answers))
 
 
 def _each(

@@ -46,7 +46,7 @@ from vsv.slides.slide import Slide
 from vsv.slides.tile_index import BLOCK_TILES, TileBlock
 from vsv.storage.layout import Storage
 
-__all__ = ["Claim", "verify"]
+__all__ = ["RecordedSlide", "verify"]
 
 # As many as a call of RenderTiles renders: a few seconds' work, or a minute's with JPEG 2000.
 _TILES_PER_PIECE: Final = 1000
@@ -67,8 +67,8 @@ _UNDECODABLE: Final = (OSError, ValueError, SyntaxError, Image.DecompressionBomb
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What a slide's record says, as far as files can be held against it.
+class RecordedSlide:
+    """What a slide's record says of its files, for comparison with them.
 
     ``version`` is the slide file's; ``imported`` whether the import is complete; ``archived``
     whether the file has left the file system; ``images`` are the associated images that it has.
@@ -84,7 +84,7 @@ class Claim:
 
     @classmethod
     def of(cls, record: SlideRecord) -> Self:
-        """The claim of a slide that is not deleted."""
+        """Return what the record says of a slide that is not deleted."""
         # The import warns of each image that is not there or cannot be read.
         warnings = warnings_of(record)
         return cls(
@@ -103,24 +103,24 @@ class Claim:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Self:
-        """The claim that ``to_dict`` gave."""
+        """Return the value that ``to_dict`` made this of."""
         version, images = FileVersion.parse(given["version"]), tuple(given["images"])
         return cls(**{**given, "version": version, "images": images})
 
     def to_dict(self) -> dict[str, Any]:
-        """The claim as JSON has it."""
+        """Return the fields as JSON values."""
         return {**asdict(self), "version": str(self.version), "images": list(self.images)}
 
 
 def verify(storage: Storage, request: Mapping[str, Any]) -> dict[str, Any]:
     """Look at a piece of a slide; without one, at what there is one of, and plan the pieces.
 
-    ``request`` has a ``claim``, and as ``piece`` one of the plan's. The answer has ``findings``,
+    ``request`` has the ``slide``, and as ``piece`` one of the plan's. The answer has ``findings``,
     a sentence for each thing that is wrong; ``recoded``, how many images look as they should but
     have other bytes than they would have now; and ``pieces``, which are to be looked at next.
     Raises Unavailable where the store of images does not answer.
     """
-    verifier = _Verifier(storage, Claim.from_dict(request["claim"]))
+    verifier = _Verifier(storage, RecordedSlide.from_dict(request["slide"]))
     pieces: list[dict[str, Any]] = []
     try:
         if "piece" in request:
@@ -139,9 +139,9 @@ class _Flaw(Exception):
 class _Verifier:
     """Looks at one slide, and takes down what it finds."""
 
-    def __init__(self, storage: Storage, claim: Claim) -> None:
+    def __init__(self, storage: Storage, recorded: RecordedSlide) -> None:
         self._storage = storage
-        self._claim = claim
+        self._recorded = recorded
         self._told: list[str] = []
         self.recoded = 0
 
@@ -157,17 +157,17 @@ class _Verifier:
 
     def plan(self) -> list[dict[str, Any]]:
         """Look at what there is one of; return the pieces of the rest."""
-        if self._claim.archived:
+        if self._recorded.archived:
             return self._plan_of_archived()
         announced = self._is_announced()
-        if announced != self._claim.imported:
+        if announced != self._recorded.imported:
             self.tell(
                 "there is a descriptor, although the import is not complete"
                 if announced
                 else "the descriptor is missing"
             )
         with self._open() as slide:
-            if not self._claim.imported:
+            if not self._recorded.imported:
                 return [{"part": "file"}]
             index = self._index()
             self._check_images(slide, index.quality if index else DEFAULT_QUALITY)
@@ -186,11 +186,11 @@ class _Verifier:
 
     def _open(self, on_damage: Callable[[Damage], None] = lambda _: None) -> Slide:
         """The slide, by what its file says rather than its index. Raises FileChanged."""
-        return Slide(self._storage.open(self._claim.filename, self._claim.version), on_damage)
+        return Slide(self._storage.open(self._recorded.filename, self._recorded.version), on_damage)
 
     @property
     def _images(self) -> ImageStore:
-        return self._storage.images(self._claim.image_id)
+        return self._storage.images(self._recorded.image_id)
 
     def _is_announced(self) -> bool:
         try:
@@ -200,10 +200,10 @@ class _Verifier:
 
     def _index(self) -> SlideIndex | None:
         """The slide's index, if it is there and this file's."""
-        index = self._storage.read_index(self._claim.image_id)
+        index = self._storage.read_index(self._recorded.image_id)
         if index is None:
             self.tell("the slide index is missing or damaged")
-        elif (index.filename, index.version) != (self._claim.filename, self._claim.version):
+        elif (index.filename, index.version) != (self._recorded.filename, self._recorded.version):
             self.tell("the slide index is another file's")
         elif not index.imported:
             self.tell("the slide index is not the import's, but was made by looking at the slide")
@@ -219,11 +219,11 @@ class _Verifier:
         pyramid = default_pyramid(slide)
         expected = SlideIndex.of(
             slide,
-            self._claim.filename,
+            self._recorded.filename,
             pyramid,
             quality=index.quality,
             levels=index.levels,
-            sha256=self._claim.sha256 or index.sha256,
+            sha256=self._recorded.sha256 or index.sha256,
             lost=index.lost,
         )
         wrong = [
@@ -266,7 +266,7 @@ class _Verifier:
         index = self._index()
         if index and not index.archived:
             self.tell("the slide index does not say that the slide is archived")
-        for name in self._claim.images:
+        for name in self._recorded.images:
             self._see(f"the {name} image", self._find(name), None)
         levels = index.levels if index and index.archived else ()
         if self._is_announced() != bool(levels):
@@ -276,7 +276,7 @@ class _Verifier:
                 else "there is a descriptor, although the slide is archived"
             )
         with suppress(FileChanged):
-            self._storage.locate(self._claim.filename, self._claim.version)
+            self._storage.locate(self._recorded.filename, self._recorded.version)
             self.tell("the slide file is still on the file system")
         count = index.pyramid.count(levels) if index else 0
         starts = range(0, count, _TILES_PER_PIECE)
@@ -287,22 +287,24 @@ class _Verifier:
 
     def _check_file(self) -> None:
         """Read the file, once: hold it against its checksum, and the tile index against it."""
-        index = self._storage.read_index(self._claim.image_id) if self._claim.imported else None
+        index = (
+            self._storage.read_index(self._recorded.image_id) if self._recorded.imported else None
+        )
         with self._open() as slide:
             slide.lose(index.lost if index else ())
             fingerprint = Fingerprint.of(slide)
             slide.file.check_unchanged()
-            wanted = self._claim.sha256
+            wanted = self._recorded.sha256
             if wanted and fingerprint.sha256 != wanted:
                 self.tell(f"the slide file has SHA-256 {fingerprint.sha256}, not {wanted}")
-            if self._claim.imported:
-                for address, block in blocks(slide, self._claim.filename, fingerprint):
+            if self._recorded.imported:
+                for address, block in blocks(slide, self._recorded.filename, fingerprint):
                     self._check_block(slide, address, block)
 
     def _check_block(self, slide: Slide, address: BlockAddress, wanted: TileBlock) -> None:
         """Hold a block of the tile index against what it should be."""
         what = "block {}_{}_{} of the tile index".format(*address)
-        found = self._storage.read_block(self._claim.image_id, address)
+        found = self._storage.read_block(self._recorded.image_id, address)
         if found is None:
             self.tell(f"{what} is missing or damaged")
         elif (found.filename, found.version) != (wanted.filename, wanted.version):
