@@ -99,11 +99,11 @@ def test_slides_that_were_copied_to_efs_are_taken_in(stack, new_slide, look):
     folder.mkdir()
     shutil.copy2(path, folder)
     where = ("--folder", folder.name, "--min-age", "0")
-    taken = admin("take-in", *where, "--json")
+    taken = admin("backfill", *where, "--json")
     assert taken.returncode == 0, taken.stdout + taken.stderr
     (told,) = map(json.loads, taken.stdout.splitlines())
     assert (told["ImageID"], told["state"]) == (image_id, "imported")
     assert look(image_id)["ImportStatus"] == "IMPORTED"
-    again = admin("take-in", *where)
+    again = admin("backfill", *where)
     assert (again.returncode, again.stdout) == (0, "")
     assert "1 known" in again.stderr

@@ -23,8 +23,7 @@ from botocore.exceptions import ClientError
 from local.samples import generated_slide
 from tests.conftest import ROOT, dynamodb
 from tests.handlers import load_handler
-from vsv.admin import backfill as intake
-from vsv.admin import cli, deployment, main
+from vsv.admin import backfill, cli, deployment, main
 from vsv.admin import executions as watch
 from vsv.admin.deployment import Deployment
 from vsv.admin.executions import Execution, StateMachine
@@ -46,7 +45,7 @@ MACHINE = {
 }
 LOADER = botocore.loaders.create_loader()
 COMMANDS = (
-    *("failed", "take-in", "retry", "rerender", "rebuild-index", "verify", "export", "history"),
+    *("failed", "backfill", "retry", "rerender", "rebuild-index", "verify", "export", "history"),
     "upgrade",
 )
 
@@ -103,7 +102,7 @@ class FakeExecutions:
 
 def sleeping(monkeypatch, wait):
     """Have the command wait in this way. Other threads of the process sleep as ever."""
-    for module in (intake, watch):
+    for module in (backfill, watch):
         monkeypatch.setattr(module, "time", SimpleNamespace(sleep=wait))
 
 
@@ -203,7 +202,7 @@ def test_an_import_that_was_stopped_from_outside_is_no_success(
     executions.told[job.name] = Execution("ABORTED")
     code, _, err = admin("retry", failed)
     assert code == 1
-    assert err == [f"vsv-admin: {failed}: the import failed: the import was stopped from outside"]
+    assert err == [f"vsv-admin: {failed}: the import failed: the import was aborted"]
 
 
 def test_a_failure_that_left_no_trace_on_this_record_is_told_by_the_execution(
@@ -240,7 +239,7 @@ def test_an_import_that_hangs_for_want_of_its_execution_is_gone_on_with(
         ({"Status": "TRANSFERRED"}, "the slide is archived"),
         (
             {"Removal": {"Operation": "DELETE", "State": "FAILED"}, "ImportStatus": "FAILED"},
-            "DELETE of the slide is not done",
+            "a DELETE of this slide is not complete",
         ),
         ({"Filename": "1", "ImportStatus": "FAILED"}, "this cannot be an ImageID"),
     ],
@@ -270,7 +269,7 @@ def test_all_are_retried_but_those_that_would_be_refused(
     assert sorted(line.partition(":")[0] for line in out) == [ID, "77"]
     assert err == [
         "vsv-admin: day 1/y.svs: left out: this cannot be an ImageID: "
-        "take-in imports the file under another"
+        "backfill imports the file under another"
     ]
 
 
@@ -340,7 +339,7 @@ def test_interrupted_it_says_that_imports_go_on(admin, world, executions, failed
     assert len(world.workflow.running) == 1
 
 
-# take-in
+# backfill
 
 
 @pytest.fixture(scope="module")
@@ -373,23 +372,23 @@ def test_copied_files_are_taken_in_once_and_nothing_else_is(
     path.with_name(".y.svs").write_text("hidden")
     path.with_name(f"z.{FileVersion.of(path)}.svs").hardlink_to(path)  # set aside
     (world.storage.root / f"{ID}_files" / "a.svs").write_text("no slide in a pyramid")
-    assert admin("take-in", "--dry-run", "--min-age", "0") == (
+    assert admin("backfill", "--dry-run", "--min-age", "0") == (
         0,
         ["day 1/y.svs: new"],
         ["vsv-admin: 2 slide files: 1 new, 1 known"],
     )
     assert len(world.workflow.started) == 1
-    code, out, err = admin("take-in", "--min-age", "0")
+    code, out, err = admin("backfill", "--min-age", "0")
     tiles = world.catalogue.get("700007")["TilesTotal"]
     assert (code, out) == (0, [f"day 1/y.svs: imported as 700007, {tiles} tiles"])
     assert err == ["vsv-admin: 2 slide files: 1 known, 1 imported"]
-    assert admin("take-in") == (0, [], ["vsv-admin: 2 slide files: 2 known"])
+    assert admin("backfill") == (0, [], ["vsv-admin: 2 slide files: 2 known"])
     assert len(world.workflow.started) == 2
 
 
 def test_what_changed_a_moment_ago_is_left_out(admin, world, function, executions, put):
     put("x.svs", "700007")
-    code, out, (line, summary) = admin("take-in")
+    code, out, (line, summary) = admin("backfill")
     assert (code, out) == (0, [])
     assert re.fullmatch(r"vsv-admin: x.svs: changing: it changed \d s ago", line)
     assert summary == "vsv-admin: 1 slide files: 1 changing"
@@ -410,7 +409,7 @@ def test_what_cannot_be_taken_in_is_told_and_the_others_are(
     fields = {"Filename": "failed.svs", "FileVersion": version, "FileSize": size}
     add(world, "700008", **fields, ImportStatus="FAILED", ImportError="no disk")
     before = world.catalogue.get(ID)
-    code, out, err = admin("take-in", "--min-age", "0", "--json")
+    code, out, err = admin("backfill", "--min-age", "0", "--json")
     assert (code, err) == (
         1,
         ["vsv-admin: 6 slide files: 3 refused, 1 known, 2 imported"],
@@ -438,7 +437,7 @@ def test_what_cannot_be_taken_in_is_told_and_the_others_are(
 
 
 def test_an_interrupted_intake_goes_on(admin, world, function, executions, put, monkeypatch):
-    """With imports that still run, and with those that were stopped from outside."""
+    """With imports that still run, and with those that were aborted."""
     for number in range(3):
         put(f"{number}.svs", f"70000{number}")
 
@@ -447,11 +446,11 @@ def test_an_interrupted_intake_goes_on(admin, world, function, executions, put, 
 
     with monkeypatch.context() as patch:
         sleeping(patch, interrupt)
-        assert admin("take-in", "--min-age", "0", "--at-once", "2")[0] == 130
+        assert admin("backfill", "--min-age", "0", "--at-once", "2")[0] == 130
     stopped, running = world.workflow.running.values()
     world.importer.extract_metadata(stopped)
     del world.workflow.running[stopped.name]
-    code, out, _ = admin("take-in", "--min-age", "0")
+    code, out, _ = admin("backfill", "--min-age", "0")
     assert code == 0
     assert [line.partition(",")[0] for line in sorted(out)] == [
         f"{number}.svs: imported as 70000{number}" for number in range(3)
@@ -461,10 +460,10 @@ def test_an_interrupted_intake_goes_on(admin, world, function, executions, put, 
 
 def test_a_slide_that_was_deleted_is_taken_in_anew(admin, world, function, executions, put):
     put("x.svs", "700007")
-    assert admin("take-in", "--min-age", "0")[0] == 0
+    assert admin("backfill", "--min-age", "0")[0] == 0
     set_fields(world, "700007", Status="DELETED")
     put("x.svs", "700007")
-    assert admin("take-in", "--min-age", "0")[0] == 0
+    assert admin("backfill", "--min-age", "0")[0] == 0
     assert len(set(world.workflow.started)) == 2
     assert world.catalogue.get("700007")["Status"] == "NEW"
 
@@ -477,11 +476,11 @@ def test_so_many_imports_a_minute_and_so_many_in_all(admin, world, executions, p
     waits = []
     sleeping(monkeypatch, waits.append)
     where = ("--images-path", world.storage.root, "--folder", "day 1", "--min-age", "0")
-    code, out, _ = admin("take-in", *where, "--no-wait", "--limit", "3", "--per-minute", "30")
+    code, out, _ = admin("backfill", *where, "--no-wait", "--limit", "3", "--per-minute", "30")
     assert (code, waits) == (0, [2.0, 2.0])
     assert out == [f"day 1/{number}.svs: started as 700007" for number in range(3)]
     assert len(world.workflow.running) == 3
-    assert "there is no folder 'nowhere'" in admin("take-in", *where, "--folder", "nowhere")[2][0]
+    assert "there is no folder 'nowhere'" in admin("backfill", *where, "--folder", "nowhere")[2][0]
 
 
 @pytest.fixture
@@ -1020,7 +1019,7 @@ def documented(command):
     "arguments",
     [
         ("failed",),
-        ("take-in", "--min-age", "0"),
+        ("backfill", "--min-age", "0"),
         ("retry", ID, "--no-wait"),
         ("rerender", ID, "--no-wait"),
         ("rebuild-index", ID, "--no-wait"),

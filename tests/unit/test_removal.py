@@ -330,7 +330,7 @@ def test_what_makes_no_sense_is_refused_slide_by_slide(world, removals, slide, t
     assert "import is not complete" in str(archived.error)
     assert restored.error is None
     (result,) = removals.ask("DELETE", slide)
-    assert str(result.error) == "TRANSFER of the slide is not done"
+    assert str(result.error) == "a TRANSFER of this slide is not complete"
     (result,) = removals.ask("RESTORE", failed)
     assert "not archived" in str(result.error)
     # What failed to be imported can be deleted, and scanned again.
@@ -495,9 +495,9 @@ def under_way(operation, state="REQUESTED"):
         ({"ImportStatus": "IMPORTING"}, "TRANSFER", "is being imported"),
         ({"ImportStatus": "FAILED"}, "TRANSFER", "cannot be archived"),
         ({}, "RESTORE", "is not archived"),
-        (under_way("DELETE"), "TRANSFER", "DELETE of the slide is not done"),
-        (under_way("TRANSFER"), "DELETE", "TRANSFER of the slide is not done"),
-        (under_way("TRANSFER", "FAILED"), "RESTORE", "TRANSFER of the slide is not done"),
+        (under_way("DELETE"), "TRANSFER", "a DELETE of this slide is not complete"),
+        (under_way("TRANSFER"), "DELETE", "a TRANSFER of this slide is not complete"),
+        (under_way("TRANSFER", "FAILED"), "RESTORE", "a TRANSFER of this slide is not complete"),
     ],
 )
 def test_a_request_that_makes_no_sense_changes_nothing_and_says_why(changes, operation, reason):

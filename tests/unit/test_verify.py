@@ -537,7 +537,7 @@ def test_the_function_may_read_and_nothing_else():
     assert "Events" not in resources["VerifySlideFunction"]["Properties"]
 
 
-def test_a_claim_is_not_believed_about_paths(subject):
+def test_a_record_is_not_believed_about_paths(subject):
     recorded = {**RecordedSlide.of(subject.record).to_dict(), "filename": "../../etc/passwd.svs"}
     with pytest.raises(Exception, match="starts with a dot"):
         verify(subject.storage, {"slide": recorded})

@@ -1,4 +1,4 @@
-"""What ``vsv-admin`` can be asked, and what it says of itself."""
+"""The arguments of ``vsv-admin``, and its help."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -11,10 +11,10 @@ __all__ = ["ENVIRONMENT", "Run", "parser_for"]
 
 Run = Callable[[argparse.Namespace], int]
 
-# Where the stack's name is looked for if no option says it.
+# The stack's name, if no option names it.
 ENVIRONMENT: Final = "VSV_STACK"
 _MAX_AT_ONCE: Final = 64
-# Whoever copies files may pause for minutes, between one part of a file and the next.
+# A copy of a file may pause for minutes.
 _MIN_AGE_S: Final = 300
 # An import runs for some minutes with up to 10 functions at once, of the account's 1,000 that
 # viewers need as well.
@@ -22,18 +22,18 @@ _PER_MINUTE: Final = 12
 
 
 def parser_for(commands: Mapping[str, Run]) -> argparse.ArgumentParser:
-    """The parser. What it gives has ``run``, one of the commands, and ``parser``, the command's."""
+    """Return the parser. Its result has ``run``, a command, and ``parser``, that command's."""
     parser = argparse.ArgumentParser(
         prog="vsv-admin",
         description="""\
-Look after a deployment: list failed imports and retry them, take in slides that were
-copied by other means, make pyramids and indexes anew, verify slides against their
-files, export the catalogue. Say which deployment it is, before or after the command.""",
+Look after a deployment: list failed imports and retry them, import slides that were
+copied by other means, rebuild pyramids and indexes, verify slides against their
+files, export the catalogue. Name the deployment before or after the command.""",
         epilog=f"""\
 exit codes:
   0    done, and nothing is wrong
   1    something failed, or was found to be wrong
-  2    wrong usage
+  2    usage error
   130  interrupted
 
 examples:
@@ -43,8 +43,8 @@ examples:
   vsv-admin verify --all --json > findings.jsonl
   vsv-admin --stack-file .local/stack.json failed
 
-`vsv-admin COMMAND --help` tells more of each. docs/operations.md says when to use
-which, and what a person has to be allowed for it.""",
+`vsv-admin COMMAND --help` describes each command. docs/operations.md says when to use
+which, and which permissions each needs.""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"vsv-admin {__version__}")
@@ -67,77 +67,77 @@ which, and what a person has to be allowed for it.""",
         "failed",
         "list the slides whose import failed",
         """\
-List the slides whose import failed, the last one first: when that was, ImageID,
-file name and reason.""",
+List the slides whose import failed, most recent first: time, ImageID, file name and
+reason.""",
         "failed",
         "failed --limit 20 --json",
     )
     failed.add_argument(
-        "--limit", type=_whole(1, 1_000_000), metavar="N", help="so many at the most"
+        "--limit", type=_whole(1, 1_000_000), metavar="N", help="list at most N slides"
     )
     _add_json(failed)
 
     retry = add(
         "retry",
-        "import slides again whose import failed",
+        "retry failed imports",
         """\
-Import slides again whose import failed, or was stopped from outside, and wait for
-the end. Tiles that are there already stay. A slide that is retried twice at once is
-imported once. Refused are slides whose import did not fail, and those that are
-archived or deleted, or on their way there.""",
+Import slides again whose import failed or was aborted, and wait for the end. Tiles
+that exist stay. A slide that is retried twice at the same time is imported once.
+Slides whose import did not fail are refused, and so are slides that are archived or
+deleted, or that are being archived or deleted.""",
         "retry 204711 204712",
         "retry --all --no-wait",
     )
-    _add_slides(retry, "each slide whose import failed; what would be refused is left out")
+    _add_slides(retry, "all slides whose import failed; those that would be refused are skipped")
     _add_waiting(retry)
 
-    take_in = add(
-        "take-in",
+    backfill = add(
+        "backfill",
         "import slide files that were copied by other means",
         """\
-Look through the slide files on the deployment's file system and import those that
-have no record: files that another DataSync task, rsync or a restored backup has
-brought. Left alone is what has its record: a file of this name, size and modification
-time. Left out is what changed a moment ago, and may still be on its way. It may be
-interrupted and repeated; each file is imported once.""",
-        "take-in --dry-run",
-        "take-in --folder 2026/11 --at-once 8",
-        "take-in --no-wait --limit 1000 --json > started.jsonl",
+Import the slide files on the deployment's file system that have no record: files
+that another DataSync task, rsync or a restored backup has copied. Files that already
+have a record (same name, size and modification time) are skipped, and so are files
+that changed a moment ago: they may still be copied. The command may be interrupted
+and repeated; each file is imported once.""",
+        "backfill --dry-run",
+        "backfill --folder 2026/11 --at-once 8",
+        "backfill --no-wait --limit 1000 --json > started.jsonl",
     )
-    take_in.add_argument(
-        "--folder", default="", metavar="FOLDER", help="only what is in it or below"
+    backfill.add_argument(
+        "--folder", default="", metavar="FOLDER", help="only files in this folder or below it"
     )
-    take_in.add_argument(
-        "--dry-run", action="store_true", help="say what would be imported, and start nothing"
+    backfill.add_argument(
+        "--dry-run", action="store_true", help="list what would be imported, and start nothing"
     )
-    take_in.add_argument(
-        "--limit", type=_whole(1, 10**9), metavar="N", help="import so many at the most"
+    backfill.add_argument(
+        "--limit", type=_whole(1, 10**9), metavar="N", help="import at most N files"
     )
-    take_in.add_argument(
+    backfill.add_argument(
         "--min-age",
         type=_whole(0, 10**6),
         default=_MIN_AGE_S,
         metavar="SECONDS",
-        help=f"leave out what changed since then (default: {_MIN_AGE_S})",
+        help=f"skip files that changed in the last SECONDS (default: {_MIN_AGE_S})",
     )
-    take_in.add_argument(
+    backfill.add_argument(
         "--per-minute",
         type=_whole(1, 6000),
         default=_PER_MINUTE,
         metavar="N",
-        help=f"with --no-wait: start so many a minute (default: {_PER_MINUTE})",
+        help=f"with --no-wait: start N imports a minute (default: {_PER_MINUTE})",
     )
-    _add_waiting(take_in)
-    _add_json(take_in)
-    _add_images_path(take_in)
+    _add_waiting(backfill)
+    _add_json(backfill)
+    _add_images_path(backfill)
 
     rerender = add(
         "rerender",
-        "make index, pyramid and associated images anew",
+        "rebuild index, pyramid and associated images",
         """\
-Remove all that was made of the slides and make it anew from their files: index,
-pyramid, label, thumbnail and macro. What technicians edited stays. Nothing is
-removed before the file was seen to be the one that was imported.""",
+Remove all that was made of the slides and rebuild it from their files: index,
+pyramid, label, thumbnail and macro. Technicians' edits stay. Nothing is removed
+until the file is found to be the one that was imported.""",
         "rerender 204711",
     )
     _add_slides(rerender)
@@ -145,11 +145,11 @@ removed before the file was seen to be the one that was imported.""",
 
     rebuild = add(
         "rebuild-index",
-        "write the index anew, and keep rendered tiles",
+        "rewrite the index, and keep rendered tiles",
         """\
-Write slide index and tile index anew, and the associated images. Rendered tiles
-stay where the slide index says that they are of this very file; where it is lost or
-says otherwise, they are rendered again.""",
+Rewrite the slide index, the tile index and the associated images. Rendered tiles
+stay if the slide index says that they were made of this file. If the index is lost
+or says otherwise, they are rendered again.""",
         "rebuild-index 204711",
     )
     _add_slides(rebuild)
@@ -157,18 +157,18 @@ says otherwise, they are rendered again.""",
 
     verify = add(
         "verify",
-        "hold index and tiles against the slide's file",
+        "compare index and tiles with the slide's file",
         """\
-Hold what was made of slides against their files: the file against its checksum, the
-index against the file, tiles and associated images against what would be rendered
-now. Of an archived slide, see that what stays is there. Nothing is changed. The
-deployment's function VerifySlide does it, piece by piece; with --images-path this
-machine does.""",
+Compare what was made of slides with their files: the file with its checksum, the
+index with the file, tiles and associated images with what would be rendered now. Of
+an archived slide, check that what remains is there. Nothing is changed. The
+deployment's function VerifySlide does the work, piece by piece; with --images-path
+this machine does it.""",
         "verify 204711",
         "verify --all --json > findings.jsonl",
         "verify 204711 --images-path /mnt/images",
     )
-    _add_slides(verify, "each slide; those that are just being imported or removed are left out")
+    _add_slides(verify, "all slides; those that are being imported or removed are skipped")
     _add_json(verify)
     _add_images_path(verify)
     _add_at_once(verify, "pieces", 8)
@@ -177,11 +177,11 @@ machine does.""",
         "export",
         "write the catalogue as CSV or JSON lines",
         """\
-Write the catalogue, a line for each slide, in no order. These are patients' data: a
-file can be read by its owner alone, and appears when all is written or not at all.
-In CSV a cell that begins with = + - @, a tab or a carriage return gets an apostrophe
-before it, so that no spreadsheet takes it for a formula. JSON lines have all of a
-record, as it is.""",
+Write the catalogue, one line for each slide, in no order. These are patients' data: a
+file can be read by its owner only, and it appears when it is complete or not at all.
+In CSV, a cell that begins with = + - @, a tab or a carriage return gets a leading
+apostrophe, so that spreadsheets do not take it for a formula. JSON lines hold the
+whole record as it is.""",
         "export --output slides.csv",
         "export --format jsonl --all | gzip > slides.jsonl.gz",
     )
@@ -193,8 +193,8 @@ record, as it is.""",
         "history",
         "show how a slide's record was changed",
         """\
-Show each change of a slide's record, the last one first: when it was, which version
-of the record it made, what was done and by whom, and what each field was and became.""",
+Show each change of a slide's record, most recent first: its time, the version of the
+record after it, the action, who made it, and each field before and after.""",
         "history 204711",
         "history 204711 --json",
     )
@@ -203,19 +203,19 @@ of the record it made, what was done and by whom, and what each field was and be
 
     add(
         "upgrade",
-        "bring records of an earlier version up to date",
+        "update the records of an earlier version",
         """\
-Write onto the records of an earlier version what later ones have: where the slide's
-IDs come from (IdSource). Until then, slides that nobody has identified are missing
-from listUnidentified. Run it once after an update; it may be interrupted and
-repeated, and people may work meanwhile. The history has a line for each record.""",
+Add to the records of an earlier version what later ones have: where the slide's IDs
+come from (IdSource). Until then, slides that nobody has identified are missing from
+listUnidentified. Run it once after an update. It may be interrupted and repeated,
+and people may work at the same time. The history gets a line for each record.""",
         "upgrade",
     )
     return parser
 
 
 def _add_where(parser: argparse.ArgumentParser, default: Any) -> None:
-    """Options that say which deployment. A command's leave alone what was said before it."""
+    """Add the options that name the deployment. A command's do not override those before it."""
     where = parser.add_argument_group("which deployment")
     where.add_argument(
         "--stack",
@@ -242,7 +242,9 @@ def _add_slides(command: argparse.ArgumentParser, all_of_them: str | None = None
 
 
 def _add_waiting(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--no-wait", action="store_true", help="start the imports, and no more")
+    command.add_argument(
+        "--no-wait", action="store_true", help="start the imports and do not wait for their end"
+    )
     _add_at_once(command, "slides", 4)
 
 
@@ -261,12 +263,12 @@ def _add_images_path(command: argparse.ArgumentParser) -> None:
         "--images-path",
         type=Path,
         metavar="DIR",
-        help="where the slides' file system is mounted on this machine",
+        help="path where the slides' file system is mounted on this machine",
     )
 
 
 def _add_json(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="for programs: a JSON object a line")
+    command.add_argument("--json", action="store_true", help="print one JSON object a line")
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:

@@ -1,4 +1,4 @@
-"""Slide files that came to EFS by other means than the scanner's, and their imports."""
+"""Imports of slide files that were copied to EFS by other means than the scanner's."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,19 +23,19 @@ from vsv.identifiers import parse_filename
 from vsv.imports.file_state import FileState
 from vsv.imports.jobs import Arrivals
 from vsv.imports.listing import ListedFile
-from vsv.imports.workflow import ImportJob, Workflow
+from vsv.imports.workflow import ABORTED, ImportJob, Workflow
 
-__all__ = ["CheckFile", "Fate", "Intake", "State"]
+__all__ = ["Backfill", "BackfillResult", "CheckFile", "State"]
 
-# Tells of a file: what vsv.imports.check_file.check_file does, wherever it is done.
+# Returns the state of a file: see vsv.imports.check_file.check_file.
 CheckFile = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 
 
 class State(StrEnum):
-    """What becomes of a file."""
+    """The state of a file in a backfill."""
 
-    KNOWN = "known"  # it has its record
-    CHANGING = "changing"  # it may still be on its way
+    KNOWN = "known"  # it has a record
+    CHANGING = "changing"  # it may still be copied
     NEW = "new"  # it is to be imported
     STARTED = "started"
     IMPORTED = "imported"
@@ -44,8 +44,8 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Fate:
-    """What becomes of a file, and why if something is wrong with it."""
+class BackfillResult:
+    """The state of a file; ``detail`` says what is wrong with it."""
 
     filename: str
     state: State
@@ -58,10 +58,10 @@ class _StillChanging(VsvError):
     """The file changed a moment ago."""
 
 
-class Intake:
-    """Takes in files that have no record.
+class Backfill:
+    """Imports files that have no record.
 
-    ``min_age_s``: what changed in the last so many seconds is left out.
+    ``min_age_s``: files that changed in the last ``min_age_s`` seconds are skipped.
     """
 
     def __init__(
@@ -72,33 +72,33 @@ class Intake:
         self._arrivals = Arrivals(catalogue, workflow)
         self._min_age_s = min_age_s
 
-    def look_at(self, file: ListedFile) -> Fate:
-        """What is to be done about the file: NEW, CHANGING, KNOWN or REFUSED."""
+    def examine(self, file: ListedFile) -> BackfillResult:
+        """Return whether the file needs an import: NEW, CHANGING, KNOWN or REFUSED."""
         try:
             parse_filename(file.filename)
             if self._is_known(file):
-                return Fate(file.filename, State.KNOWN)
-            self._see_that_it_rests(file.quiet_s)
+                return BackfillResult(file.filename, State.KNOWN)
+            self._check_unchanged(file.quiet_s)
         except VsvError as error:
             return _refused(file.filename, error)
-        return Fate(file.filename, State.NEW)
+        return BackfillResult(file.filename, State.NEW)
 
     def start(self, filename: str) -> ImportJob:
         """Start the file's import. May be repeated: the same bytes are imported once.
 
-        Raises what keeps it from being imported.
+        Raises NotFound, Conflict or Unavailable where it cannot be imported.
         """
         file = FileState.from_dict(self._check({"filename": filename}))
         if file is None:
             raise NotFound("the file is gone")
-        self._see_that_it_rests(file.quiet_s)
+        self._check_unchanged(file.quiet_s)
         job = self._arrivals.job(filename, file)
         if not self._arrivals.ensure(job) and not self._arrivals.settled(filename, job):
-            raise Unavailable("the import was stopped from outside, again and again")
+            raise Unavailable(ABORTED)
         return job
 
-    def started(self, filenames: Sequence[str], per_minute: float) -> Iterator[Fate]:
-        """Start the imports one after the other, so many a minute."""
+    def started(self, filenames: Sequence[str], per_minute: float) -> Iterator[BackfillResult]:
+        """Start the imports one after the other, ``per_minute`` of them a minute."""
         for number, filename in enumerate(filenames):
             if number:
                 time.sleep(60 / per_minute)
@@ -107,22 +107,22 @@ class Intake:
             except VsvError as error:
                 yield _refused(filename, error)
             else:
-                yield Fate(filename, State.STARTED, job.image_id)
+                yield BackfillResult(filename, State.STARTED, job.image_id)
 
     def imported(
         self, filenames: Sequence[str], watch: Watch, at_once: int, bars: Bars
-    ) -> Iterator[Fate]:
-        """Import the files, so many at once, and tell how each ended."""
+    ) -> Iterator[BackfillResult]:
+        """Import the files, ``at_once`` of them at a time, and yield the result of each."""
         for filename, outcome in watch.run(filenames, self.start, at_once, bars):
             if isinstance(outcome, VsvError):
                 yield _refused(filename, outcome)
             elif outcome.error is not None:
-                yield Fate(filename, State.FAILED, outcome.image_id, detail=outcome.error)
+                yield BackfillResult(filename, State.FAILED, outcome.image_id, detail=outcome.error)
             else:
-                yield Fate(filename, State.IMPORTED, outcome.image_id, outcome.tiles)
+                yield BackfillResult(filename, State.IMPORTED, outcome.image_id, outcome.tiles)
 
     def _is_known(self, file: ListedFile) -> bool:
-        """Whether the file has its record. Raises Conflict where that says that it is no slide."""
+        """Return whether the file has a record. Raises Conflict if its import cannot succeed."""
         records = [
             record
             for record in self._catalogue.by_filename(file.filename)
@@ -134,18 +134,20 @@ class Intake:
                     raise Conflict(
                         f"its import failed, see {image_id_of(record)}: {import_error_of(record)}"
                     )
-                # What was stopped from outside is continued; what may succeed now is tried again.
+                # An aborted import is continued; one that may succeed now is retried.
                 return is_imported(record)
         if any(map(is_imported, records)):
-            # It would become a second slide, as a rescan does.
+            # It would become a second slide, like a rescan.
             raise Conflict("its record has another modification time: it was copied without")
         return False
 
-    def _see_that_it_rests(self, quiet_s: float) -> None:
+    def _check_unchanged(self, quiet_s: float) -> None:
         if quiet_s < self._min_age_s:
             raise _StillChanging(f"it changed {quiet_s:.0f} s ago")
 
 
-def _refused(filename: str, error: VsvError) -> Fate:
+def _refused(filename: str, error: VsvError) -> BackfillResult:
     changing = isinstance(error, _StillChanging)
-    return Fate(filename, State.CHANGING if changing else State.REFUSED, detail=str(error))
+    return BackfillResult(
+        filename, State.CHANGING if changing else State.REFUSED, detail=str(error)
+    )

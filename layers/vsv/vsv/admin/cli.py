@@ -15,13 +15,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from vsv import aws
 from vsv.admin.arguments import ENVIRONMENT, Run, parser_for
-from vsv.admin.backfill import CheckFile, Fate, Intake, State
+from vsv.admin.backfill import Backfill, BackfillResult, CheckFile, State
 from vsv.admin.deployment import Deployment, Verify
 from vsv.admin.executions import Outcome, StateMachine, Watch
 from vsv.admin.export import all_records, whole_file, write_csv, write_json_lines
 from vsv.admin.progress import Bars, bars
-from vsv.admin.reimport import Again, Reimports
-from vsv.admin.reimport import check as check_again
+from vsv.admin.reimport import ReimportReason, Reimports
+from vsv.admin.reimport import check as check_reimport
 from vsv.admin.upgrade import upgraded
 from vsv.admin.verification import Verdict, verified
 from vsv.admin.verification import check as check_verifiable
@@ -97,7 +97,7 @@ def _failed(options: argparse.Namespace) -> int:
     return _OK
 
 
-def _reimport(options: argparse.Namespace, again: Again) -> int:
+def _reimport(options: argparse.Namespace, reason: ReimportReason) -> int:
     image_ids = _image_ids(options)
     deployment = _deployment(options)
     catalogue = deployment.catalogue
@@ -105,7 +105,7 @@ def _reimport(options: argparse.Namespace, again: Again) -> int:
     reimports = Reimports(catalogue, workflow, executions)
 
     def start(image_id: str) -> ImportJob:
-        return reimports.start(image_id, again)
+        return reimports.start(image_id, reason)
 
     if options.all:
         image_ids = [image_id_of(each) for each in _retriable(catalogue)]
@@ -139,33 +139,33 @@ def _imports(deployment: Deployment) -> tuple[StepFunctions, StateMachine]:
     return StepFunctions(client, arn), StateMachine(client, arn)
 
 
-def _take_in(options: argparse.Namespace) -> int:
+def _backfill(options: argparse.Namespace) -> int:
     deployment = _deployment(options)
     workflow, executions = _imports(deployment)
     ask, check = _files(deployment, options.images_path)
-    intake = Intake(check, deployment.catalogue, workflow, options.min_age)
+    backfill = Backfill(check, deployment.catalogue, workflow, options.min_age)
     states: Counter[State] = Counter()
     new: list[str] = []
     with bars("files") as shown:
         for number, file in enumerate(all_slides(ask, options.folder), 1):
-            fate = intake.look_at(file)
+            result = backfill.examine(file)
             shown.show("looked through", number, None)
-            if fate.state is State.NEW and not options.dry_run:
-                new.append(fate.filename)
+            if result.state is State.NEW and not options.dry_run:
+                new.append(result.filename)
             else:
-                states[fate.state] += 1
-                _print_fate(fate, options.json)
+                states[result.state] += 1
+                _print_result(result, options.json)
             if options.limit in (len(new), states[State.NEW]):
                 break
     with bars("tiles") as shown:
         watch = Watch(deployment.catalogue, executions)
-        for fate in (
-            intake.started(new, options.per_minute)
+        for result in (
+            backfill.started(new, options.per_minute)
             if options.no_wait
-            else intake.imported(new, watch, options.at_once, shown)
+            else backfill.imported(new, watch, options.at_once, shown)
         ):
-            states[fate.state] += 1
-            _print_fate(fate, options.json)
+            states[result.state] += 1
+            _print_result(result, options.json)
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
     print(f"vsv-admin: {states.total()} slide files: {counts or 'none'}", file=sys.stderr)
     return _FAILED if states[State.FAILED] or states[State.REFUSED] else _OK
@@ -179,24 +179,24 @@ def _files(deployment: Deployment, images_path: Path | None) -> tuple[ListSlides
     return partial(list_slides, storage), lambda request: check_file(storage, request["filename"])
 
 
-def _print_fate(fate: Fate, as_json: bool) -> None:
-    if fate.state is State.KNOWN:
+def _print_result(result: BackfillResult, as_json: bool) -> None:
+    if result.state is State.KNOWN:
         return
     if as_json:
-        fields = {"Filename": fate.filename, "ImageID": fate.image_id, "state": fate.state}
-        _print_json({**fields, "tiles": fate.tiles, "detail": fate.detail})
-    elif fate.detail is not None:
-        _complain(f"{fate.state}: {fate.detail}", fate.filename)
+        fields = {"Filename": result.filename, "ImageID": result.image_id, "state": result.state}
+        _print_json({**fields, "tiles": result.tiles, "detail": result.detail})
+    elif result.detail is not None:
+        _complain(f"{result.state}: {result.detail}", result.filename)
     else:
-        known_as = f" as {fate.image_id}" if fate.image_id else ""
-        tiles = "" if fate.tiles is None else f", {fate.tiles} tiles"
-        print(f"{fate.filename}: {fate.state}{known_as}{tiles}")
+        known_as = f" as {result.image_id}" if result.image_id else ""
+        tiles = "" if result.tiles is None else f", {result.tiles} tiles"
+        print(f"{result.filename}: {result.state}{known_as}{tiles}")
 
 
 def _retriable(catalogue: Catalogue) -> Iterator[SlideRecord]:
     for record in _pages(Listings(catalogue).failed):
         try:
-            yield check_again(record, Again.RETRY)
+            yield check_reimport(record, ReimportReason.RETRY)
         except VsvError as error:
             _complain(f"left out: {error}", image_id_of(record))
 
@@ -374,10 +374,10 @@ def _complain(error: Exception | str, image_id: str | None = None) -> int:
 
 _COMMANDS: Final[Mapping[str, Run]] = {
     "failed": _failed,
-    "take-in": _take_in,
-    "retry": partial(_reimport, again=Again.RETRY),
-    "rerender": partial(_reimport, again=Again.RENDER),
-    "rebuild-index": partial(_reimport, again=Again.INDEX),
+    "backfill": _backfill,
+    "retry": partial(_reimport, reason=ReimportReason.RETRY),
+    "rerender": partial(_reimport, reason=ReimportReason.RENDER),
+    "rebuild-index": partial(_reimport, reason=ReimportReason.INDEX),
     "verify": _verify,
     "export": _export,
     "history": _history,

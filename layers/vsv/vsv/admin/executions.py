@@ -101,7 +101,7 @@ class Watch:
             return Outcome(job.image_id, True, rendered, tiles)
         failed = record and begun and has_failed(record)
         reason = import_error_of(record) if record and failed else execution.cause
-        error = reason or "the import was stopped from outside"
+        error = reason or "the import was aborted"
         return Outcome(job.image_id, True, rendered, tiles, error)
 
     def run(

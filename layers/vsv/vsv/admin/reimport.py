@@ -1,46 +1,61 @@
-"""Imports that ops start once more."""
+"""Imports of slides that were imported before, started by an operator."""
 
 from dataclasses import replace
 from enum import Enum, auto
 
 from vsv.admin.executions import Executions
-from vsv.admin.standing import standing
 from vsv.catalogue.record import (
     SlideRecord,
     generation_of,
     has_failed,
     is_archived,
+    is_deleted,
     is_imported,
     is_importing,
+    removal_of,
     version_of,
 )
 from vsv.catalogue.table import Catalogue
-from vsv.errors import Conflict, Unavailable
+from vsv.errors import Conflict, NotFound, Unavailable
 from vsv.imports.failure import has_image_id
-from vsv.imports.workflow import ImportJob, Workflow
+from vsv.imports.workflow import ABORTED, ImportJob, Workflow
 
-__all__ = ["Again", "Reimports", "check"]
+__all__ = ["ReimportReason", "Reimports", "check", "check_active"]
 
 
-class Again(Enum):
-    """Why a slide is imported once more."""
+class ReimportReason(Enum):
+    """Why a slide is imported again."""
 
     RETRY = auto()  # its import failed
-    RENDER = auto()  # all that was made of it is to be made anew
-    INDEX = auto()  # its index is to be written anew; tiles that are there stay
+    RENDER = auto()  # all that was made of it is rebuilt
+    INDEX = auto()  # its index is rewritten; tiles that exist stay
 
 
-def check(record: SlideRecord | None, again: Again) -> SlideRecord:
-    """The record, if its slide can be imported once more. Raises NotFound or Conflict."""
-    record = standing(record)
+def check_active(record: SlideRecord | None) -> SlideRecord:
+    """Return the record if its slide is neither deleted nor being removed.
+
+    Raises NotFound or Conflict.
+    """
+    if record is None:
+        raise NotFound("there is no slide with this ImageID")
+    if is_deleted(record):
+        raise Conflict("the slide is deleted")
+    if operation := removal_of(record):
+        raise Conflict(f"a {operation} of this slide is not complete")
+    return record
+
+
+def check(record: SlideRecord | None, reason: ReimportReason) -> SlideRecord:
+    """Return the record if its slide can be imported again. Raises NotFound or Conflict."""
+    record = check_active(record)
     if is_archived(record):
         raise Conflict("the slide is archived")
     if not has_image_id(record):
         # Version 0.1 noted failures so.
-        raise Conflict("this cannot be an ImageID: take-in imports the file under another")
-    if again is Again.RETRY and is_imported(record):
+        raise Conflict("this cannot be an ImageID: backfill imports the file under another")
+    if reason is ReimportReason.RETRY and is_imported(record):
         raise Conflict("the slide's import did not fail")
-    if again is not Again.RETRY and is_importing(record):
+    if reason is not ReimportReason.RETRY and is_importing(record):
         raise Conflict("the slide is being imported")
     return record
 
@@ -53,12 +68,12 @@ class Reimports:
         self._workflow = workflow
         self._executions = executions
 
-    def start(self, image_id: str, again: Again) -> ImportJob:
+    def start(self, image_id: str, reason: ReimportReason) -> ImportJob:
         """Start the slide's import. May be repeated. Raises NotFound, Conflict or Unavailable."""
-        record = check(self._catalogue.get(image_id), again)
-        job = ImportJob.again(record, rebuild=again is Again.RENDER)
+        record = check(self._catalogue.get(image_id), reason)
+        job = ImportJob.again(record, rebuild=reason is ReimportReason.RENDER)
         if is_importing(record):
-            # It goes on where it was stopped from outside, under the name by which it is known.
+            # An aborted import continues under its old name.
             job = replace(job, generation=generation_of(record))
             execution = self._executions.last(job)
             if execution and execution.is_running:
@@ -68,11 +83,11 @@ class Reimports:
             return self._is_settled(job, record)
 
         if not self._workflow.ensure(job, is_settled) and not is_settled():
-            raise Unavailable("the import was stopped from outside, again and again")
+            raise Unavailable(ABORTED)
         return job
 
     def _is_settled(self, job: ImportJob, seen: SlideRecord) -> bool:
-        """Whether this import has come to an end, as the record tells."""
+        """Return whether the record says that this import has ended."""
         record = self._catalogue.get(job.image_id)
         return (
             record is not None

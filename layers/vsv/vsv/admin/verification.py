@@ -8,7 +8,7 @@ from typing import Any
 
 from vsv.admin.deployment import Verify
 from vsv.admin.progress import Bars
-from vsv.admin.standing import standing
+from vsv.admin.reimport import check_active
 from vsv.catalogue.record import (
     SlideRecord,
     has_failed,
@@ -39,7 +39,7 @@ def check(record: SlideRecord | None) -> SlideRecord:
 
     Raises NotFound or Conflict.
     """
-    record = standing(record)
+    record = check_active(record)
     if is_importing(record):
         raise Conflict("the slide is being imported")
     return record

@@ -108,7 +108,7 @@ class Arrivals:
     def ensure(self, job: ImportJob) -> bool:
         """Start the job's import unless it has begun; return whether it is running.
 
-        If not it is settled, or was stopped from outside, again and again.
+        Otherwise it has ended, or was aborted repeatedly.
         """
         return self._workflow.ensure(job, lambda: self.settled(job.filename, job) is not None)
 

@@ -37,16 +37,14 @@ from vsv.imports.others import is_original, same_bytes
 from vsv.imports.remote_files import Files
 from vsv.imports.request import Answer, ImportRequest, ImportState
 from vsv.imports.transfers import Transfers, TransferState, TransferStatus
-from vsv.imports.workflow import Workflow
+from vsv.imports.workflow import ABORTED, Workflow
 from vsv.logs import count
 
 __all__ = ["ImportService"]
 
 _BEING_DELETED: Final = "an earlier slide of this file is being deleted"
 
-_STOPPED: Final = (
-    "the import was stopped from outside, again and again; the next attempt is in some hours"
-)
+_STOPPED: Final = f"{ABORTED}; the next attempt is in some hours"
 
 # A file that did not change for so long has arrived, where no transfer tells.
 _QUIET_S: Final = 15.0

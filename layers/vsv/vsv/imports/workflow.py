@@ -21,12 +21,13 @@ from vsv.identifiers import FileVersion
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
 
-__all__ = ["ImportJob", "StepFunctions", "Workflow"]
+__all__ = ["ABORTED", "ImportJob", "StepFunctions", "Workflow"]
 
-# Executions that were stopped from outside are followed by another: so many at once, and then one
-# when this long has passed, so that no file is given up.
+# An execution that was aborted is followed by another: 5 attempts at once, and one more after each
+# 12 hours, so that no file is given up.
 _ATTEMPTS_AT_ONCE: Final = 5
 _PAUSE_S: Final = 12 * 3600
+ABORTED: Final = f"the import was aborted repeatedly ({_ATTEMPTS_AT_ONCE} attempts)"
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ def _check(record: SlideRecord, operation: Operation) -> None:
     if other and other != operation:
         # What failed half-way may be followed by its being deleted, and by nothing else.
         if is_removal_requested(record) or operation is not Operation.DELETE:
-            raise Conflict(f"{other} of the slide is not done")
+            raise Conflict(f"a {other} of this slide is not complete")
     elif operation is Operation.TRANSFER and not is_imported(record):
         raise Conflict("the slide's import is not complete; it cannot be archived")
     elif operation is Operation.RESTORE and not is_archived(record):
