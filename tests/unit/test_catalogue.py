@@ -502,7 +502,7 @@ def test_edits_of_what_is_not_there_or_makes_no_sense(ask):
 @pytest.mark.slow
 def test_of_many_edits_at_once_none_is_lost(ask, catalogue, tables, monkeypatch):
     """Each appends a letter to what it finds, so that a lost one would be missing."""
-    monkeypatch.setattr(table, "_PATIENCE_S", 3600)  # a busy machine takes its time
+    monkeypatch.setattr(table, "_DEADLINE_S", 3600)  # a busy machine takes its time
 
     def append(letter):
         own = type(catalogue)(boto3.resource("dynamodb"), *tables_of(tables))

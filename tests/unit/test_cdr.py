@@ -338,7 +338,7 @@ def test_a_slow_cdr_is_not_waited_for_for_ever(cdr, monkeypatch):
 
 
 def test_the_tries_of_one_invocation_are_bounded_in_time(sending, cdr, monkeypatch):
-    monkeypatch.setattr(cdr_client, "_PATIENCE_S", 5)
+    monkeypatch.setattr(cdr_client, "_DEADLINE_S", 5)
     cdr.play("error", status=503, headers={"Retry-After": "9"})
     sending.send_in_vain()
     assert cdr.requests == 1
@@ -352,7 +352,7 @@ def test_ten_slides_at_their_slowest_fit_into_one_invocation():
     timeout = cdr_client._TIMEOUT
     try_s = cdr_client._TRY_S
     assert try_s == timeout.connect_timeout + timeout._read + cdr_client._ANSWER_S
-    assert slides * (cdr_client._PATIENCE_S + 2 * try_s) < 0.75 * timeout_s
+    assert slides * (cdr_client._DEADLINE_S + 2 * try_s) < 0.75 * timeout_s
 
 
 def test_one_slides_trouble_does_not_hold_up_the_others(sending, cdr):

@@ -451,8 +451,8 @@ def test_malformed_requests_are_refused_whole(handler, body):
     )
 
 
-@pytest.mark.parametrize(("patience_s", "calls"), [(60.0, 3), (-1.0, 1)])
-def test_a_busy_service_is_a_result_for_each_slide(handler, monkeypatch, patience_s, calls):
+@pytest.mark.parametrize(("deadline_s", "calls"), [(60.0, 3), (-1.0, 1)])
+def test_a_busy_service_is_a_result_for_each_slide(handler, monkeypatch, deadline_s, calls):
     """Also where no more are begun, since the caller would not wait for them."""
     asked = []
 
@@ -462,7 +462,7 @@ def test_a_busy_service_is_a_result_for_each_slide(handler, monkeypatch, patienc
         raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}, operation)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
-    monkeypatch.setattr(service_module, "_PATIENCE_S", patience_s)
+    monkeypatch.setattr(service_module, "_DEADLINE_S", deadline_s)
     images = [{"ImageID": name} for name in ("1", "2", "3")]
     status, answer = call(handler, {"Operation": "DELETE", "Images": images}, TECHNICIAN)
     assert status == 202

@@ -31,7 +31,7 @@ _IN_FILE: Final = {
     "PyramidBucketName": "pyramid_bucket",
 }
 # A function answers within its 15 minutes; a silent connection must not be cut meanwhile.
-_PATIENT: Final = Config(
+_LONG_CALL: Final = Config(
     connect_timeout=3,
     read_timeout=910,
     tcp_keepalive=True,
@@ -114,7 +114,7 @@ class Deployment:
     def function(self, function: str) -> Callable[[Mapping[str, Any]], Any]:
         """A function that sees EFS, invoked: raises Unavailable where it fails."""
         name = self.name(f"{function}FunctionName")
-        client = boto3.client("lambda", config=_PATIENT)
+        client = boto3.client("lambda", config=_LONG_CALL)
 
         def invoke(request: Mapping[str, Any]) -> Any:
             answer = client.invoke(FunctionName=name, Payload=json.dumps(request).encode())

@@ -32,11 +32,11 @@ Decide = Callable[[SlideRecord | None], SlideRecord | None]
 # DynamoDB's own limit for BatchGetItem.
 _BATCH: Final = 100
 # A change that loses against others tries again, for as long as an answer is waited for.
-_PATIENCE_S: Final = 20.0
+_DEADLINE_S: Final = 20.0
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 0.5
 # What of a cancelled transaction's reasons passes if it is tried again.
-_PASSING: Final = frozenset(
+_TRANSIENT: Final = frozenset(
     {
         "ConditionalCheckFailed",
         "TransactionConflict",
@@ -148,7 +148,7 @@ class Catalogue:
         counts its changes. Raises what ``decide`` raises, and Unavailable where other changes come
         first for 20 seconds.
         """
-        end = time.monotonic() + _PATIENCE_S
+        end = time.monotonic() + _DEADLINE_S
         written = 0
         tried: SlideRecord | None = None
         for attempt in count():
@@ -220,7 +220,7 @@ class Catalogue:
         except client.exceptions.TransactionInProgressException:
             return False
         except ClientError as error:
-            if not _passes(error):
+            if not _is_transient(error):
                 raise
             return False
         return True
@@ -268,13 +268,13 @@ def _update(old: SlideRecord | None, new: SlideRecord) -> dict[str, Any]:
     }
 
 
-def _passes(error: ClientError) -> bool:
+def _is_transient(error: ClientError) -> bool:
     """Whether a write that failed may succeed once it is decided and tried anew."""
     if error.response["Error"]["Code"] != "TransactionCanceledException":
         return False
     reasons: Iterable[Mapping[str, Any]] = error.response.get("CancellationReasons", [])
     codes = {reason.get("Code") for reason in reasons} - {None, "None"}
-    return bool(codes) and codes <= _PASSING
+    return bool(codes) and codes <= _TRANSIENT
 
 
 def _pause(attempt: int) -> None:

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["CdrClient", "Credentials", "Refused"]
 
-# Ten slides at their slowest (all the patience, a try that begins just before its end, and one more
+# Ten slides at their slowest (a try that begins just before the deadline, and one more
 # with credentials read anew) take some ten minutes: SendToCdr has fifteen.
 _TIMEOUT: Final = urllib3.Timeout(connect=3, read=8)
 _ANSWER_S: Final = 5.0
 # One try as a whole, however each of its waits is drawn out: connection, headers, answer.
 _TRY_S: Final = 3 + 8 + _ANSWER_S
 _TRIES: Final = 3
-_PATIENCE_S: Final = 25.0
+_DEADLINE_S: Final = 25.0
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 10.0
 # Statuses from 400 to 499 that may be others a moment later. 401 is one: credentials are replaced.
-_PASSING: Final = frozenset({401, 408, 425, 429})
+_TRANSIENT: Final = frozenset({401, 408, 425, 429})
 _SECRET_AGE_S: Final = 300
 # Of an answer no more is read, and of its texts no more is kept.
 _MAX_ANSWER_BYTES: Final = 16 * 1024
@@ -107,7 +107,7 @@ class _Answer:
     @property
     def is_refusal(self) -> bool:
         """Whether the answer is final: another try would get the same."""
-        return 400 <= self.status < 500 and self.status not in _PASSING
+        return 400 <= self.status < 500 and self.status not in _TRANSIENT
 
     @property
     def problem(self) -> str:
@@ -140,7 +140,7 @@ class CdrClient:
         Raises Refused, or Unavailable where the same may go through later.
         """
         body = json.dumps(content).encode()
-        end = time.monotonic() + _PATIENCE_S
+        end = time.monotonic() + _DEADLINE_S
         anew = False
         for tried in count(1):
             pause_s = random.uniform(0.5, 1) * _FIRST_PAUSE_S * 2 ** (tried - 1)  # noqa: S311

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TransferState", "TransferStatus", "Transfers"]
 
-# A call that took the row and died before it started the task holds it no longer than this.
-_CLAIM_S: Final = 60
+# A call that took the row and died before it started the task blocks others for this long.
+_START_S: Final = 60
 # Attempts that bring nothing follow each other at once, and then after 1, 2, 4 … 60 minutes: each
 # lists the whole folder on the workstation, and takes one of DataSync's places in the queue.
 _FIRST_WAIT_S: Final = 60
@@ -93,13 +93,13 @@ class Transfers:
             return TransferStatus(TransferState.NONE)
         arn = row.get("TaskExecutionArn")
         if arn is None:
-            alive = self._now() < float(row["ClaimedAt"]) + _CLAIM_S
+            alive = self._now() < float(row["ClaimedAt"]) + _START_S
             return TransferStatus(TransferState.UNDER_WAY if alive else TransferState.NONE, row)
         try:
             execution = self._datasync.describe_task_execution(TaskExecutionArn=arn)
         except self._datasync.exceptions.InvalidRequestException:
             # DataSync forgets old executions; so do we. A new one it may not know yet.
-            young = self._now() < float(row["ClaimedAt"]) + _CLAIM_S
+            young = self._now() < float(row["ClaimedAt"]) + _START_S
             return TransferStatus(TransferState.UNDER_WAY if young else TransferState.NONE, row)
         if execution["Status"] == _ENDED_WELL:
             return TransferStatus(TransferState.DONE, row)

@@ -38,7 +38,7 @@ _DOING: Final = {
     Operation.RESTORE: "the slide is being restored",
 }
 # How long slides are begun beside a service that fails, of the 29 s that API Gateway waits.
-_PATIENCE_S: Final = 8.0
+_DEADLINE_S: Final = 8.0
 _NOT_BEGUN: Final = Unavailable(
     "a service that is needed fails; nothing was begun, try again later"
 )
@@ -84,7 +84,7 @@ class RemovalService:
         Each slide gets its result. Once a service has failed, no slide is begun that the caller
         would not wait for: boto3 tries each call for seconds.
         """
-        end = time.monotonic() + _PATIENCE_S
+        end = time.monotonic() + _DEADLINE_S
         results: list[Result] = []
         for image in request.images:
             if time.monotonic() > end and any(_is_unavailable(each) for each in results):
@@ -117,14 +117,14 @@ class RemovalService:
         try:
             if operation is Operation.RESTORE:
                 job = ImportJob.again(record, restore=True)
-                self._workflow.ensure(job, lambda: self._is_settled(image_id))
+                self._workflow.ensure(job, lambda: self._is_finished(image_id))
             else:
                 self._invoke(operation, image_id)
         except Exception as error:
             fail(self._catalogue, image_id, operation, "it could not be started")
             raise Unavailable("it could not be started just now; try again later") from error
 
-    def _is_settled(self, image_id: str) -> bool:
+    def _is_finished(self, image_id: str) -> bool:
         record = self._catalogue.get(image_id)
         return record is None or not is_removal_requested(record)
 
