@@ -76,7 +76,7 @@ class LocalFiles:
 
     def check(self, filename):
         state = check_file(self.storage, filename)
-        return FileState.from_dict({**state, "quiet_s": self.age_s}) if state else None
+        return FileState.from_dict({**state, "unchanged_for_s": self.age_s}) if state else None
 
     def holds(self, filename, version):
         return check_file(self.storage, filename, version) is not None
@@ -95,10 +95,10 @@ class FakeWorkflow:
     started: list[str] = field(default_factory=list)
     before: Callable[[object], object] = lambda _: None
 
-    def ensure(self, job, is_settled):
+    def ensure(self, job, is_finished):
         if job.name in self.running:
             return True
-        if job.name in self.started and is_settled():
+        if job.name in self.started and is_finished():
             return False
         self.started.append(job.name)
         self.running[job.name] = job

@@ -10,7 +10,7 @@ from vsv.identifiers import FileVersion
 from vsv.imports import records, steps
 from vsv.imports.failure import Failure
 from vsv.imports.file_state import FileState
-from vsv.imports.jobs import Arrivals
+from vsv.imports.jobs import ImportJobs
 from vsv.imports.naming import unique_image_id
 from vsv.imports.others import OtherSlides
 from vsv.imports.workflow import ImportJob
@@ -77,7 +77,7 @@ OWN_ID = unique_image_id("1", "x.svs", VERSION)
 
 
 def job_of(*known, **options):
-    job = Arrivals(Records(*known), None, now=lambda: NOW_S).job("x.svs", FILE, "ab", **options)
+    job = ImportJobs(Records(*known), None, now=lambda: NOW_S).job("x.svs", FILE, "ab", **options)
     assert (job.filename, job.version, job.sha256) == ("x.svs", VERSION, "ab")
     return job.image_id, job.generation
 
@@ -113,28 +113,28 @@ def test_an_import_is_another_one_once_more_is_known_of_the_file():
 def test_of_a_slide_and_a_failure_of_the_same_bytes_the_slide_counts():
     slide = record(OWN_ID)
     for known in ([failure(), slide], [slide, failure()], [slide, record("0", Status="DELETED")]):
-        assert Arrivals(Records(*known), None).record_of("x.svs", FILE) is slide
+        assert ImportJobs(Records(*known), None).record_of("x.svs", FILE) is slide
     old = record("Größe 7")
-    assert Arrivals(Records(old), None).record_of("x.svs", FILE) is old
+    assert ImportJobs(Records(old), None).record_of("x.svs", FILE) is old
     for other in (record(filename="y.svs"), record(version=LATER), record(Status="DELETED")):
-        assert Arrivals(Records(other), None).record_of("x.svs", FILE) is None
+        assert ImportJobs(Records(other), None).record_of("x.svs", FILE) is None
 
 
-def test_an_import_is_settled_by_its_own_end_only():
+def test_an_import_is_finished_by_its_own_end_only():
     job = ImportJob("1", "x.svs", 7, 1000, generation=3)
     first = ImportJob("1", "x.svs", 7, 1000)
 
-    def settled(job, *known):
-        return Arrivals(Records(*known), None).settled("x.svs", job)
+    def finished(job, *known):
+        return ImportJobs(Records(*known), None).finished("x.svs", job)
 
     for status in ("IMPORTED", "FAILED"):
         end = record(status=status, Generation=3)
-        assert settled(job, end) is end
-        assert settled(first, end) is None
-    assert settled(first, record()) == record()
-    assert settled(job, record()) is None
-    assert settled(job, record(status="IMPORTING", Generation=3)) is None
-    assert settled(job) is None
+        assert finished(job, end) is end
+        assert finished(first, end) is None
+    assert finished(first, record()) == record()
+    assert finished(job, record()) is None
+    assert finished(job, record(status="IMPORTING", Generation=3)) is None
+    assert finished(job) is None
 
 
 # ─── Records ─────────────────────────────────────────────────────────────────────────────────────

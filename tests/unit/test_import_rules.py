@@ -12,7 +12,7 @@ from vsv.errors import InvalidRequest, Unavailable
 from vsv.identifiers import FileVersion, is_image_id, parse_filename, parse_image_id
 from vsv.imports import file_state
 from vsv.imports.failure import Failure, is_retry_due, seconds_to_retry
-from vsv.imports.file_state import FileState, quiet_s
+from vsv.imports.file_state import FileState, unchanged_for_s
 from vsv.imports.listing import list_slides
 from vsv.imports.naming import image_id_for, is_url_safe
 from vsv.imports.others import _begins_with
@@ -152,13 +152,19 @@ def test_a_transfer_that_nobody_knows_of_is_under_way_for_a_minute(started):
 
 def test_no_clock_makes_a_file_younger_than_new(monkeypatch):
     monkeypatch.setattr(file_state, "time", SimpleNamespace(time=lambda: 1000.0))
-    assert quiet_s(SimpleNamespace(st_ctime=970.5)) == 29.5
-    assert quiet_s(SimpleNamespace(st_ctime=1030.0)) == 0.0
+    assert unchanged_for_s(SimpleNamespace(st_ctime=970.5)) == 29.5
+    assert unchanged_for_s(SimpleNamespace(st_ctime=1030.0)) == 0.0
 
 
 def test_functions_with_the_file_system_are_asked_by_json():
     asked = []
-    answers = [{"size": 1, "mtime_ns": 2, "quiet_s": 3.5, "image_id": "x"}, None, {}, None, None]
+    answers = [
+        {"size": 1, "mtime_ns": 2, "unchanged_for_s": 3.5, "image_id": "x"},
+        None,
+        {},
+        None,
+        None,
+    ]
 
     def invoke(FunctionName, Payload):
         asked.append((FunctionName, json.loads(Payload)))

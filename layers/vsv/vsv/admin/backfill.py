@@ -21,7 +21,7 @@ from vsv.catalogue.table import Catalogue
 from vsv.errors import Conflict, NotFound, Unavailable, VsvError
 from vsv.identifiers import parse_filename
 from vsv.imports.file_state import FileState
-from vsv.imports.jobs import Arrivals
+from vsv.imports.jobs import ImportJobs
 from vsv.imports.listing import ListedFile
 from vsv.imports.workflow import ABORTED, ImportJob, Workflow
 
@@ -69,7 +69,7 @@ class Backfill:
     ) -> None:
         self._check = check
         self._catalogue = catalogue
-        self._arrivals = Arrivals(catalogue, workflow)
+        self._jobs = ImportJobs(catalogue, workflow)
         self._min_age_s = min_age_s
 
     def examine(self, file: ListedFile) -> BackfillResult:
@@ -78,7 +78,7 @@ class Backfill:
             parse_filename(file.filename)
             if self._is_known(file):
                 return BackfillResult(file.filename, State.KNOWN)
-            self._check_unchanged(file.quiet_s)
+            self._check_unchanged(file.unchanged_for_s)
         except VsvError as error:
             return _refused(file.filename, error)
         return BackfillResult(file.filename, State.NEW)
@@ -91,9 +91,9 @@ class Backfill:
         file = FileState.from_dict(self._check({"filename": filename}))
         if file is None:
             raise NotFound("the file is gone")
-        self._check_unchanged(file.quiet_s)
-        job = self._arrivals.job(filename, file)
-        if not self._arrivals.ensure(job) and not self._arrivals.settled(filename, job):
+        self._check_unchanged(file.unchanged_for_s)
+        job = self._jobs.job(filename, file)
+        if not self._jobs.ensure(job) and not self._jobs.finished(filename, job):
             raise Unavailable(ABORTED)
         return job
 
@@ -130,7 +130,7 @@ class Backfill:
         ]
         for record in records:
             if has_file_version(record, file.version):
-                if has_failed(record) and not self._arrivals.is_retry_due(record):
+                if has_failed(record) and not self._jobs.is_retry_due(record):
                     raise Conflict(
                         f"its import failed, see {image_id_of(record)}: {import_error_of(record)}"
                     )
@@ -141,9 +141,9 @@ class Backfill:
             raise Conflict("its record has another modification time: it was copied without")
         return False
 
-    def _check_unchanged(self, quiet_s: float) -> None:
-        if quiet_s < self._min_age_s:
-            raise _StillChanging(f"it changed {quiet_s:.0f} s ago")
+    def _check_unchanged(self, unchanged_for_s: float) -> None:
+        if unchanged_for_s < self._min_age_s:
+            raise _StillChanging(f"it changed {unchanged_for_s:.0f} s ago")
 
 
 def _refused(filename: str, error: VsvError) -> BackfillResult:

@@ -79,14 +79,14 @@ class Reimports:
             if execution and execution.is_running:
                 raise Conflict("the slide is being imported")
 
-        def is_settled() -> bool:
-            return self._is_settled(job, record)
+        def is_finished() -> bool:
+            return self._is_finished(job, record)
 
-        if not self._workflow.ensure(job, is_settled) and not is_settled():
+        if not self._workflow.ensure(job, is_finished) and not is_finished():
             raise Unavailable(ABORTED)
         return job
 
-    def _is_settled(self, job: ImportJob, seen: SlideRecord) -> bool:
+    def _is_finished(self, job: ImportJob, seen: SlideRecord) -> bool:
         """Return whether the record says that this import has ended."""
         record = self._catalogue.get(job.image_id)
         return (

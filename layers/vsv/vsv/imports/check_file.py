@@ -10,7 +10,7 @@ from typing import Any
 
 from vsv.errors import FileChanged, UnreadableSlide
 from vsv.identifiers import FileVersion
-from vsv.imports.file_state import FileState, quiet_s
+from vsv.imports.file_state import FileState, unchanged_for_s
 from vsv.imports.naming import image_id_for
 from vsv.slides.aperio import parse_description
 from vsv.slides.file import SlideFile
@@ -34,7 +34,7 @@ def check_file(
     except (FileChanged, FileNotFoundError, NotADirectoryError):
         return None
     image_id = image_id_for(_image_id_tag(path), filename)
-    return asdict(FileState(status.st_size, status.st_mtime_ns, quiet_s(status), image_id))
+    return asdict(FileState(status.st_size, status.st_mtime_ns, unchanged_for_s(status), image_id))
 
 
 def _image_id_tag(path: Path) -> str | None:

@@ -8,19 +8,19 @@ from typing import Any, Self
 
 from vsv.identifiers import FileVersion
 
-__all__ = ["FileState", "quiet_s"]
+__all__ = ["FileState", "unchanged_for_s"]
 
 
 @dataclass(frozen=True)
 class FileState:
-    """A file on EFS: ``size`` in bytes, ``mtime_ns`` since 1970, ``quiet_s`` since it changed.
+    """A file on EFS: ``size`` in bytes, ``mtime_ns`` since 1970.
 
-    ``image_id`` is what the slide should be known by: see ``image_id_for``.
+    ``unchanged_for_s``: seconds since it changed. ``image_id``: see ``image_id_for``.
     """
 
     size: int
     mtime_ns: int
-    quiet_s: float
+    unchanged_for_s: float
     image_id: str
 
     @property
@@ -34,8 +34,8 @@ class FileState:
         return cls(**fields) if fields else None
 
 
-def quiet_s(status: os.stat_result) -> float:
-    """For how long, in seconds, a file has not changed.
+def unchanged_for_s(status: os.stat_result) -> float:
+    """Return for how long, in seconds, a file has not changed.
 
     Not by its modification time: DataSync sets that to the original's. What the clocks of client
     and file system disagree by must not make a file look older than it is.

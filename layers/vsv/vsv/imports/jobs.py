@@ -1,4 +1,4 @@
-"""Files that have arrived on EFS: the record of their bytes, and their one import."""
+"""Import jobs of files on EFS: the record of a file's bytes, and their one import."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from vsv.imports.naming import unique_image_id
 from vsv.imports.records import is_free_for, is_of
 from vsv.imports.workflow import ImportJob, Workflow
 
-__all__ = ["Arrivals"]
+__all__ = ["ImportJobs"]
 
 
 class _Bytes(Protocol):
@@ -34,10 +34,10 @@ class _Bytes(Protocol):
     def version(self) -> FileVersion: ...
 
 
-class Arrivals:
-    """Knows a file's record by its bytes, and sees to it that these are imported once.
+class ImportJobs:
+    """Finds a file's record by its bytes, and imports these bytes once.
 
-    ``now`` tells the time in seconds since 1970.
+    ``now`` returns the time in seconds since 1970.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Arrivals:
         self._now = now
 
     def record_of(self, filename: str, file: _Bytes) -> SlideRecord | None:
-        """The record of these bytes under this name.
+        """Return the record of these bytes under this name.
 
         It is under the ImageID that they should have, or under their own where that is taken.
         Others were made by version 0.1, and are found by the file's name.
@@ -65,15 +65,15 @@ class Arrivals:
                 return min(found, key=has_failed)
         return None
 
-    def settled(self, filename: str, job: ImportJob) -> SlideRecord | None:
-        """The record of the job's bytes, if this import of them has come to an end."""
+    def finished(self, filename: str, job: ImportJob) -> SlideRecord | None:
+        """Return the record of the job's bytes if this import of them has ended."""
         record = self.record_of(filename, job)
         if record is None or not (is_imported(record) or has_failed(record)):
             return None
         return record if generation_of(record) == job.generation else None
 
     def is_retry_due(self, record: SlideRecord) -> bool:
-        """Whether the record's import has failed, and is to be tried again now."""
+        """Return whether the record's import has failed, and its retry is due."""
         return is_retry_due(record, self._now())
 
     def job(
@@ -84,7 +84,7 @@ class Arrivals:
         *,
         has_news: bool = False,
     ) -> ImportJob:
-        """The job of importing this file.
+        """Return the job of importing this file.
 
         It is another one once a slide of these bytes was deleted, or once their import has failed
         and is to be tried again: in time, or because more is known of the file.
@@ -110,10 +110,10 @@ class Arrivals:
 
         Otherwise it has ended, or was aborted repeatedly.
         """
-        return self._workflow.ensure(job, lambda: self.settled(job.filename, job) is not None)
+        return self._workflow.ensure(job, lambda: self.finished(job.filename, job) is not None)
 
     def _free_image_id(self, filename: str, file: FileState) -> tuple[str, SlideRecord | None]:
-        """The file's ImageID, or its own where another slide has that; and its old record."""
+        """Return an ImageID for the file that no other slide has, and its old record."""
         image_ids = _image_ids(filename, file)
         found = self._catalogue.get_many(image_ids)
         for image_id, record in zip(image_ids, found, strict=True):

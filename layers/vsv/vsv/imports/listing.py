@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 from vsv.identifiers import FileVersion
-from vsv.imports.file_state import quiet_s
+from vsv.imports.file_state import unchanged_for_s
 from vsv.storage.layout import Storage
 
 __all__ = ["ListSlides", "ListedFile", "all_slides", "list_slides"]
@@ -23,12 +23,15 @@ _PAGE_FILES: Final = 10_000
 
 @dataclass(frozen=True)
 class ListedFile:
-    """A slide file: ``size`` in bytes, ``mtime_ns`` since 1970, ``quiet_s`` since it changed."""
+    """A slide file: ``size`` in bytes, ``mtime_ns`` since 1970.
+
+    ``unchanged_for_s``: seconds since it changed.
+    """
 
     filename: str
     size: int
     mtime_ns: int
-    quiet_s: float
+    unchanged_for_s: float
 
     @property
     def version(self) -> FileVersion:
@@ -45,7 +48,7 @@ def list_slides(storage: Storage, request: Mapping[str, Any]) -> dict[str, Any]:
     rows: list[tuple[Any, ...]] = []
     size = 0
     for filename, status in storage.slides(request.get("folder", ""), request.get("after", "")):
-        file = ListedFile(filename, status.st_size, status.st_mtime_ns, quiet_s(status))
+        file = ListedFile(filename, status.st_size, status.st_mtime_ns, unchanged_for_s(status))
         rows.append(astuple(file))
         size += len(json.dumps(rows[-1])) + 2
         if len(rows) == _PAGE_FILES or size > _PAGE_BYTES:

@@ -32,7 +32,7 @@ from vsv.catalogue.record import (
 from vsv.catalogue.table import Catalogue
 from vsv.imports.failure import seconds_to_retry
 from vsv.imports.file_state import FileState
-from vsv.imports.jobs import Arrivals
+from vsv.imports.jobs import ImportJobs
 from vsv.imports.others import is_original, same_bytes
 from vsv.imports.remote_files import Files
 from vsv.imports.request import Answer, ImportRequest, ImportState
@@ -46,8 +46,8 @@ _BEING_DELETED: Final = "an earlier slide of this file is being deleted"
 
 _STOPPED: Final = f"{ABORTED}; the next attempt is in some hours"
 
-# A file that did not change for so long has arrived, where no transfer tells.
-_QUIET_S: Final = 15.0
+# A file of no known transfer is complete when it has not changed for this long.
+_UNCHANGED_FOR_S: Final = 15.0
 
 
 class ImportService:
@@ -65,7 +65,7 @@ class ImportService:
         self._catalogue = catalogue
         self._transfers = transfers
         self._now = now
-        self._arrivals = Arrivals(catalogue, workflow, now)
+        self._jobs = ImportJobs(catalogue, workflow, now)
 
     def handle(self, request: ImportRequest) -> Answer:
         """Look at the file, do what is next, and say how it stands."""
@@ -74,7 +74,7 @@ class ImportService:
     def _look(self, request: ImportRequest, file: FileState | None) -> Answer:
         if file is None:
             return self._fetch(request, None, None)
-        return self._answer(request, file, self._arrivals.record_of(request.filename, file))
+        return self._answer(request, file, self._jobs.record_of(request.filename, file))
 
     def _answer(
         self, request: ImportRequest, file: FileState, record: SlideRecord | None
@@ -86,7 +86,7 @@ class ImportService:
         if record and is_imported(record):
             return _imported(record)
         if record and has_failed(record):
-            is_due = self._arrivals.is_retry_due(record) or _has_news(request, record)
+            is_due = self._jobs.is_retry_due(record) or _has_news(request, record)
             if not is_due:
                 return _failed(self._why_failed(record), record)
         return self._import(request, file, record)
@@ -114,19 +114,19 @@ class ImportService:
             if transfer.state is TransferState.UNDER_WAY:
                 return Answer(ImportState.TRANSFERRING, "the file is being transferred")
             told_whole = transfer.state is TransferState.DONE and transfer.size == file.size
-            if not told_whole and file.quiet_s < _QUIET_S:
+            if not told_whole and file.unchanged_for_s < _UNCHANGED_FOR_S:
                 return Answer(ImportState.ARRIVING, "the file changed a moment ago")
             if told_whole:
                 self._transfers.forget_attempts(request.filename, transfer)
         has_news = record is not None and _has_news(request, record)
-        job = self._arrivals.job(request.filename, file, request.sha256, has_news=has_news)
-        if self._arrivals.ensure(job):
+        job = self._jobs.job(request.filename, file, request.sha256, has_news=has_news)
+        if self._jobs.ensure(job):
             return _importing("the slide is being imported", record)
-        settled = self._arrivals.settled(request.filename, job)
-        if settled is None:
+        finished = self._jobs.finished(request.filename, job)
+        if finished is None:
             return self._same_bytes(request) or _failed(_STOPPED)
         # It ended since we looked; the bytes are held against the record as always.
-        return self._answer(request, file, settled)
+        return self._answer(request, file, finished)
 
     def _fetch(
         self, request: ImportRequest, file: FileState | None, record: SlideRecord | None
@@ -140,11 +140,11 @@ class ImportService:
             now = self._files.check(request.filename)
             if now and (file is None or now.version != file.version):
                 return self._look(request, now)
-        if file and record is None and file.quiet_s < _QUIET_S:
+        if file and record is None and file.unchanged_for_s < _UNCHANGED_FOR_S:
             return Answer(ImportState.ARRIVING, f"{file.size} of {request.size} bytes have arrived")
         if file and record and is_importing(record):
-            job = self._arrivals.job(request.filename, file)
-            if self._arrivals.ensure(job):
+            job = self._jobs.job(request.filename, file)
+            if self._jobs.ensure(job):
                 return _importing("an earlier file of this name is being imported", record)
         others = self._catalogue.by_filename(request.filename)
         for other in others:

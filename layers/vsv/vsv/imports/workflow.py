@@ -95,10 +95,10 @@ class ImportJob:
 class Workflow(Protocol):
     """Runs imports, each once."""
 
-    def ensure(self, job: ImportJob, is_settled: Callable[[], bool]) -> bool:
+    def ensure(self, job: ImportJob, is_finished: Callable[[], bool]) -> bool:
         """Start the job's execution unless there is one; return whether one is running.
 
-        An execution that ended without a trace, as ``is_settled`` tells, is followed by another.
+        An execution that ended without a trace, as ``is_finished`` tells, is followed by another.
         """
 
 
@@ -115,13 +115,13 @@ class StepFunctions:
         self._arn = state_machine_arn
         self._now = now
 
-    def ensure(self, job: ImportJob, is_settled: Callable[[], bool]) -> bool:
+    def ensure(self, job: ImportJob, is_finished: Callable[[], bool]) -> bool:
         """See Workflow. Executions that were aborted or timed out leave no trace."""
         for attempt in count(1):
             ended_at = self._run(f"{job.name}-{attempt}", job)
             if ended_at is None:
                 return True
-            if is_settled():
+            if is_finished():
                 return False
             if attempt >= _ATTEMPTS_AT_ONCE and self._now() < ended_at + _PAUSE_S:
                 return False
