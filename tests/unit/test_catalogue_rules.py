@@ -76,11 +76,11 @@ def token(**key):
 
 
 def test_a_page_goes_on_where_the_last_one_ended():
-    legs = [Search(scanner="SS1").leg(), Search(slide_id="S").leg()]
+    ranges = [Search(scanner="SS1").index_range(), Search(slide_id="S").index_range()]
     place = {"Listed": "SLIDE", "SlideID": "S-1", "ImageID": "1"}
-    assert listings._position(None, legs) == (0, {})
-    assert listings._position(token(leg="1"), legs) == (1, {})
-    assert listings._position(listings._to_token({"leg": "1", **place}), legs) == (1, place)
+    assert listings._position(None, ranges) == (0, {})
+    assert listings._position(token(leg="1"), ranges) == (1, {})
+    assert listings._position(listings._to_token({"leg": "1", **place}), ranges) == (1, place)
     for other in (
         {"leg": "2"},
         {"leg": "0", **place},  # of another index
@@ -93,8 +93,8 @@ def test_a_page_goes_on_where_the_last_one_ended():
         place,
     ):
         with pytest.raises(InvalidRequest, match="nextToken"):
-            listings._position(token(**other), legs)
-    assert listings._position(token(leg="0" * 15), legs) == (0, {})
+            listings._position(token(**other), ranges)
+    assert listings._position(token(leg="0" * 15), ranges) == (0, {})
     assert listings._to_token({}) is listings._to_token(None) is None
 
 

@@ -1,4 +1,4 @@
-"""The filter of ``listSlides``: which records pass, by the rules that DynamoDB's filters have."""
+"""The filter of ``listSlides``, with the rules of DynamoDB's filters."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class SlideFilter:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any] | None) -> Self:
-        """The filter as GraphQL has it. Conditions that are null do not count."""
+        """Parse the filter of a GraphQL request. Conditions that are null are ignored."""
         conditions = {
             name: {operator: operand for operator, operand in wanted.items() if operand is not None}
             for name, wanted in (given or {}).items()
@@ -51,12 +51,12 @@ class SlideFilter:
         return cls(conditions)
 
     def operand(self, name: str, *operators: str) -> Any:
-        """What the attribute is to be held against by one of these operators; None if by none."""
+        """Return the operand of one of these operators on the attribute; None if there is none."""
         wanted = self.conditions.get(name, {})
         return next((wanted[each] for each in operators if each in wanted), None)
 
     def passes(self, record: SlideRecord) -> bool:
-        """Whether the record meets all conditions."""
+        """Return whether the record meets all conditions."""
         return all(
             _holds(name, operator, record.get(name), operand)
             for name, wanted in self.conditions.items()
@@ -78,7 +78,7 @@ def _holds(name: str, operator: str, value: Any, operand: Any) -> bool:
         return _holds(name, "ge", value, low) and _holds(name, "le", value, high)
     one, other = _comparable(name, value), _comparable(name, operand)
     if type(one) is not type(other):
-        # A number and a text that is none: they are not equal, and neither comes first.
+        # A number and a text that is not one are not equal, and neither comes first.
         return operator == "ne"
     return _COMPARISONS[operator](one, other)
 

@@ -1,14 +1,14 @@
-"""Many slides at once: every question goes by an index, and none scans the table.
+"""Lists of slides: each query uses an index, and none scans the table.
 
-A listing walks one or more *legs*, each a range of an index. A page looks at so many slides at the
-most as were asked for, so that what it costs does not grow with the catalogue; where a filter
-turns some of them away the page is shorter, or empty, and the next one goes on from there.
+A list reads one or more ranges of indexes. A page reads at most ``limit`` slides, so that its cost
+does not grow with the catalogue. If a filter removes some of them, the page is shorter or empty,
+and the next page continues from there.
 """
 
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
@@ -50,15 +50,15 @@ _T = TypeVar("_T")
 
 
 class Page(NamedTuple, Generic[_T]):
-    """Some items, and what asks for the next ones; no ``token`` on the last page."""
+    """Some items, and the ``token`` of the next page; None on the last page."""
 
     items: list[_T]
     token: str | None
 
 
 @dataclass(frozen=True)
-class _Leg:
-    """A range of an index. It has keys only: records are read by them."""
+class _IndexRange:
+    """A range of an index, which has keys only: records are read by them."""
 
     index: str
     condition: ConditionBase
@@ -66,13 +66,13 @@ class _Leg:
 
     @property
     def keys(self) -> set[str]:
-        """What tells a place in the index: the attributes it is named for, and the table's key."""
+        """Return the keys of a place in the index: the attributes in its name, and ImageID."""
         return {*self.index.removesuffix("-index").split("-"), "ImageID"}
 
 
 @dataclass(frozen=True)
 class Search:
-    """What slides are looked for by; None for what does not matter.
+    """The criteria of a search; None for those that do not matter.
 
     ``slide_id`` and ``case_id`` are what the ID begins with, ``scanner`` is the scanner's own ID;
     the scan's time is in ``scanned_from``..``scanned_to``, both included, as ``instant`` has them.
@@ -93,13 +93,16 @@ class Search:
         scanned_from: str | None = None,
         scanned_to: str | None = None,
     ) -> Self:
-        """Raises InvalidRequest where nothing is looked for, or a time has no zone."""
+        """Parse the arguments of ``searchSlides``.
+
+        Raises InvalidRequest if no criterion is given, or a time has no zone.
+        """
         texts = [text.strip() if text else None for text in (slide_id, case_id, scanner)]
         times = []
         for text in (scanned_from, scanned_to):
             moment = instant(text) if text else None
             if text and moment is None:
-                raise InvalidRequest(f"{quoted(text)} is no time with a zone")
+                raise InvalidRequest(f"{quoted(text)} is not a time with a zone")
             times.append(moment)
         if not any((*texts, *times)):
             raise InvalidRequest("say what to look for: a prefix, a scanner or a time")
@@ -107,8 +110,8 @@ class Search:
             raise InvalidRequest(f"a prefix has at most {_MAX_PREFIX_CHARS} characters")
         return cls(texts[0] or None, texts[1] or None, texts[2] or None, *times)
 
-    def leg(self) -> _Leg:
-        """The range of the index that has the fewest slides besides those looked for."""
+    def index_range(self) -> _IndexRange:
+        """Return the range that has the fewest slides besides those that match."""
         if self.slide_id:
             return _all_by("SlideID", Key("SlideID").begins_with(self.slide_id))
         if self.case_id:
@@ -117,7 +120,7 @@ class Search:
             scanner = Key("Scanner").eq(self.scanner)
             in_time = self.scanned_from or self.scanned_to
             condition = scanner & self._time() if in_time else scanner
-            return _Leg("Scanner-ScannedAt-index", condition, forward=False)
+            return _IndexRange("Scanner-ScannedAt-index", condition, forward=False)
         return _all_by("ScannedAt", self._time(), forward=False)
 
     def _time(self) -> ConditionBase:
@@ -127,7 +130,7 @@ class Search:
         return Key("ScannedAt").between(first, last)
 
     def finds(self, record: SlideRecord) -> bool:
-        """Whether the record is looked for."""
+        """Return whether the record matches."""
         scanned = record.get("ScannedAt", "")
         return (
             str(record.get("SlideID", "")).startswith(self.slide_id or "")
@@ -139,9 +142,9 @@ class Search:
 
 
 class Listings:
-    """Pages of slides. ``limit`` is how many to look at, 1..1000 (default: 100).
+    """Pages of slides. ``limit`` is how many to read, 1..1000 (default: 100).
 
-    All raise InvalidRequest for a limit or a token that makes no sense.
+    All raise InvalidRequest for an invalid limit or token.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -150,7 +153,7 @@ class Listings:
     def by_status(
         self, status: str, limit: int | None = None, token: str | None = None
     ) -> Page[SlideRecord]:
-        """The slides of one review status, by slide ID; those that have none come last.
+        """Return the slides of one review status, by slide ID; those that have none come last.
 
         Raises InvalidRequest for an empty status.
         """
@@ -161,33 +164,36 @@ class Listings:
     def by_case(
         self, case_id: str, limit: int | None = None, token: str | None = None
     ) -> Page[SlideRecord]:
-        """The slides of one case but deleted ones, by image ID. Raises InvalidRequest for ""."""
+        """Return the slides of one case but deleted ones, by image ID.
+
+        Raises InvalidRequest for an empty ID.
+        """
         if not case_id:
             raise InvalidRequest("CaseID is empty")
-        leg = _Leg("CaseID-index", Key("CaseID").eq(case_id))
-        return self._walk([leg], limit, token)
+        index_range = _IndexRange("CaseID-index", Key("CaseID").eq(case_id))
+        return self._walk([index_range], limit, token)
 
     def unsent(self, limit: int | None = None, token: str | None = None) -> Page[SlideRecord]:
-        """The slides that are neither sent, archived nor deleted, new ones first."""
-        return self._walk([leg for each in UNSENT for leg in _by_status(each)], limit, token)
+        """Return the slides that are neither sent, archived nor deleted, new ones first."""
+        return self._walk(_by_statuses(UNSENT), limit, token)
 
     def failed(self, limit: int | None = None, token: str | None = None) -> Page[SlideRecord]:
-        """The slides whose import failed, the last ones first."""
-        leg = _Leg(
+        """Return the slides whose import failed, most recent first."""
+        index_range = _IndexRange(
             "ImportStatus-FailedAt-index",
             Key("ImportStatus").eq(ImportStatus.FAILED),
             forward=False,
         )
-        return self._walk([leg], limit, token)
+        return self._walk([index_range], limit, token)
 
     def search(
         self, search: Search, limit: int | None = None, token: str | None = None
     ) -> Page[SlideRecord]:
-        """The slides that are looked for: by the ID that was given, else the last scans first."""
-        return self._walk([search.leg()], limit, token, search.finds)
+        """Return the slides that match: by the ID that was given, else most recent scans first."""
+        return self._walk([search.index_range()], limit, token, search.finds)
 
     def unidentified(self, limit: int | None = None, token: str | None = None) -> Page[SlideRecord]:
-        """The imported slides whose IDs nobody has read or typed, or that lack one."""
+        """Return the imported slides whose IDs nobody has read or typed, or that lack one."""
         values = [UNCONFIRMED, *_UNDELETED]
         return self._walk(
             [_unidentified(value) for value in values],
@@ -197,9 +203,9 @@ class Listings:
         )
 
     def case_ids(self, limit: int | None = None, token: str | None = None) -> Page[dict[str, Any]]:
-        """ImageID and CaseID of all identified slides whose import has not failed, by CaseID.
+        """Return ImageID and CaseID of identified slides whose import has not failed, by CaseID.
 
-        As many as may be unless a limit is given: they are small, and clients want them all.
+        The default limit is the maximum: items are small, and clients want all of them.
         """
         page = self._walk(
             [_all_by("CaseID")],
@@ -215,64 +221,64 @@ class Listings:
         limit: int | None = None,
         token: str | None = None,
     ) -> Page[SlideRecord]:
-        """All slides but deleted ones that pass the filter; new ones first, where none is given."""
+        """Return all slides but deleted ones that pass the filter; without one, new ones first."""
         wanted = wanted or SlideFilter({})
-        return self._walk(_legs_for(wanted), limit, token, wanted.passes)
+        return self._walk(_ranges_for(wanted), limit, token, wanted.passes)
 
     def history(
         self, image_id: str, limit: int | None = None, token: str | None = None
     ) -> Page[HistoryLine]:
-        """The changes of a slide's record, the last one first."""
+        """Return the changes of a slide's record, most recent first."""
         before = _whole(_from_token(token).get("Version")) if token else None
         lines, last = self._catalogue.history(image_id, _page_size(limit), before)
         return Page(lines, _to_token({"Version": str(last)} if last else None))
 
     def _walk(
         self,
-        legs: Sequence[_Leg],
+        ranges: Sequence[_IndexRange],
         limit: int | None,
         token: str | None,
         passes: Callable[[SlideRecord], bool] = lambda _: True,
     ) -> Page[SlideRecord]:
-        """Look at so many slides of the legs; return those that pass.
+        """Read ``limit`` slides of the ranges; return those that pass.
 
-        Deleted ones are seen by their status only. The index follows the table: one that has left
-        its place there is not shown at it.
+        Deleted slides are found by their status only. The index lags behind the table: a slide that
+        has left its place there is not returned.
         """
-        found, next_token = self._look(legs, _page_size(limit), token)
+        found, next_token = self._look(ranges, _page_size(limit), token)
         records = self._catalogue.get_many(item["ImageID"] for _, item in found)
         return Page(
             [
                 record
-                for (leg, item), record in zip(found, records, strict=True)
+                for (index_range, item), record in zip(found, records, strict=True)
                 if record
                 and item.items() <= record.items()
-                and (not is_deleted(record) or leg.index == _STATUS_INDEX)
+                and (not is_deleted(record) or index_range.index == _STATUS_INDEX)
                 and passes(record)
             ],
             next_token,
         )
 
     def _look(
-        self, legs: Sequence[_Leg], size: int, token: str | None
-    ) -> tuple[list[tuple[_Leg, dict[str, Any]]], str | None]:
-        """The next so many items of the indexes, a leg after the other."""
-        number, start = _position(token, legs)
-        found: list[tuple[_Leg, dict[str, Any]]] = []
-        while number < len(legs) and len(found) < size:
-            leg = legs[number]
-            answer = self._query(leg, size - len(found), start)
-            found += [(leg, item) for item in answer["Items"]]
+        self, ranges: Sequence[_IndexRange], size: int, token: str | None
+    ) -> tuple[list[tuple[_IndexRange, dict[str, Any]]], str | None]:
+        """Return the next ``size`` items of the ranges, and the token of the next page."""
+        number, start = _position(token, ranges)
+        found: list[tuple[_IndexRange, dict[str, Any]]] = []
+        while number < len(ranges) and len(found) < size:
+            index_range = ranges[number]
+            answer = self._query(index_range, size - len(found), start)
+            found += [(index_range, item) for item in answer["Items"]]
             start = dict(answer.get("LastEvaluatedKey") or {})
             number += not start
-        return found, _to_token({"leg": str(number), **start}) if number < len(legs) else None
+        return found, _to_token({"leg": str(number), **start}) if number < len(ranges) else None
 
-    def _query(self, leg: _Leg, limit: int, start: Mapping[str, Any]) -> Any:
+    def _query(self, index_range: _IndexRange, limit: int, start: Mapping[str, Any]) -> Any:
         try:
             return self._catalogue.slides.query(
-                IndexName=leg.index,
-                KeyConditionExpression=leg.condition,
-                ScanIndexForward=leg.forward,
+                IndexName=index_range.index,
+                KeyConditionExpression=index_range.condition,
+                ScanIndexForward=index_range.forward,
                 Limit=limit,
                 **({"ExclusiveStartKey": start} if start else {}),  # type: ignore[arg-type]
             )
@@ -282,15 +288,19 @@ class Listings:
             raise
 
 
-def _by_status(status: str) -> list[_Leg]:
+def _by_status(status: str) -> list[_IndexRange]:
     return [
-        _Leg(_STATUS_INDEX, Key("Status").eq(status)),
+        _IndexRange(_STATUS_INDEX, Key("Status").eq(status)),
         _unidentified(status),
     ]
 
 
-def _unidentified(value: str) -> _Leg:
-    return _Leg("Unidentified-index", Key("Unidentified").eq(value))
+def _by_statuses(statuses: Iterable[str]) -> list[_IndexRange]:
+    return [each for status in statuses for each in _by_status(status)]
+
+
+def _unidentified(value: str) -> _IndexRange:
+    return _IndexRange("Unidentified-index", Key("Unidentified").eq(value))
 
 
 def _is_identified(record: SlideRecord) -> bool:
@@ -299,18 +309,18 @@ def _is_identified(record: SlideRecord) -> bool:
 
 def _all_by(
     attribute: str, condition: ConditionBase | None = None, *, forward: bool = True
-) -> _Leg:
-    """All slides but deleted ones by one of their attributes."""
+) -> _IndexRange:
+    """Return the range of all slides but deleted ones, by one of their attributes."""
     listed = Key("Listed").eq(LISTED)
-    return _Leg(
+    return _IndexRange(
         f"Listed-{attribute}-index", listed & condition if condition else listed, forward=forward
     )
 
 
-def _legs_for(wanted: SlideFilter) -> list[_Leg]:
-    """The legs that hold all slides which pass the filter, and as few others as may be."""
+def _ranges_for(wanted: SlideFilter) -> list[_IndexRange]:
+    """Return ranges that hold all slides which pass the filter, and as few others as possible."""
     if case_id := wanted.operand("CaseID", "eq"):
-        return [_Leg("CaseID-index", Key("CaseID").eq(case_id))]
+        return [_IndexRange("CaseID-index", Key("CaseID").eq(case_id))]
     for name in ("SlideID", "CaseID"):
         if exact := wanted.operand(name, "eq"):
             return [_all_by(name, Key(name).eq(exact))]
@@ -322,10 +332,11 @@ def _legs_for(wanted: SlideFilter) -> list[_Leg]:
         wanted.operand("ScanDate", "ge", "gt"),
         wanted.operand("ScanDate", "le", "lt"),
     )
-    # A bound without a zone compares as a text: that is no range of the index.
+    # A bound without a zone compares as a text: that is not a range of the index.
     if (low or high) and all(instant(bound) for bound in (low, high) if bound):
-        return [Search(scanned_from=low and instant(low), scanned_to=high and instant(high)).leg()]
-    return [leg for status in _UNDELETED for leg in _by_status(status)]
+        search = Search(scanned_from=low and instant(low), scanned_to=high and instant(high))
+        return [search.index_range()]
+    return _by_statuses(_UNDELETED)
 
 
 def _page_size(limit: int | None) -> int:
@@ -335,13 +346,13 @@ def _page_size(limit: int | None) -> int:
     return size
 
 
-def _position(token: str | None, legs: Sequence[_Leg]) -> tuple[int, dict[str, str]]:
-    """The leg that a token goes on with, and the key there."""
+def _position(token: str | None, ranges: Sequence[_IndexRange]) -> tuple[int, dict[str, str]]:
+    """Return the number of the range where a token continues, and the key in it."""
     if not token:
         return 0, {}
     key = _from_token(token)
     number = _whole(key.pop("leg", None))
-    if number >= len(legs) or (key and key.keys() != legs[number].keys):
+    if number >= len(ranges) or (key and key.keys() != ranges[number].keys):
         raise InvalidRequest(_FOREIGN_TOKEN)
     return number, key
 

@@ -63,15 +63,15 @@ UNIDENTIFIED: Final = "nobody has read or typed the slide's IDs; type or confirm
 
 @dataclass(frozen=True)
 class IdPatterns:
-    """Regular expressions that the laboratory's IDs match as a whole; None: any ID will do."""
+    """Regular expressions that the laboratory's IDs match as a whole; None allows any ID."""
 
     slide_id: str | None = None
     case_id: str | None = None
 
     def parse(self, name: str, text: object) -> str:
-        """The ID without the blanks around it. Raises InvalidRequest saying what is wrong."""
+        """Return the ID without blanks around it. Raises InvalidRequest saying what is wrong."""
         if not isinstance(text, str):
-            raise InvalidRequest(f"{name} must be a text")
+            raise InvalidRequest(f"{name} must be a string")
         value = unicodedata.normalize("NFC", text).strip()
         if not 1 <= len(value) <= _MAX_ID_CHARS:
             raise InvalidRequest(
@@ -87,7 +87,7 @@ class IdPatterns:
 
 @dataclass(frozen=True)
 class Edit:
-    """What a technician wants a record to say.
+    """A technician's edit of a record.
 
     ``fields`` has SlideID, CaseID and Status, as far as they are given; None removes an ID. An ID
     that is the record's already is confirmed by being given. ``version`` is the record's that was
@@ -100,7 +100,7 @@ class Edit:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], patterns: IdPatterns) -> Self:
-        """The input of ``updateSlide``. Raises InvalidRequest."""
+        """Parse the input of ``updateSlide``. Raises InvalidRequest."""
         fields: dict[str, str | None] = {}
         for name in _IDS:
             if name in given:
@@ -116,10 +116,10 @@ class Edit:
         return cls(str(given["ImageID"]), fields, None if version is None else int(version))
 
     def apply(self, old: SlideRecord | None, at: str) -> SlideRecord:
-        """The record with the edit. ``at``: the time, ISO 8601.
+        """Return the record with the edit. ``at``: the time, ISO 8601.
 
-        Raises NotFound, StaleVersion where the version seen is not the record's, or Conflict for
-        what cannot be done with the slide as it is.
+        Raises NotFound, StaleVersion if the client saw another version, or Conflict if the slide's
+        state does not allow the edit.
         """
         if old is None:
             raise NotFound("there is no slide with this ImageID")
@@ -168,7 +168,7 @@ class Edit:
 
 
 def check_status(record: SlideRecord, wanted: str) -> None:
-    """Raise Conflict where an edit may not make this of the record's Status; name what it may."""
+    """Raise Conflict, naming the alternatives, if an edit may not set this Status."""
     status = record.get("Status", ReviewStatus.NEW)
     legal = _NEXT.get(status, ())  # another version's leads nowhere that this one knows
     if wanted in legal:
@@ -187,7 +187,7 @@ def _check_editable(record: SlideRecord) -> None:
 
 
 def _check_sendable(record: SlideRecord) -> None:
-    """Raise Conflict for a slide that the CDR could make nothing of."""
+    """Raise Conflict for a slide that the CDR could not use."""
     if not is_imported(record):
         raise Conflict("the slide's import is not complete; it cannot be sent")
     missing = [name for name in _IDS if not record.get(name)]

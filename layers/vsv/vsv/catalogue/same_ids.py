@@ -14,7 +14,7 @@ from vsv.catalogue.table import Catalogue
 
 __all__ = ["edit_slide", "warn_of_same_slide_id"]
 
-# So many slides with one SlideID are named: a control slide's code may be on hundreds.
+# At most this many slides with one SlideID are named: a control slide's code may be on hundreds.
 _MAX_SAME_SLIDE_ID: Final = 5
 
 

@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalogue", "Decide"]
 
-# Given the record as it is (None: there is none), the record as it shall be. To return it as it is
-# changes nothing; to raise refuses. May be asked again, should another change come first.
+# Returns the record after the change, given the record before it (None: there is none). If it
+# returns it as it is, nothing changes. It is called again if another change comes first.
 Decide = Callable[[SlideRecord | None], SlideRecord | None]
 
 # DynamoDB's own limit for BatchGetItem.
 _BATCH: Final = 100
-# A change that loses against others tries again, for as long as an answer is waited for.
+# A change that loses against others is repeated until the caller stops waiting.
 _DEADLINE_S: Final = 20.0
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 0.5
-# What of a cancelled transaction's reasons passes if it is tried again.
+# The reasons of a cancelled transaction that another attempt may not meet.
 _TRANSIENT: Final = frozenset(
     {
         "ConditionalCheckFailed",
@@ -69,12 +69,12 @@ class Catalogue:
         return self._dynamodb.Table(self._history_table)
 
     def get(self, image_id: str) -> SlideRecord | None:
-        """The slide's record, or None."""
+        """Return the slide's record, or None."""
         answer = self.slides.get_item(Key={"ImageID": image_id}, ConsistentRead=True)
         return cast("SlideRecord | None", answer.get("Item"))
 
     def get_many(self, image_ids: Iterable[str]) -> list[SlideRecord | None]:
-        """The slides' records in the order of their IDs; None for each that is unknown."""
+        """Return the slides' records in the order of their IDs; None for each that is unknown."""
         wanted = list(image_ids)
         found: dict[str, SlideRecord] = {}
         unique = list(dict.fromkeys(wanted))
@@ -94,14 +94,14 @@ class Catalogue:
         return [found.get(image_id) for image_id in wanted]
 
     def by_filename(self, filename: str) -> list[SlideRecord]:
-        """All records whose file has, or had, this name: read anew, not from the index.
+        """Return all records whose file has, or had, this name, read from the table.
 
         A record written a moment ago can be missing, since the index follows the table.
         """
         return self._by("Filename", filename)
 
     def by_sha256(self, sha256: str) -> list[SlideRecord]:
-        """All records of slides with these bytes, under any name; see ``by_filename``."""
+        """Return all records of slides with these bytes, under any name; see ``by_filename``."""
         return self._by("Sha256", sha256)
 
     def _by(self, attribute: str, value: str) -> list[SlideRecord]:
@@ -112,7 +112,7 @@ class Catalogue:
         return [record for record in records if record and record.get(attribute) == value]
 
     def by_slide_id(self, slide_id: str, limit: int) -> list[SlideRecord]:
-        """Return the records of so many slides, but deleted ones, that have this SlideID.
+        """Return the records of up to ``limit`` slides, but deleted ones, that have this SlideID.
 
         A record written a moment ago can be missing, since the index follows the table.
         """
@@ -127,9 +127,10 @@ class Catalogue:
     def history(
         self, image_id: str, limit: int, before: int | None = None
     ) -> tuple[list[HistoryLine], int | None]:
-        """So many of the record's changes, the last one first; and what ``before`` goes on from.
+        """Return up to ``limit`` changes, most recent first, and the version of the last one.
 
-        ``before``: only changes to lower versions. There is none where there are no more changes.
+        That is ``before`` of the next call, which returns changes to lower versions only. It is
+        None if there are no more changes.
         """
         condition = Key("ImageID").eq(image_id)
         answer = self._history.query(
@@ -142,9 +143,9 @@ class Catalogue:
         return lines, int(lines[-1]["Version"]) if "LastEvaluatedKey" in answer else None
 
     def change(self, image_id: str, by: str, action: Action, decide: Decide) -> SlideRecord | None:
-        """Change the slide's record as ``decide`` has it; return the record as it is then.
+        """Change the slide's record to what ``decide`` returns; return the record after the change.
 
-        ``by`` is who does it, ``action`` what: both stand in the history. The record's ``Version``
+        The history names who did it (``by``) and what (``action``). The record's ``Version``
         counts its changes. Raises what ``decide`` raises, and Unavailable where other changes come
         first for 20 seconds.
         """
@@ -195,7 +196,7 @@ class Catalogue:
         return int(lines[0]["Version"]) if lines else 0
 
     def _replace(self, old: SlideRecord | None, new: SlideRecord, by: str, action: Action) -> bool:
-        """Write the record and its line of history; False where the record changed meanwhile."""
+        """Write the record and its line of history; return False if the record has changed."""
         line = {
             "ImageID": new["ImageID"],
             "Version": new["Version"],
@@ -227,7 +228,7 @@ class Catalogue:
 
 
 def _kept(old: SlideRecord | None) -> SlideRecord:
-    """What the table itself keeps on a record, whoever made it anew."""
+    """Return the attributes that only the table sets."""
     kept = (
         {name: old.get(name) for name in ("Version", "lastModified") if name in old} if old else {}
     )
@@ -235,9 +236,9 @@ def _kept(old: SlideRecord | None) -> SlideRecord:
 
 
 def _update(old: SlideRecord | None, new: SlideRecord) -> dict[str, Any]:
-    """The update that makes the one record the other, on condition that it is the one.
+    """Return the update from the old record to the new one, on condition that it is the old one.
 
-    It names what differs only: a count of tiles that goes up meanwhile is not set back.
+    It names the differences only, so that a count of tiles that has grown is not set back.
     """
     before: Mapping[str, Any] = old or {}
     after: Mapping[str, Any] = new
@@ -269,7 +270,7 @@ def _update(old: SlideRecord | None, new: SlideRecord) -> dict[str, Any]:
 
 
 def _is_transient(error: ClientError) -> bool:
-    """Whether a write that failed may succeed once it is decided and tried anew."""
+    """Return whether another attempt may succeed after a write that failed."""
     if error.response["Error"]["Code"] != "TransactionCanceledException":
         return False
     reasons: Iterable[Mapping[str, Any]] = error.response.get("CancellationReasons", [])
