@@ -289,7 +289,7 @@ def test_a_slide_whose_removal_is_taken_back_while_it_is_archived_stays(
 
     monkeypatch.setattr(removals.archive, "store", taken_back_meanwhile)
     removals.ask("TRANSFER", slide)
-    with pytest.raises(Conflict, match="changed meanwhile"):
+    with pytest.raises(Conflict, match="changed during the operation"):
         removals.work()
     record = world.catalogue.get(slide)
     assert record["Status"] == "GOOD"
@@ -475,7 +475,7 @@ def test_a_busy_service_is_a_result_for_each_slide(handler, monkeypatch, deadlin
 def test_an_image_id_that_no_key_can_be_is_told(handler, image_id):
     body = {"Operation": "DELETE", "Images": [{"ImageID": image_id}]}
     status, problem = call(handler, body, TECHNICIAN)
-    assert (status, problem["detail"]) == (400, "ImageID must be a text of 1 to 1024 bytes")
+    assert (status, problem["detail"]) == (400, "ImageID must be a string of 1 to 1024 bytes")
 
 
 # What is refused, slide by slide
@@ -503,7 +503,7 @@ def under_way(operation, state="REQUESTED"):
 def test_a_request_that_makes_no_sense_changes_nothing_and_says_why(changes, operation, reason):
     record = {**IMPORTED_SLIDE, **changes}
     with pytest.raises(Conflict, match=reason):
-        service_module._noted(record, Operation(operation), NamedImage("1"), "ada")
+        service_module._requested(record, Operation(operation), NamedImage("1"), "ada")
 
 
 @pytest.mark.parametrize(
@@ -528,14 +528,14 @@ def test_a_request_that_makes_no_sense_changes_nothing_and_says_why(changes, ope
 )
 def test_a_request_is_noted_with_who_made_it(changes, operation):
     record = {**IMPORTED_SLIDE, **changes}
-    noted = service_module._noted(record, Operation(operation), NamedImage("1", "x.svs"), "ada")
+    noted = service_module._requested(record, Operation(operation), NamedImage("1", "x.svs"), "ada")
     removal = noted.pop("Removal")
     assert removal.pop("At")
     assert removal == {"Operation": operation, "State": "REQUESTED", "By": "ada"}
     record.pop("Removal", None)
     assert noted == record
     again = {**noted, **under_way(operation)}
-    assert service_module._noted(again, Operation(operation), NamedImage("1"), "eve") is again
+    assert service_module._requested(again, Operation(operation), NamedImage("1"), "eve") is again
 
 
 @pytest.mark.parametrize(
@@ -544,4 +544,4 @@ def test_a_request_is_noted_with_who_made_it(changes, operation):
 )
 def test_what_is_done_is_not_asked_for_again(changes, operation):
     record = {**IMPORTED_SLIDE, **changes}
-    assert service_module._noted(record, Operation(operation), NamedImage("1"), "ada") is record
+    assert service_module._requested(record, Operation(operation), NamedImage("1"), "ada") is record

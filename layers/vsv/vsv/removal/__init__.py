@@ -1,5 +1,5 @@
-"""Removing slides: delete them, archive them on S3, bring them back from there.
+"""Removing slides: delete them, archive them on S3, restore them.
 
-``/RemoveImages`` asks; the work is done by functions that see the file system. The record says what
-was asked for until that is done, so that it is true at every moment, whatever is killed.
+``/RemoveImages`` requests an operation; functions that mount the file system do the work. The record
+names the operation until it is complete, so that it is true whenever a function is killed.
 """

@@ -1,4 +1,4 @@
-"""What technicians ask of ``/RemoveImages``, and what they are told."""
+"""The request of ``/RemoveImages``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from vsv.errors import InvalidRequest
 
 __all__ = ["NamedImage", "RemovalRequest"]
 
-# So many are noted and started well within the 29 s that API Gateway waits.
+# This many are noted and started well within the 29 s that API Gateway waits.
 _MAX_IMAGES: Final = 200
 _MAX_BYTES: Final = 1024
 
@@ -23,7 +23,7 @@ _BY_STATUS: Final[Mapping[str, Operation]] = {
 
 @dataclass(frozen=True)
 class NamedImage:
-    """A slide, and the file name that the caller knows it by: held against the record's."""
+    """A slide, and the file name that the caller knows: it must be the record's."""
 
     image_id: str
     filename: str | None = None
@@ -35,9 +35,9 @@ class NamedImage:
             raise InvalidRequest("each of Images must be an object with ImageID and Filename")
         image_id, filename = given.get("ImageID"), given.get("Filename")
         if not _is_name(image_id):
-            raise InvalidRequest(f"ImageID must be a text of 1 to {_MAX_BYTES} bytes")
+            raise InvalidRequest(f"ImageID must be a string of 1 to {_MAX_BYTES} bytes")
         if filename is not None and not _is_name(filename):
-            raise InvalidRequest(f"Filename must be a text of 1 to {_MAX_BYTES} bytes")
+            raise InvalidRequest(f"Filename must be a string of 1 to {_MAX_BYTES} bytes")
         return cls(image_id, filename)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""What ``/RemoveImages`` decides: to note on a slide's record what is asked, and to start it."""
+"""What ``/RemoveImages`` does: note the operation on the slide's record, and start it."""
 
 import time
 from collections.abc import Callable
@@ -32,17 +32,15 @@ from vsv.removal.request import NamedImage, RemovalRequest
 
 __all__ = ["RemovalService", "Result"]
 
-_DOING: Final = {
+_IN_PROGRESS: Final = {
     Operation.DELETE: "the slide is being deleted",
     Operation.TRANSFER: "the slide is being archived",
     Operation.RESTORE: "the slide is being restored",
 }
-# How long slides are begun beside a service that fails, of the 29 s that API Gateway waits.
+# For how long operations are started although a service fails. API Gateway waits 29 s.
 _DEADLINE_S: Final = 8.0
-_NOT_BEGUN: Final = Unavailable(
-    "a service that is needed fails; nothing was begun, try again later"
-)
-_DONE: Final = {
+_NOT_STARTED: Final = Unavailable("a required service fails; nothing was started, try again later")
+_COMPLETE: Final = {
     Operation.DELETE: "the slide is deleted",
     Operation.TRANSFER: "the slide is archived",
     Operation.RESTORE: "the slide is not archived",
@@ -51,7 +49,7 @@ _DONE: Final = {
 
 @dataclass(frozen=True)
 class Result:
-    """What became of the request for one slide; ``error`` is None where it was taken."""
+    """The result for one slide; ``error`` is None if the request was accepted."""
 
     image: NamedImage
     detail: str
@@ -79,28 +77,28 @@ class RemovalService:
         self._invoke = invoke
 
     def handle(self, request: RemovalRequest, by: str) -> list[Result]:
-        """Take the request of the person of this name, slide by slide.
+        """Return a result for each slide of the request, which the person ``by`` made.
 
-        Each slide gets its result. Once a service has failed, no slide is begun that the caller
-        would not wait for: boto3 tries each call for seconds.
+        Once a service has failed, nothing is started after the deadline: boto3 tries each call for
+        seconds, and the caller would not wait that long.
         """
         end = time.monotonic() + _DEADLINE_S
         results: list[Result] = []
         for image in request.images:
             if time.monotonic() > end and any(_is_unavailable(each) for each in results):
-                results.append(Result(image, str(_NOT_BEGUN), _NOT_BEGUN))
+                results.append(Result(image, str(_NOT_STARTED), _NOT_STARTED))
             else:
-                results.append(self._take(request.operation, image, by))
+                results.append(self._request(request.operation, image, by))
         return results
 
-    def _take(self, operation: Operation, image: NamedImage, by: str) -> Result:
+    def _request(self, operation: Operation, image: NamedImage, by: str) -> Result:
         def decide(old: SlideRecord | None) -> SlideRecord:
-            return _noted(old, operation, image, by)
+            return _requested(old, operation, image, by)
 
         try:
             record = self._catalogue.change(image.image_id, by, Action(operation), decide)
             if record is None or removal_of(record) != operation:
-                return Result(image, _DONE[operation])
+                return Result(image, _COMPLETE[operation])
             self._start(operation, record)
         except Exception as error:
             failure = named(error)
@@ -109,10 +107,10 @@ class RemovalService:
             if failure is not error:
                 log_unexpected(error)
             return Result(image, str(failure), failure)
-        return Result(image, _DOING[operation])
+        return Result(image, _IN_PROGRESS[operation])
 
     def _start(self, operation: Operation, record: SlideRecord) -> None:
-        """Start the work, once more where it was started before. Raises Unavailable."""
+        """Start the work, again if it was started before. Raises Unavailable."""
         image_id = image_id_of(record)
         try:
             if operation is Operation.RESTORE:
@@ -122,7 +120,7 @@ class RemovalService:
                 self._invoke(operation, image_id)
         except Exception as error:
             fail(self._catalogue, image_id, operation, "it could not be started")
-            raise Unavailable("it could not be started just now; try again later") from error
+            raise Unavailable("it could not be started; try again later") from error
 
     def _is_finished(self, image_id: str) -> bool:
         record = self._catalogue.get(image_id)
@@ -130,7 +128,7 @@ class RemovalService:
 
 
 def fail(catalogue: Catalogue, image_id: str, operation: Operation, reason: str) -> None:
-    """Note on the record that what was asked for failed, and why. It may be asked for again."""
+    """Note on the record that the operation failed, and why. It may be requested again."""
 
     def decide(old: SlideRecord | None) -> SlideRecord | None:
         if old is None or removal_of(old) != operation:
@@ -140,10 +138,10 @@ def fail(catalogue: Catalogue, image_id: str, operation: Operation, reason: str)
     catalogue.change(image_id, "removal", Action(operation), decide)
 
 
-def _noted(
+def _requested(
     old: SlideRecord | None, operation: Operation, image: NamedImage, by: str
 ) -> SlideRecord:
-    """The record with the request on it; as it is where that is done or under way.
+    """Return the record with the request; unchanged if that is complete or in progress.
 
     Raises NotFound or Conflict.
     """
@@ -156,8 +154,8 @@ def _noted(
     if removal_of(old) == operation and is_removal_requested(old):
         return old
     _check(old, operation)
-    requested = Removal(Operation=operation, State=RemovalState.REQUESTED, By=by, At=now())
-    return changed(old, Removal=requested)
+    removal = Removal(Operation=operation, State=RemovalState.REQUESTED, By=by, At=now())
+    return changed(old, Removal=removal)
 
 
 def _is_done(record: SlideRecord, operation: Operation) -> bool:
@@ -169,14 +167,14 @@ def _is_done(record: SlideRecord, operation: Operation) -> bool:
 
 
 def _check(record: SlideRecord, operation: Operation) -> None:
-    """Raise Conflict where the operation makes no sense for the slide as it is."""
+    """Raise Conflict if the slide's state does not allow the operation."""
     if is_deleted(record):
         raise Conflict("the slide is deleted")
     other = removal_of(record)
     if is_importing(record) and other != operation:
         raise Conflict("the slide is being imported")
     if other and other != operation:
-        # What failed half-way may be followed by its being deleted, and by nothing else.
+        # After a failed operation a slide may only be deleted.
         if is_removal_requested(record) or operation is not Operation.DELETE:
             raise Conflict(f"a {other} of this slide is not complete")
     elif operation is Operation.TRANSFER and not is_imported(record):

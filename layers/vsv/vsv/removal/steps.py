@@ -1,7 +1,7 @@
-"""The work of removing: each step may be killed at any point, and repeated, and run twice at once.
+"""The work of removing. Each step may be killed at any point, repeated, and run twice at once.
 
-What is removed, and from where, the record says; a caller names no path. A record that no longer
-asks for the operation has had it: nothing is done then.
+The record says what is removed and from where; a caller names no path. If the record no longer
+names the operation, it is complete, and nothing is done.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ __all__ = ["Remover"]
 
 
 class Remover:
-    """Deletes, archives and brings back slides on one images path."""
+    """Deletes, archives and restores slides on one images path."""
 
     def __init__(
         self, storage: Storage, catalogue: Catalogue, archive: Callable[[], Archive]
@@ -48,25 +48,25 @@ class Remover:
         self._archive = archive
 
     def delete(self, image_id: str) -> None:
-        """DeleteImage: the slide file goes, and all that was made of it, and its archived copy."""
-        record = self._asked(image_id, Operation.DELETE)
+        """Delete the slide file, all that was made of it, and its archived copy."""
+        record = self._requested(image_id, Operation.DELETE)
         if record is None:
             return
         with self._failing(image_id, Operation.DELETE):
             version = file_version_of(record)
             self._free_images(image_id, version)
             self._storage.remove_slide(filename_of(record), version)
-            # Whether the record knows of it or not: a TRANSFER may have been killed in between.
+            # Even if the record does not name it: a TRANSFER may have been killed.
             self._archive().discard(image_id, version)
             self._finish(record, Status=ReviewStatus.DELETED, Archive=None, StatusBefore=None)
 
     def transfer(self, image_id: str) -> None:
-        """TransferImage: the slide file goes to the archive, and then leaves the file system.
+        """Copy the slide file to the archive, and then remove it from the file system.
 
-        Label, thumbnail and macro stay. Nothing is freed before the archive was seen to have the
-        very bytes that were imported.
+        Label, thumbnail and macro stay. Nothing is removed until the archive is found to have the
+        bytes that were imported.
         """
-        record = self._asked(image_id, Operation.TRANSFER)
+        record = self._requested(image_id, Operation.TRANSFER)
         if record is None:
             return
         with self._failing(image_id, Operation.TRANSFER):
@@ -78,11 +78,11 @@ class Remover:
             self._finish(record, Status=ReviewStatus.TRANSFERRED, StatusBefore=before)
 
     def restore(self, job: ImportJob) -> None:
-        """RestoreImage: the slide file comes back from the archive, to be imported again.
+        """Copy the slide file back from the archive, to be imported again.
 
-        Raises ArchiveNotReady while the archive takes its time.
+        Raises ArchiveNotReady while the archive prepares the file.
         """
-        record = self._asked(job.image_id, Operation.RESTORE)
+        record = self._requested(job.image_id, Operation.RESTORE)
         if record is None:
             return
         try:
@@ -92,7 +92,7 @@ class Remover:
             target = self._storage.place(job.filename, job.version)
             self._archive().fetch(archived, target, str(sha256_of(record)), job.version)
 
-    def _asked(self, image_id: str, operation: Operation) -> SlideRecord | None:
+    def _requested(self, image_id: str, operation: Operation) -> SlideRecord | None:
         record = self._catalogue.get(image_id)
         return record if record and removal_of(record) == operation else None
 
@@ -107,15 +107,15 @@ class Remover:
             self._storage.remove_pyramid(image_id)
 
     def _store(self, record: SlideRecord) -> None:
-        """See that the archive has the slide file, and that the record says so."""
+        """Copy the slide file to the archive unless it is there, and note that on the record."""
         filename, sha256 = filename_of(record), sha256_of(record)
         if not sha256:
-            raise Conflict("the record has no checksum to hold the file against")
+            raise Conflict("the record has no checksum to compare the file with")
         try:
             file = self._storage.open(filename, file_version_of(record))
         except FileChanged:
             if archive_copy_of(record) is not None:
-                return  # killed between freeing the file system and saying so
+                return  # killed between removing the file and noting that
             raise
         try:
             archived = self._archive().store(file, image_id_of(record), filename, sha256)
@@ -124,13 +124,13 @@ class Remover:
 
         def decide(old: SlideRecord | None) -> SlideRecord | None:
             if old is None or removal_of(old) != Operation.TRANSFER:
-                raise Conflict("the slide's record was changed meanwhile")
+                raise Conflict("the slide's record was changed during the operation")
             return with_archive_copy(old, archived.to_dict())
 
         self._catalogue.change(image_id_of(record), _by(record), Action.TRANSFER, decide)
 
     def _finish(self, record: SlideRecord, **fields: Unpack[SlideRecord]) -> None:
-        """Set the fields, and take the request off the record."""
+        """Set the fields, and remove the request from the record."""
         operation = removal_of(record)
 
         def decide(old: SlideRecord | None) -> SlideRecord | None:
@@ -142,7 +142,7 @@ class Remover:
 
     @contextmanager
     def _failing(self, image_id: str, operation: Operation) -> Iterator[None]:
-        """Note a failure on the record, and pass it on: it is tried again."""
+        """Note a failure on the record, and raise it: Lambda retries."""
         try:
             yield
         except Exception as error:
