@@ -1,7 +1,7 @@
-"""Why an import failed, in a sentence, and when it is tried again by itself.
+"""Why an import failed, in a sentence, and when it is retried.
 
-The next call of ``/ImportSlide`` for the file, or the next backfill, tries again what may succeed:
-unless the slide itself is at fault, and no sooner than the record says.
+The next call of ``/ImportSlide`` for the file, or the next backfill, retries the import, unless the
+slide itself is at fault or the time on the record has not come.
 """
 
 import json
@@ -10,25 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from vsv import errors
 from vsv.catalogue.record import (
     SlideRecord,
     filename_of,
     has_failed,
     image_id_of,
     retry_at_of,
-)
-from vsv.errors import (
-    ArchiveNotReady,
-    ChecksumMismatch,
-    DuplicateSlide,
-    FileChanged,
-    ImageIdConflict,
-    IncompletePyramid,
-    InvalidRequest,
-    NotFound,
-    StorageFull,
-    Unavailable,
-    UnreadableSlide,
 )
 from vsv.identifiers import is_image_id
 
@@ -40,34 +28,33 @@ __all__ = [
     "seconds_to_retry",
 ]
 
-# Error types whose message was written for people; others are the library's or Lambda's inside.
-_EXPLAINED: Final = frozenset(
+# Errors that the same bytes raise again.
+_FINAL: Final = frozenset(
+    kind.__name__ for kind in (errors.InvalidRequest, errors.NotFound, errors.UnreadableSlide)
+)
+# Errors whose messages are for technicians. Those of others name internals.
+_EXPLAINED: Final = _FINAL | {
     kind.__name__
     for kind in (
-        ArchiveNotReady,
-        ChecksumMismatch,
-        DuplicateSlide,
-        FileChanged,
-        ImageIdConflict,
-        IncompletePyramid,
-        InvalidRequest,
-        NotFound,
-        StorageFull,
-        Unavailable,
-        UnreadableSlide,
+        errors.ArchiveNotReady,
+        errors.ChecksumMismatch,
+        errors.DuplicateSlide,
+        errors.FileChanged,
+        errors.ImageIdConflict,
+        errors.IncompletePyramid,
+        errors.StorageFull,
+        errors.Unavailable,
     )
-)
-# The slide's own faults: the same bytes fail again.
-_FINAL: Final = frozenset(kind.__name__ for kind in (InvalidRequest, NotFound, UnreadableSlide))
+}
 _TIMEOUTS: Final = frozenset({"States.Timeout", "Sandbox.Timedout"})
 _MAX_REASON_CHARS: Final = 500
 
 # The first wait before an import is tried again, in seconds; it doubles each time.
 _FIRST_WAIT_S: Final = 60
 # Someone may delete the other slide.
-_FIRST_WAITS_S: Final = {DuplicateSlide.__name__: 3600}
-# Under an ImageID of its own, or with another copy, it succeeds.
-_AT_ONCE: Final = (ImageIdConflict.__name__, ChecksumMismatch.__name__)
+_FIRST_WAITS_S: Final = {errors.DuplicateSlide.__name__: 3600}
+# With an ImageID of its own, or with another copy, the import succeeds.
+_AT_ONCE: Final = (errors.ImageIdConflict.__name__, errors.ChecksumMismatch.__name__)
 _LONGEST_WAIT_S: Final = 6 * 3600
 
 
@@ -80,7 +67,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: Mapping[str, str]) -> "Failure":
-        """The failure in Step Functions' ``Error`` and ``Cause``, without trace or server path."""
+        """Return the failure in Step Functions' ``Error`` and ``Cause``, without trace or path."""
         kind = error.get("Error", "")
         try:
             message = str(json.loads(error.get("Cause", ""))["errorMessage"])
@@ -90,11 +77,11 @@ class Failure:
 
     @property
     def is_final(self) -> bool:
-        """Whether the same bytes would fail again."""
+        """Return whether the same bytes would fail again."""
         return self.error in _FINAL
 
     def wait_s(self, retries: int) -> float:
-        """For how many seconds to leave the file, after so many retries."""
+        """Return for how many seconds to wait after this many retries."""
         if self.error in _AT_ONCE and retries == 0:
             return 0.0
         first_s = _FIRST_WAITS_S.get(self.error, _FIRST_WAIT_S)
@@ -110,14 +97,14 @@ def _reason(kind: str, message: str) -> str:
 
 
 def retry_time(now_s: float, wait_s: float) -> str:
-    """The time of the next attempt, as records have it."""
+    """Return the time of the next attempt, as records have it."""
     return datetime.fromtimestamp(now_s + wait_s, UTC).isoformat(timespec="milliseconds")
 
 
 def is_retry_due(record: SlideRecord, now_s: float) -> bool:
-    """Whether a failed import is to be tried again now.
+    """Return whether the import has failed and its retry is due.
 
-    So are those that version 0.1 noted under what cannot be an ImageID: they get another one.
+    It is due at once if version 0.1 noted the failure under an invalid ImageID.
     """
     if not has_failed(record):
         return False
@@ -125,7 +112,7 @@ def is_retry_due(record: SlideRecord, now_s: float) -> bool:
 
 
 def seconds_to_retry(record: SlideRecord, now_s: float) -> float | None:
-    """Return for how many seconds to leave a failed import; None if the slide is at fault."""
+    """Return the seconds until the retry of a failed import; None if the slide is at fault."""
     text = retry_at_of(record)
     if text is None:
         return None
@@ -133,6 +120,6 @@ def seconds_to_retry(record: SlideRecord, now_s: float) -> float | None:
 
 
 def has_image_id(record: SlideRecord) -> bool:
-    """Whether the record is under an ImageID, not under a file's name for want of one."""
+    """Return whether the record has a valid ImageID; version 0.1 also used file names."""
     image_id = image_id_of(record)
     return image_id != filename_of(record) and is_image_id(image_id)
