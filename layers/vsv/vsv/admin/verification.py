@@ -1,9 +1,9 @@
-"""Many slides verified, many pieces at once, by the function that sees EFS or on a folder."""
+"""Verification of slides, many pieces at a time, by VerifySlide or on this machine."""
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count
 from typing import Any
 
 from vsv.admin.deployment import Verify
@@ -18,15 +18,16 @@ from vsv.catalogue.record import (
 )
 from vsv.errors import Conflict, VsvError
 from vsv.imports.verify import RecordedSlide
+from vsv.workers import completed
 
 __all__ = ["Verdict", "check", "verified"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong with a slide, in sentences.
+    """The result for a slide: what is wrong with it, in sentences.
 
-    ``recoded``: how many images look as they should, but have other bytes than they would have now.
+    ``recoded``: how many images look right, but were encoded differently.
     """
 
     archived: bool
@@ -35,7 +36,7 @@ class Verdict:
 
 
 def check(record: SlideRecord | None) -> SlideRecord:
-    """The record, if there is something to be verified that stays as it is meanwhile.
+    """Return the record if its slide can be verified, and will not change at the same time.
 
     Raises NotFound or Conflict.
     """
@@ -48,9 +49,9 @@ def check(record: SlideRecord | None) -> SlideRecord:
 def verified(
     records: Iterable[SlideRecord], verify: Verify, at_once: int, bars: Bars
 ) -> Iterator[tuple[str, Verdict | VsvError]]:
-    """Verify slides, so many pieces at once; yield what came of each, as they are done.
+    """Verify slides, ``at_once`` pieces at a time; yield each result as it completes.
 
-    Left early, it waits for the pieces that are under way: none takes long.
+    If the caller stops early, it waits for the pieces that are running.
     """
     with ThreadPoolExecutor(at_once) as pieces, ThreadPoolExecutor(at_once) as slides:
 
@@ -64,10 +65,9 @@ def verified(
                 bars.remove(image_id)
 
         try:
-            yield from _each(slides, one, records, at_once)
+            yield from completed(slides, one, records, at_once)
         except BaseException:
-            for pool in (slides, pieces):
-                pool.shutdown(wait=False, cancel_futures=True)
+            pieces.shutdown(wait=False, cancel_futures=True)
             raise
 
 
@@ -78,12 +78,12 @@ def _verdict(record: SlideRecord, verify: Verify, pool: ThreadPoolExecutor, bars
     total, numbers = len(plan["pieces"]), count(1)
     bars.show(recorded.image_id, 0, total)
 
-    def look(piece: Any) -> dict[str, Any]:
+    def verify_piece(piece: Any) -> dict[str, Any]:
         answer = verify({**request, "piece": piece})
         bars.show(recorded.image_id, next(numbers), total)
         return answer
 
-    futures = [pool.submit(look, piece) for piece in plan["pieces"]]
+    futures = [pool.submit(verify_piece, piece) for piece in plan["pieces"]]
     try:
         answers = [plan, *(future.result() for future in futures)]
     finally:
@@ -92,25 +92,6 @@ def _verdict(record: SlideRecord, verify: Verify, pool: ThreadPoolExecutor, bars
     failed = has_failed(record)
     findings = [f"the import failed: {import_error_of(record)}"] if failed else []
     findings += [finding for answer in answers for finding in answer["findings"]]
-    # What is wrong with the slide index, say, each piece has seen.
+    # Each piece reports what is wrong with the slide index.
     unique = tuple(dict.fromkeys(findings))
     return Verdict(recorded.archived, unique, sum(answer["recoded"] for answer in answers))
-
-
-def _each(
-    pool: ThreadPoolExecutor,
-    call: Callable[[SlideRecord], Any],
-    records: Iterable[SlideRecord],
-    most_queued: int,
-) -> Iterator[Any]:
-    """Call for each record, few of them queued; yield the results as they come."""
-    waiting = iter(records)
-    pending: set[Future[Any]] = set()
-    while True:
-        for record in islice(waiting, most_queued - len(pending)):
-            pending.add(pool.submit(call, record))
-        if not pending:
-            return
-        finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-        for future in finished:
-            yield future.result()

@@ -6,10 +6,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ from vsv.pyramid.tile import DEFAULT_QUALITY
 from vsv.slides.damage import Damage
 from vsv.slides.slide import Slide
 from vsv.storage.layout import Storage
+from vsv.workers import completed
 
 __all__ = ["main"]
 
@@ -212,14 +212,10 @@ def _prerender(options: argparse.Namespace) -> None:
         _progress(options.slide.name, index.pyramid.tile_count) as advance,
         ProcessPoolExecutor(options.workers, initializer=_ignore_ctrl_c) as pool,
     ):
-        try:
-            piece = partial(_render_piece, options.slide, options.outdir, name, index)
-            for tiles, found in _run(pool, piece, pieces, 2 * options.workers):
-                advance(tiles)
-                damages += found
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        piece = partial(_render_piece, options.slide, options.outdir, name, index)
+        for tiles, found in completed(pool, piece, pieces, 2 * options.workers):
+            advance(tiles)
+            damages += found
     store = storage.images(name)
     # Found by this run or by one before it.
     damaged = storage.damages(name)
@@ -256,31 +252,13 @@ def _index_of(slide: Slide, options: argparse.Namespace) -> SlideIndex:
     )
 
 
-def _run(
-    pool: ProcessPoolExecutor,
-    render_piece: Callable[[int, int], _Rendered],
-    pieces: Iterator[tuple[int, int]],
-    most_queued: int,
-) -> Iterator[_Rendered]:
-    """Have the pieces rendered, few of them queued; yield what each came to."""
-    pending: set[Future[_Rendered]] = set()
-    while True:
-        for start, stop in islice(pieces, most_queued - len(pending)):
-            pending.add(pool.submit(render_piece, start, stop))
-        if not pending:
-            return
-        finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-        for future in finished:
-            yield future.result()
-
-
 def _ignore_ctrl_c() -> None:
     """Ignore Ctrl-C, which the terminal sends to workers too: they finish their piece."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _render_piece(
-    path: Path, outdir: Path, name: str, index: SlideIndex, start: int, stop: int
+    path: Path, outdir: Path, name: str, index: SlideIndex, piece: tuple[int, int]
 ) -> _Rendered:
     slide, damages = _opened(path, outdir, name)
     if slide.version != index.version:
@@ -292,7 +270,7 @@ def _render_piece(
         tiles += 1
 
     damages.clear()
-    Renderer(slide, index, Storage(outdir).images(name), on_tile).render(start, stop)
+    Renderer(slide, index, Storage(outdir).images(name), on_tile).render(*piece)
     slide.file.check_unchanged()
     return tiles, list(damages)
 
