@@ -1,6 +1,7 @@
 """AWS clients, made once and when first needed, with bounds on how long they may take."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,23 @@ import boto3
 from botocore.config import Config
 
 from vsv import failures
+from vsv.errors import Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource
+    from mypy_boto3_lambda.client import LambdaClient
     from mypy_boto3_s3.client import S3Client
 
-__all__ = ["answering", "client", "dynamodb", "s3", "s3_archive"]
+__all__ = [
+    "FunctionFailed",
+    "answering",
+    "client",
+    "dynamodb",
+    "invoke",
+    "s3",
+    "s3_archive",
+    "start",
+]
 
 # API Gateway gives up after 29 s: a call must have failed, and been tried again, well before.
 _CONFIG = Config(
@@ -62,7 +74,7 @@ def s3_archive() -> "S3Client":
 
 @contextmanager
 def answering(service: str) -> Iterator[None]:
-    """Raise Unavailable where AWS fails in a way that may pass; boto3 has tried again by then.
+    """Raise Unavailable if AWS fails transiently, after boto3's retries.
 
     ``service`` names for people what fails.
     """
@@ -73,3 +85,22 @@ def answering(service: str) -> Iterator[None]:
         if failure is None or failure is error:
             raise
         raise failure from error
+
+
+class FunctionFailed(Unavailable):
+    """A Lambda function raised an error; the message names it."""
+
+
+def invoke(client: "LambdaClient", function: str, request: Mapping[str, Any]) -> Any:
+    """Return the Lambda function's answer to the request. Raises FunctionFailed."""
+    answer = client.invoke(FunctionName=function, Payload=json.dumps(request).encode())
+    result = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise FunctionFailed(f"{result.get('errorType')}: {result.get('errorMessage')}")
+    return result
+
+
+def start(client: "LambdaClient", function: str, request: Mapping[str, Any]) -> None:
+    """Start the Lambda function and do not wait for its answer."""
+    payload = json.dumps(request).encode()
+    client.invoke(FunctionName=function, InvocationType="Event", Payload=payload)

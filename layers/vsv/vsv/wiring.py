@@ -3,7 +3,6 @@
 Imports stand in the functions: a cold start then loads only what its function uses.
 """
 
-import json
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -102,11 +101,7 @@ def removal_service() -> "RemovalService":
     }
 
     def invoke(operation: Operation, image_id: str) -> None:
-        aws.client("lambda").invoke(
-            FunctionName=functions[operation],
-            InvocationType="Event",
-            Payload=json.dumps({"ImageID": image_id}).encode(),
-        )
+        aws.start(aws.client("lambda"), functions[operation], {"ImageID": image_id})
 
     workflow = StepFunctions(aws.client("stepfunctions"), settings.state_machine_arn)
     return RemovalService(catalogue(), workflow, invoke)

@@ -17,7 +17,7 @@ from vsv.errors import InvalidRequest, NotFound, Unavailable
 
 __all__ = ["Deployment", "Verify"]
 
-# Looks at a slide, or at a piece of one: what vsv.imports.verify.verify does, wherever it is done.
+# Verifies a slide, or a piece of one: see vsv.imports.verify.verify.
 Verify = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 # What the local stack's file calls the outputs of the templates.
@@ -30,7 +30,7 @@ _IN_FILE: Final = {
     "CheckFileFunctionName": "check_file_function",
     "PyramidBucketName": "pyramid_bucket",
 }
-# A function answers within its 15 minutes; a silent connection must not be cut meanwhile.
+# A function answers within its 15 minutes; a silent connection must stay open until then.
 _LONG_CALL: Final = Config(
     connect_timeout=3,
     read_timeout=910,
@@ -49,7 +49,7 @@ class Deployment:
 
     @classmethod
     def of_stack(cls, stack: str, region: str | None, profile: str | None) -> Self:
-        """The deployment of a CloudFormation stack, from its parameters and its outputs.
+        """Return the deployment of a CloudFormation stack, from its parameters and outputs.
 
         The stack is of main.template.yaml, or of func.template.yaml alone: that one is told the
         tables by parameters. Raises NotFound.
@@ -70,7 +70,7 @@ class Deployment:
 
     @classmethod
     def of_file(cls, path: Path, region: str | None, profile: str | None) -> Self:
-        """The deployment that a file describes, as the local stack writes it.
+        """Return the deployment that a file describes, as the local stack writes it.
 
         Where the file names an emulator's address, that is asked, by nobody's credentials. Raises
         InvalidRequest.
@@ -79,7 +79,7 @@ class Deployment:
             described = json.loads(path.read_bytes())
             names = {name: str(described.get(key) or "") for name, key in _IN_FILE.items()}
         except (ValueError, AttributeError) as error:
-            raise InvalidRequest(f"{path} is no stack file") from error
+            raise InvalidRequest(f"{path} is not a stack file") from error
         region = region or described.get("region")
         if endpoint_url := described.get("aws_endpoint_url"):
             os.environ["AWS_ENDPOINT_URL"] = endpoint_url
@@ -93,7 +93,7 @@ class Deployment:
         return cls(str(path), names)
 
     def name(self, part: str) -> str:
-        """The name of a part, by that of its output. Raises NotFound."""
+        """Return the name of a part, by that of its output. Raises NotFound."""
         name = self.names.get(part)
         if not name:
             raise NotFound(f"{self.source} has no {part}; is it up to date?")
@@ -101,28 +101,25 @@ class Deployment:
 
     @property
     def catalogue(self) -> Catalogue:
-        """The slide table and its history."""
+        """Return the slide table with its history."""
         return Catalogue(aws.dynamodb(), self.name("SlideTableName"), self.name("HistoryTableName"))
 
     @property
     def pyramid_bucket(self) -> str | None:
-        """The bucket of pyramids, unless they are files."""
+        """Return the bucket of pyramids, unless they are files."""
         if self.names.get("PyramidStore", "s3") != "s3":
             return None
         return self.names.get("PyramidBucketName") or None
 
     def function(self, function: str) -> Callable[[Mapping[str, Any]], Any]:
-        """A function that sees EFS, invoked: raises Unavailable where it fails."""
+        """Return a call of a function that mounts EFS; the call raises Unavailable if it fails."""
         name = self.name(f"{function}FunctionName")
         client = boto3.client("lambda", config=_LONG_CALL)
 
         def invoke(request: Mapping[str, Any]) -> Any:
-            answer = client.invoke(FunctionName=name, Payload=json.dumps(request).encode())
-            result = json.loads(answer["Payload"].read())
-            if "FunctionError" in answer:
-                raise Unavailable(
-                    f"{function} failed: {result.get('errorType')}: {result.get('errorMessage')}"
-                )
-            return result
+            try:
+                return aws.invoke(client, name, request)
+            except aws.FunctionFailed as error:
+                raise Unavailable(f"{function} failed: {error}") from error
 
         return invoke

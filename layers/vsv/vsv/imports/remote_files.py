@@ -1,9 +1,9 @@
-"""Files on EFS, asked by functions that do not mount it."""
+"""Files on EFS, for functions that do not mount it."""
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vsv import aws
 from vsv.errors import Unavailable
 from vsv.identifiers import FileVersion
 from vsv.imports.file_state import FileState
@@ -15,20 +15,20 @@ __all__ = ["Files", "RemoteFiles"]
 
 
 class Files(Protocol):
-    """Asks about files on EFS, and frees their names."""
+    """Files on EFS: their state, and freeing their names."""
 
     def check(self, filename: str) -> FileState | None:
-        """The file's state; None where there is none of this name."""
+        """Return the file's state; None if there is none of this name."""
 
     def holds(self, filename: str, version: FileVersion) -> bool:
-        """Whether that version of the file is there, under its name or set aside."""
+        """Return whether that version of the file exists, under its name or set aside."""
 
     def set_aside(self, filename: str, version: FileVersion) -> None:
-        """Free the name for another file; the one that has it is kept under another."""
+        """Rename the file, so that another one may have its name."""
 
 
 class RemoteFiles:
-    """Files through the Lambda functions that have EFS mounted."""
+    """Files through the Lambda functions that mount EFS."""
 
     def __init__(
         self, client: "LambdaClient", check_function: str, set_aside_function: str
@@ -51,8 +51,7 @@ class RemoteFiles:
         self._invoke(self._set_aside_function, {"filename": filename, "version": str(version)})
 
     def _invoke(self, function: str, payload: Mapping[str, Any]) -> Any:
-        answer = self._client.invoke(FunctionName=function, Payload=json.dumps(payload).encode())
-        result = json.loads(answer["Payload"].read())
-        if "FunctionError" in answer:
-            raise Unavailable("the slide store could not be asked; try again later")
-        return result
+        try:
+            return aws.invoke(self._client, function, payload)
+        except aws.FunctionFailed as error:
+            raise Unavailable("the slide store does not answer; try again later") from error
