@@ -268,7 +268,7 @@ def test_all_are_retried_but_those_that_would_be_refused(
     assert code == 0
     assert sorted(line.partition(":")[0] for line in out) == [ID, "77"]
     assert err == [
-        "vsv-admin: day 1/y.svs: left out: this cannot be an ImageID: "
+        "vsv-admin: day 1/y.svs: skipped: this cannot be an ImageID: "
         "backfill imports the file under another"
     ]
 
@@ -625,7 +625,7 @@ def test_the_same_finding_of_many_pieces_is_told_once(admin, world, function, im
 def test_a_folder_is_verified_without_the_function(admin, world, imported):
     assert admin("verify", imported, "--images-path", world.storage.root)[1] == [f"{ID}: sound"]
     code, _, err = admin("verify", imported, "--images-path", "/nowhere")
-    assert (code, err) == (1, ["vsv-admin: /nowhere is no folder"])
+    assert (code, err) == (1, ["vsv-admin: /nowhere is not a folder"])
 
 
 def test_what_failed_to_be_imported_is_not_sound(admin, world, function, failed):
@@ -654,7 +654,7 @@ def test_all_are_verified_but_those_that_are_in_flux(admin, world, function, imp
         "3: the descriptor is missing",
         "3: the slide file was replaced or removed since it was imported",
     ]
-    assert err == ["vsv-admin: 2: left out: the slide is being imported"]
+    assert err == ["vsv-admin: 2: skipped: the slide is being imported"]
 
 
 def test_unknown_slides_and_failures_of_the_function_are_no_findings(
@@ -824,7 +824,7 @@ def test_what_cannot_be_written_is_told_in_a_line(admin, world, tmp_path):
     assert (code, len(err)) == (1, 1)
     assert "No such file or directory" in err[0]
     code, _, err = admin("export", "--output", tmp_path)
-    assert (code, err) == (1, [f"vsv-admin: {tmp_path} is there, and is no file"])
+    assert (code, err) == (1, [f"vsv-admin: {tmp_path} exists and is not a file"])
 
 
 # history

@@ -1,4 +1,4 @@
-"""``vsv-admin``: what ops do with a deployment. (A console script, and ``python -m vsv.admin``.)"""
+"""``vsv-admin``, for operators of a deployment; also ``python -m vsv.admin``."""
 
 import sys
 from collections.abc import Sequence

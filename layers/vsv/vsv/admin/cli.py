@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # Whoever read the output has read enough. Nothing is left to be said there.
+        # The reader of the output has closed it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
     except (VsvError, OSError, BotoCoreError, ClientError) as error:
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _deployment(options: argparse.Namespace) -> Deployment:
-    """The deployment that is meant. Wrong usage ends here."""
+    """Return the deployment that the options name. Exits on a usage error."""
     parser: argparse.ArgumentParser = options.parser
     if options.stack and options.stack_file:
         parser.error("give --stack or --stack-file, not both")
@@ -79,7 +79,7 @@ def _deployment(options: argparse.Namespace) -> Deployment:
 
 
 def _image_ids(options: argparse.Namespace) -> list[str]:
-    """The slides that were named, each once; none for --all. Wrong usage ends here."""
+    """Return the slides that were named, each once; none for --all. Exits on a usage error."""
     parser: argparse.ArgumentParser = options.parser
     if bool(options.image_ids) == options.all:
         parser.error("name slides by their ImageIDs, or give --all")
@@ -134,7 +134,7 @@ def _reimport(options: argparse.Namespace, reason: ReimportReason) -> int:
 
 
 def _imports(deployment: Deployment) -> tuple[StepFunctions, StateMachine]:
-    """What runs imports, and what tells of them."""
+    """Return the workflow, and what reads its executions."""
     client, arn = aws.client("stepfunctions"), deployment.name("ImportStateMachineArn")
     return StepFunctions(client, arn), StateMachine(client, arn)
 
@@ -149,7 +149,7 @@ def _backfill(options: argparse.Namespace) -> int:
     with bars("files") as shown:
         for number, file in enumerate(all_slides(ask, options.folder), 1):
             result = backfill.examine(file)
-            shown.show("looked through", number, None)
+            shown.show("examined", number, None)
             if result.state is State.NEW and not options.dry_run:
                 new.append(result.filename)
             else:
@@ -172,7 +172,7 @@ def _backfill(options: argparse.Namespace) -> int:
 
 
 def _files(deployment: Deployment, images_path: Path | None) -> tuple[ListSlides, CheckFile]:
-    """What lists files and tells of each: functions, or this machine."""
+    """Return what lists files and checks each: functions, or this machine."""
     if images_path is None:
         return deployment.function("ListSlides"), deployment.function("CheckFile")
     storage = _mounted(deployment, images_path)
@@ -198,7 +198,7 @@ def _retriable(catalogue: Catalogue) -> Iterator[SlideRecord]:
         try:
             yield check_reimport(record, ReimportReason.RETRY)
         except VsvError as error:
-            _complain(f"left out: {error}", image_id_of(record))
+            _complain(f"skipped: {error}", image_id_of(record))
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -214,7 +214,7 @@ def _verify(options: argparse.Namespace) -> int:
             _complain(error, image_id)
 
     def records() -> Iterator[SlideRecord]:
-        """Records of slides that can be verified; all that others have to be left out for."""
+        """Yield the records of slides that can be verified; report the others."""
         catalogue = deployment.catalogue
         named = ((image_id, catalogue.get(image_id)) for image_id in image_ids)
         for image_id, record in _undeleted(catalogue) if options.all else named:
@@ -222,7 +222,7 @@ def _verify(options: argparse.Namespace) -> int:
                 yield check_verifiable(record)
             except VsvError as error:
                 if options.all:
-                    _complain(f"left out: {error}", image_id)
+                    _complain(f"skipped: {error}", image_id)
                 else:
                     wrong.add(image_id)
                     complain(error, image_id)
@@ -240,16 +240,16 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _verifier(deployment: Deployment, images_path: Path | None) -> Verify:
-    """What verifies: VerifySlide, or this machine, where the file system is mounted."""
+    """Return what verifies: VerifySlide, or this machine if it mounts the file system."""
     if images_path is None:
         return deployment.function("VerifySlide")
     return partial(verify, _mounted(deployment, images_path))
 
 
 def _mounted(deployment: Deployment, images_path: Path) -> Storage:
-    """The file system where it is mounted on this machine."""
+    """Return the slide store that is mounted on this machine."""
     if not images_path.is_dir():
-        raise NotFound(f"{images_path} is no folder")
+        raise NotFound(f"{images_path} is not a folder")
     return Storage(images_path, deployment.pyramid_bucket)
 
 
@@ -340,7 +340,7 @@ class _Listing(Protocol[_T]):
 
 
 def _pages(listing: _Listing[_T]) -> Iterator[_T]:
-    """All items of a listing, page by page."""
+    """Yield all items of a listing, page by page."""
     token = None
     while True:
         items, token = listing(token=token)
@@ -354,7 +354,7 @@ def _print_json(value: Any) -> None:
 
 
 def _line(value: Any, missing: str = "") -> str:
-    """The value in one line."""
+    """Return the value in one line."""
     if value is None:
         return missing
     structured = isinstance(value, dict | list)
@@ -363,7 +363,7 @@ def _line(value: Any, missing: str = "") -> str:
 
 
 def _complain(error: Exception | str, image_id: str | None = None) -> int:
-    """Say in a line on standard error what is wrong; return the exit code."""
+    """Print in one line on standard error what is wrong; return the exit code."""
     if isinstance(error, OSError) and error.strerror:
         text = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     else:

@@ -1,4 +1,4 @@
-"""Imports that ops have started, and what becomes of them."""
+"""Imports that an operator has started, and their ends."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -38,15 +38,15 @@ class Execution(NamedTuple):
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended."""
+        """Return whether it has not ended."""
         return self.status in _RUNNING
 
 
 class Executions(Protocol):
-    """Tells of imports."""
+    """Reads the executions of imports."""
 
     def last(self, job: ImportJob) -> Execution | None:
-        """The job's last execution; None where there is none."""
+        """Return the job's last execution; None if there is none."""
 
 
 class StateMachine:
@@ -72,7 +72,7 @@ class StateMachine:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How far an import has come; ``error`` says why it failed. ``tiles`` are all of them."""
+    """The progress of an import: tiles rendered, of how many; ``error`` says why it failed."""
 
     image_id: str
     is_over: bool
@@ -88,13 +88,13 @@ class Watch:
         self._catalogue = catalogue
         self._executions = executions
 
-    def look(self, job: ImportJob) -> Outcome:
-        """How far the job's import has come."""
+    def outcome_of(self, job: ImportJob) -> Outcome:
+        """Return the progress of the job's import."""
         execution = self._executions.last(job)
         record = self._catalogue.get(job.image_id)
         begun = record is not None and _is_of(record, job)
         rendered, tiles = (progress_of(record) if begun else None) or (0, None)
-        # Step Functions may take a moment to tell of what it has just started.
+        # Step Functions may not show an execution at once.
         if execution is None or execution.is_running:
             return Outcome(job.image_id, False, rendered, tiles)
         if record and begun and is_imported(record):
@@ -111,9 +111,9 @@ class Watch:
         at_once: int,
         bars: Bars,
     ) -> Iterator[tuple[str, Outcome | VsvError]]:
-        """Import so many at once; yield what became of each, or why it was refused.
+        """Import ``at_once`` subjects at a time; yield the outcome of each, or why it was refused.
 
-        ``start`` starts the import of a subject, by which it is called from then on.
+        ``start`` starts the import of a subject, which then names it.
         """
         waiting = iter(subjects)
         running: dict[str, ImportJob] = {}
@@ -127,7 +127,7 @@ class Watch:
                 return
             time.sleep(_POLL_S)
             for subject, job in list(running.items()):
-                outcome = self.look(job)
+                outcome = self.outcome_of(job)
                 bars.show(subject, outcome.rendered, outcome.tiles)
                 if outcome.is_over:
                     del running[subject]

@@ -1,4 +1,4 @@
-"""The catalogue as a table for spreadsheets, or as lines of JSON: a record after the other."""
+"""The catalogue as CSV or as JSON lines, record by record."""
 
 import csv
 import json
@@ -16,14 +16,14 @@ from vsv.errors import InvalidRequest
 
 __all__ = ["all_records", "whole_file", "write_csv", "write_json_lines"]
 
-# A spreadsheet takes a cell that begins so for a formula, and what is on a label is anybody's.
+# Spreadsheets take a cell that begins so for a formula, and labels are not trusted.
 _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def all_records(catalogue: Catalogue) -> Iterator[SlideRecord]:
-    """All records, deleted slides' as well, in no order, read page by page.
+    """Yield all records, deleted slides' as well, in no order, read page by page.
 
-    The one place where the table is scanned: it costs as much as the catalogue is large.
+    Nothing else scans the table: the cost grows with the catalogue.
     """
     start: dict[str, Any] = {}
     while True:
@@ -37,7 +37,7 @@ def all_records(catalogue: Catalogue) -> Iterator[SlideRecord]:
 def write_csv(records: Iterable[SlideRecord], file: TextIO) -> None:
     """Write a table (RFC 4180) with a row for each record, under the names of ``CSV_COLUMNS``.
 
-    Lists and objects are JSON. What a spreadsheet would take for a formula has an apostrophe first.
+    Lists and objects are JSON. A text that looks like a formula gets a leading apostrophe.
     """
     writer = csv.writer(file)
     writer.writerow(CSV_COLUMNS)
@@ -45,20 +45,20 @@ def write_csv(records: Iterable[SlideRecord], file: TextIO) -> None:
 
 
 def write_json_lines(records: Iterable[SlideRecord], file: TextIO) -> None:
-    """Write a line for each record: an object with all that the record has."""
+    """Write a line for each record: an object with all of its attributes."""
     for record in records:
         print(json.dumps(to_json(record), ensure_ascii=False, sort_keys=True), file=file)
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """A text file that appears when all is written, or not at all, for its owner's eyes only.
+    """Open a text file that appears when it is complete or not at all, readable by its owner only.
 
-    Raises InvalidRequest where there is something else than a file.
+    Raises InvalidRequest if the path is not a file.
     """
     path = path.resolve()
     if path.exists() and not path.is_file():
-        raise InvalidRequest(f"{path} is there, and is no file")
+        raise InvalidRequest(f"{path} exists and is not a file")
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:

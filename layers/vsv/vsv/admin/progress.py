@@ -1,4 +1,4 @@
-"""How far things are, for somebody who looks."""
+"""Progress bars on a terminal."""
 
 import sys
 from collections.abc import Iterator
@@ -12,28 +12,28 @@ __all__ = ["Bars", "bars"]
 
 
 class Bars:
-    """Bars by their titles; none where nobody looks. Many threads may use them."""
+    """Progress bars by title; none without a terminal. Threads may share them."""
 
     def __init__(self, progress: "Progress | None" = None) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
 
     def show(self, title: str, done: int, total: int | None) -> None:
-        """Show so much of the total, if that is known."""
+        """Show a bar; ``total`` is None if it is unknown."""
         if self._progress:
             if title not in self._tasks:
                 self._tasks[title] = self._progress.add_task(title, total=total)
             self._progress.update(self._tasks[title], completed=done, total=total)
 
     def remove(self, title: str) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._progress and title in self._tasks:
             self._progress.remove_task(self._tasks.pop(title))
 
 
 @contextmanager
 def bars(unit: str) -> Iterator[Bars]:
-    """Bars on standard error, if that is a terminal. ``unit`` is what they count."""
+    """Show bars on standard error if that is a terminal. ``unit`` is what they count."""
     if not sys.stderr.isatty():
         yield Bars()
         return

@@ -1,4 +1,4 @@
-"""Records that an earlier version wrote, brought up to date."""
+"""Updates of records that an earlier version wrote."""
 
 from collections.abc import Iterable, Iterator
 
@@ -15,7 +15,7 @@ _BY = "upgrade"
 def upgraded(catalogue: Catalogue, records: Iterable[SlideRecord]) -> Iterator[SlideRecord]:
     """Write IdSource onto the records that lack it; yield each that was changed.
 
-    Deleted slides are left alone. May be interrupted and repeated, and run while people work.
+    Deleted slides are skipped. May be interrupted and repeated, and run while people work.
     """
 
     def decide(old: SlideRecord | None) -> SlideRecord | None:

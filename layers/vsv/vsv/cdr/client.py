@@ -1,4 +1,4 @@
-"""The CDR's HTTPS endpoint: credentials, tries, and answers that nobody vouches for."""
+"""The CDR's HTTPS endpoint: credentials, tries, and untrusted answers."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CdrClient", "Credentials", "Refused"]
 
 # Ten slides at their slowest (a try that begins just before the deadline, and one more
-# with credentials read anew) take some ten minutes: SendToCdr has fifteen.
+# with credentials read again) take some ten minutes: SendToCdr has fifteen.
 _TIMEOUT: Final = urllib3.Timeout(connect=3, read=8)
 _ANSWER_S: Final = 5.0
 # One try as a whole, however each of its waits is drawn out: connection, headers, answer.
@@ -41,9 +41,9 @@ _MAX_TEXT_CHARS: Final = 200
 
 
 class Refused(VsvError):
-    """The slide will not be taken as it is: to try again is of no use.
+    """The CDR refused the slide: another try would be refused, too.
 
-    ``title`` is the CDR's own word for it: for the record, not for the log.
+    ``title`` is the CDR's reason: for the record, not for the log.
     """
 
     def __init__(self, reason: str, title: str | None = None) -> None:
@@ -52,7 +52,7 @@ class Refused(VsvError):
 
 
 class Credentials:
-    """The CDR's credentials, in Secrets Manager: kept for minutes, and read anew when asked to.
+    """The CDR's credentials, in Secrets Manager: kept for minutes, and read again on request.
 
     The secret is JSON: ``{"username": …, "password": …}`` or ``{"token": …}``.
     """
@@ -61,10 +61,10 @@ class Credentials:
         self._secrets = secrets
         self._arn = arn
 
-    def header(self, *, anew: bool = False) -> str:
-        """The Authorization header. Raises Unavailable where the secret cannot be read or used."""
+    def header(self, *, force: bool = False) -> str:
+        """Return the Authorization header. Raises Unavailable if the secret is not usable."""
         try:
-            text = self._secrets.get(self._arn, max_age=_SECRET_AGE_S, force_fetch=anew)
+            text = self._secrets.get(self._arn, max_age=_SECRET_AGE_S, force_fetch=force)
             secret = json.loads(str(text))
         except (GetParameterError, ValueError) as error:
             raise Unavailable("the CDR's credentials cannot be read") from error
@@ -78,7 +78,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What the CDR says, as far as it matters. Its texts are bounded and fit to be shown."""
+    """The relevant parts of the CDR's answer. Its texts are bounded and printable."""
 
     status: int
     receipt: str | None
@@ -87,7 +87,7 @@ class _Answer:
 
     @classmethod
     def read(cls, response: "BaseHTTPResponse", body: bytes) -> Self:
-        """``body`` is the whole answer, or more than may be kept of it."""
+        """Parse an answer; a ``body`` longer than the limit is ignored."""
         fields = _json_object(body) if len(body) <= _MAX_ANSWER_BYTES else None
         try:
             retry_after_s = urllib3.Retry().get_retry_after(response)
@@ -101,24 +101,24 @@ class _Answer:
 
     @property
     def is_acceptance(self) -> bool:
-        """Whether, with a receipt, the CDR has the slide: from this try or from an earlier one."""
+        """Return whether the answer accepts the slide, provided that it has a receipt."""
         return 200 <= self.status < 300 or self.status == 409
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the answer is final: another try would get the same."""
+        """Return whether the answer is final: another try would get the same."""
         return 400 <= self.status < 500 and self.status not in _TRANSIENT
 
     @property
     def problem(self) -> str:
-        """What is wrong with an answer that is neither a receipt nor a refusal."""
+        """Return what is wrong with an answer that is neither a receipt nor a refusal."""
         if 200 <= self.status < 300:
             return f"the CDR answers with status {self.status} but without a receipt"
         return f"the CDR answers with status {self.status}"
 
 
 class CdrClient:
-    """Hands payloads over.
+    """Sends payloads.
 
     The loop over tries is its own: urllib3's reads what it discards to the end, however long that
     is, knows no bound for the whole, and has no jitter in the version that Lambda may bring.
@@ -135,20 +135,20 @@ class CdrClient:
         )
 
     def deliver(self, content: Mapping[str, Any], key: str) -> str:
-        """Hand one payload over; return the CDR's receipt.
+        """Send one payload; return the CDR's receipt.
 
         Raises Refused, or Unavailable where the same may go through later.
         """
         body = json.dumps(content).encode()
         end = time.monotonic() + _DEADLINE_S
-        anew = False
+        force = False
         for tried in count(1):
             pause_s = random.uniform(0.5, 1) * _FIRST_PAUSE_S * 2 ** (tried - 1)  # noqa: S311
             try:
-                answer = self._ask(body, key, self._credentials.header(anew=anew))
-                if answer.status == 401 and not anew:  # they may have been replaced
-                    anew = True
-                    answer = self._ask(body, key, self._credentials.header(anew=True))
+                answer = self._ask(body, key, self._credentials.header(force=force))
+                if answer.status == 401 and not force:  # they may have been replaced
+                    force = True
+                    answer = self._ask(body, key, self._credentials.header(force=True))
             except HTTPError as error:
                 reason = f"the CDR cannot be reached ({type(error).__name__})"
             else:
@@ -211,7 +211,7 @@ class CdrClient:
 
 
 def _json_object(body: bytes) -> Mapping[str, Any] | None:
-    """The object that the body holds, empty where there is no body; None for anything else."""
+    """Return the body's JSON object; an empty one if there is no body, None for other bodies."""
     if not body:
         return {}
     try:
@@ -222,7 +222,7 @@ def _json_object(body: bytes) -> Mapping[str, Any] | None:
 
 
 def _text(value: Any) -> str | None:
-    """A foreign text or number as one may keep and show it; None where nothing is left of it."""
+    """Return an untrusted text or number, printable and bounded; None if nothing is left."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     shown = "".join(char for char in str(value) if char.isprintable()).strip()
@@ -230,6 +230,6 @@ def _text(value: Any) -> str | None:
 
 
 def _without_ids(title: str | None, content: Mapping[str, Any]) -> str | None:
-    """The title, unless it repeats what the CDR was told of whose slide it is."""
+    """Return the title, unless it repeats one of the slide's IDs."""
     ids = (str(content[name]).casefold() for name in ("ImageID", "SlideID", "CaseID"))
     return None if title is None or any(each in title.casefold() for each in ids) else title

@@ -1,8 +1,8 @@
-"""SendToCdr: every slide that is due goes to the CDR, and what came of it onto its record.
+"""SendToCdr: send each slide that is due, and note the outcome on its record.
 
-Due is a slide whose Status is SEND. The slide table's stream tells so, at least once; what there is
-to do stands on the record alone, so that a word that is late or repeated does no harm. The CDR
-knows a repetition by its key. Slides are nameless in the log: a key stands for each.
+A slide whose Status is SEND is due. The slide table's stream reports changes at least once. Only
+the record says what is to be done, so that late or repeated events do no harm. The CDR recognises
+a repetition by its key. The log names slides by these keys only.
 """
 
 import json
@@ -42,10 +42,9 @@ __all__ = ["Sender", "sender"]
 
 
 class Sender:
-    """Sends what is due.
+    """Sends slides that are due.
 
-    ``dead_letters`` takes what is given up: what could not be sent ``give_up_s`` seconds after it
-    was asked for.
+    ``dead_letters`` receives those that could not be sent ``give_up_s`` seconds after the request.
     """
 
     def __init__(
@@ -63,10 +62,10 @@ class Sender:
         self._now = now
 
     def send(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """See to the slides of these records of the table's stream.
+        """Send the slides of these records of the table's stream, as far as they are due.
 
-        Raises Unavailable, once all were seen to, if some have to wait: the stream then brings all
-        of them again, and those that are done are known by their Status.
+        Raises Unavailable after the last one if some have to wait: the stream then repeats all of
+        them, and those that were sent are known by their Status.
         """
         changes = [record["dynamodb"] for record in records]
         told = {each["Keys"]["ImageID"]["S"]: each for each in changes}
@@ -77,7 +76,7 @@ class Sender:
             except Unavailable as error:
                 waiting += 1
                 logger.warning("a slide waits for the CDR: %s", error)
-            except Exception as error:  # noqa: BLE001  the others shall not wait for this one
+            except Exception as error:  # noqa: BLE001  the others do not wait for this one
                 waiting += 1
                 log_unexpected(error)
         if waiting:
@@ -135,7 +134,7 @@ class Sender:
     def _note(
         self, image_id: str, version: int, status: ReviewStatus, outcome: SlideRecord
     ) -> None:
-        """Write the outcome onto the record, as far as that is still about what was sent."""
+        """Write the outcome onto the record, unless the record was changed since."""
 
         def decide(old: SlideRecord | None) -> SlideRecord | None:
             if old is None:
@@ -144,8 +143,8 @@ class Sender:
                 return changed({**old, **outcome}, Status=status)
             if is_archived(old) or is_deleted(old):
                 return {**old, **outcome}
-            # Due anew, since it was edited: the stream has another word for that. Or another run
-            # has noted what came of it.
+            # It was edited, and is due again: the stream has another event for that. Or another
+            # run has noted the outcome.
             return old
 
         self._catalogue.change(image_id, "cdr", Action.SEND, decide)
@@ -153,7 +152,7 @@ class Sender:
 
 @cache
 def sender() -> Sender:
-    """What SendToCdr works with. Raises ValueError naming what is wrong with its settings."""
+    """Return what SendToCdr works with. Raises ValueError for invalid settings."""
     settings = CdrSettings.read()
     secrets = SecretsProvider(boto3_client=aws.client("secretsmanager"))
 
