@@ -1,4 +1,4 @@
-"""POST /ImportSlide: where a file is on its way, and the one thing to do about it next."""
+"""POST /ImportSlide: start the next step of a file's import, and return its state."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from vsv.wiring import import_service
 
 
 def answer(event: Event) -> Response:
-    """Decide about one file of the scanner's."""
+    """Decide about one file of the scanner."""
     require_scanner(event, ClientSettings.read().client_id)
     request = ImportRequest.parse(json_body(event))
     decided = import_service().handle(request)

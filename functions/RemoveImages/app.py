@@ -1,4 +1,4 @@
-"""DELETE /RemoveImages: note on each slide's record what is asked, and have it done."""
+"""DELETE /RemoveImages: note the operation on each slide's record, and start it."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from vsv.wiring import removal_service
 
 
 def answer(event: Event) -> Response:
-    """Take the request of a technician."""
+    """Accept the request of a technician."""
     name = technician(event, ClientSettings.read().client_id)
     request = RemovalRequest.parse(json_body(event))
     count(f"RemoveImages{request.operation.title()}")
@@ -22,7 +22,7 @@ def answer(event: Event) -> Response:
 
 
 def results_response(request: RemovalRequest, results: Sequence[Result]) -> Response:
-    """Return 202, with what became of the request for each slide."""
+    """Return 202, with a result for each slide."""
     images = [
         {
             "ImageID": result.image.image_id,

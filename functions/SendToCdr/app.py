@@ -1,4 +1,4 @@
-"""SendToCdr: brings slides that are marked to be sent to the CDR, told by the table's stream."""
+"""SendToCdr: send slides that are marked for it to the CDR, on events of the table's stream."""
 
 from typing import Any
 

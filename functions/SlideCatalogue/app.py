@@ -127,7 +127,7 @@ def update_slide(input: dict[str, Any]) -> dict[str, Any] | None:
 
 @observed
 def lambda_handler(event: dict[str, Any], context: Any) -> Any:
-    """Resolve one field for AppSync. All are for people, whichever they are."""
+    """Resolve one field for AppSync. All are for people, none for machines."""
 
     def resolve() -> Any:
         graphql.caller(event).person()

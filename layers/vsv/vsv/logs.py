@@ -87,7 +87,7 @@ def observed(handler: Handler) -> Handler:
 
 
 def _is_sampled() -> bool:
-    """Whether X-Ray wants this invocation's trace (a few of them, by its sampling rule)."""
+    """Return whether X-Ray samples this invocation."""
     disabled = os.environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in ("1", "true")
     return "Sampled=1" in os.environ.get("_X_AMZN_TRACE_ID", "") and not disabled
 
@@ -110,7 +110,7 @@ def count(name: str) -> None:
 
 
 def log_unexpected(error: Exception) -> None:
-    """Log an error that nobody foresaw: its type and its trace, but not what it says."""
+    """Log an unexpected error: its type and its trace, but not its message."""
     count("UnexpectedError")
     trace = [
         f"{frame.filename}:{frame.lineno} {frame.name}"

@@ -64,36 +64,36 @@ def _barcode_formats(environment: Environment) -> tuple[str, ...]:
 
 
 def _secure_url(environment: Environment, name: str) -> str:
-    """An https:// address without credentials in it; plain http:// to this machine only."""
+    """Return an https:// address without credentials; http:// to this machine only."""
     url = urlsplit(_required(environment, name))
     plain = url.scheme == "http" and url.hostname in ("127.0.0.1", "localhost")
     if not url.hostname or not (url.scheme == "https" or plain):
         raise ValueError(f"{name} is not an https:// address")
     if url.username is not None or url.password is not None:
-        raise ValueError(f"{name} has credentials in it: they belong into the secret")
+        raise ValueError(f"{name} holds credentials; put them into the secret")
     return url.geturl()
 
 
 @dataclass(frozen=True)
 class _Names:
-    """Names of what a function works with, and nothing else."""
+    """Settings that are names only."""
 
     @classmethod
     def read(cls, environment: Environment = os.environ) -> Self:
-        """One variable a field, in capitals. Raises ValueError where one is missing."""
+        """Read one variable for each field, in capitals. Raises ValueError if one is missing."""
         return cls(*(_required(environment, name.upper()) for name in cls.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
 class ClientSettings(_Names):
-    """For functions that a route leads to: the app client whose tokens are taken."""
+    """Settings of functions behind a route: the app client whose tokens are accepted."""
 
     client_id: str
 
 
 @dataclass(frozen=True)
 class StorageSettings:
-    """For functions that see EFS. ``images_path`` is where it is mounted.
+    """Settings of functions that mount EFS, at ``images_path``.
 
     ``quality`` is the JPEG quality (1..95) of tiles that are rendered rather than passed through.
     ``pyramid_bucket`` is the S3 bucket of pyramids and associated images; None where they are files
@@ -106,7 +106,7 @@ class StorageSettings:
 
     @classmethod
     def read(cls, environment: Environment = os.environ) -> Self:
-        """IMAGES_PATH, JPEG_QUALITY (90), PYRAMID_STORE (efs, or s3 with PYRAMID_BUCKET).
+        """Read IMAGES_PATH, JPEG_QUALITY (90), PYRAMID_STORE (efs, or s3 with PYRAMID_BUCKET).
 
         Raises ValueError naming what is wrong.
         """
@@ -122,7 +122,7 @@ class StorageSettings:
 
 @dataclass(frozen=True)
 class CatalogueSettings(_Names):
-    """For functions that change the catalogue: the names of its two DynamoDB tables."""
+    """Settings of functions that change the catalogue: its two DynamoDB tables."""
 
     slide_table: str
     history_table: str
@@ -130,7 +130,7 @@ class CatalogueSettings(_Names):
 
 @dataclass(frozen=True)
 class ReviewSettings:
-    """For SlideCatalogue: regular expressions that slide and case IDs match as a whole.
+    """Settings of SlideCatalogue: regular expressions that slide and case IDs match as a whole.
 
     They hold for what people type; ``slide_id_pattern`` is also the one for barcodes.
     """
@@ -140,7 +140,7 @@ class ReviewSettings:
 
     @classmethod
     def read(cls, environment: Environment = os.environ) -> Self:
-        """SLIDE_ID_PATTERN, CASE_ID_PATTERN. Raises ValueError where one is not a pattern."""
+        """Read SLIDE_ID_PATTERN and CASE_ID_PATTERN. Raises ValueError for an invalid one."""
         names = ("SLIDE_ID_PATTERN", "CASE_ID_PATTERN")
         return cls(*(_pattern(environment, name) for name in names))
 
@@ -168,7 +168,7 @@ class ExtractMetadataSettings:
 
     @classmethod
     def read(cls, environment: Environment = os.environ) -> Self:
-        """SLIDE_ID_PATTERN, BARCODE_FORMATS (DataMatrix), BARCODE_SEARCH_MS (1200).
+        """Read SLIDE_ID_PATTERN, BARCODE_FORMATS (DataMatrix), BARCODE_SEARCH_MS (1200).
 
         SCANNER_TIME_ZONE (UTC), TILES_PER_PIECE (1000), PRERENDER_LEVELS (all).
         Raises ValueError naming what is wrong.
@@ -205,11 +205,11 @@ class ImportSlideSettings(_Names):
 
 @dataclass(frozen=True)
 class CdrSettings:
-    """For SendToCdr: where slides' metadata are sent, and by whose leave.
+    """Settings of SendToCdr: the CDR, and what happens to slides that it does not accept.
 
-    ``cdr_url`` takes them, by the credentials in the secret of ``cdr_secret_arn``.
-    ``cdr_give_up_s``: how long to try, in seconds from when a slide was marked to be sent. What is
-    given up goes to ``dead_letter_queue_url``.
+    ``cdr_url`` receives metadata, with the credentials in the secret of ``cdr_secret_arn``.
+    ``cdr_give_up_s``: how long to try, in seconds from when a slide was marked to be sent. Slides
+    that are given up go to ``dead_letter_queue_url``.
     """
 
     cdr_url: str
@@ -221,7 +221,7 @@ class CdrSettings:
 
     @classmethod
     def read(cls, environment: Environment = os.environ) -> Self:
-        """One variable a field, in capitals; CDR_GIVE_UP_S is an hour unless it says otherwise.
+        """Read one variable for each field, in capitals; CDR_GIVE_UP_S is 3600 by default.
 
         Raises ValueError naming what is wrong.
         """
@@ -237,7 +237,7 @@ class CdrSettings:
 
 @dataclass(frozen=True)
 class RemovalSettings(_Names):
-    """For RemoveImages: the names of what it starts."""
+    """Settings of RemoveImages: the names of what it starts."""
 
     delete_image_function: str
     transfer_image_function: str
@@ -246,14 +246,14 @@ class RemovalSettings(_Names):
 
 @dataclass(frozen=True)
 class ArchiveSettings:
-    """For functions that archive slides: the S3 bucket, and the class that objects get there."""
+    """Settings of functions that archive slides: the S3 bucket, and its objects' storage class."""
 
     bucket: str
     storage_class: str
 
     @classmethod
     def read(cls, environment: Environment = os.environ) -> Self:
-        """ARCHIVE_BUCKET, ARCHIVE_STORAGE_CLASS (STANDARD_IA). Raises ValueError."""
+        """Read ARCHIVE_BUCKET, ARCHIVE_STORAGE_CLASS (STANDARD_IA). Raises ValueError."""
         return cls(
             _required(environment, "ARCHIVE_BUCKET"),
             environment.get("ARCHIVE_STORAGE_CLASS") or "STANDARD_IA",
@@ -262,7 +262,7 @@ class ArchiveSettings:
 
 @dataclass(frozen=True)
 class SessionSettings(_Names):
-    """For Session: the KMS key that signs cookies, and CloudFront's name for its public half."""
+    """Settings of Session: the KMS key that signs cookies, and CloudFront's ID of it."""
 
     cookie_key_arn: str
     cookie_key_pair_id: str

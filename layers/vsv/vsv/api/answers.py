@@ -1,6 +1,6 @@
 """Answers: statuses, problem details, entity tags.
 
-The one place that knows statuses. Errors are RFC 9457 problem details; they never hold a stack
+No other module knows statuses. Errors are RFC 9457 problem details; they never hold a stack
 trace or a path of the server's. They are the same behind API Gateway and behind ``vsv serve``.
 """
 
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 def show(resource: "Resource", if_none_match: str | None, cache: str = _CACHE_CONTROL) -> Answer:
-    """The resource; 304 without reading a pixel of it where ``If-None-Match`` names its tag."""
+    """Return the resource; 304 without reading its pixels if ``If-None-Match`` names its tag."""
     headers = {
         "ETag": f'"{resource.tag}"',
         "Cache-Control": cache,
@@ -65,7 +65,7 @@ def show(resource: "Resource", if_none_match: str | None, cache: str = _CACHE_CO
 
 
 def _names(if_none_match: str, tag: str) -> bool:
-    """Whether the header names the tag (RFC 9110, 13.1.2: weak comparison)."""
+    """Return whether the header names the tag (RFC 9110, 13.1.2: weak comparison)."""
     known = {entry.strip().removeprefix("W/") for entry in if_none_match.split(",")}
     return "*" in known or f'"{tag}"' in known
 
@@ -73,10 +73,10 @@ def _names(if_none_match: str, tag: str) -> bool:
 def problem_of(
     error: Exception, instance: str, on_unexpected: Callable[[Exception], None]
 ) -> Answer:
-    """What an error is to the caller.
+    """Return the problem details of an error.
 
-    What others' code raised is told to ``on_unexpected``. The caller learns of it only what may
-    pass: that storage or a service failed for now.
+    Errors of other libraries go to ``on_unexpected``. The caller learns of transient ones only:
+    that storage or a service failed for now.
     """
     if not isinstance(error, VsvError):
         on_unexpected(error)
@@ -87,7 +87,7 @@ def problem_of(
 
 
 def status_of(error: VsvError) -> HTTPStatus:
-    """The status that stands for a named error."""
+    """Return the status of a named error."""
     return next(
         (code for kind, code in STATUS_OF.items() if isinstance(error, kind)),
         HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -95,7 +95,7 @@ def status_of(error: VsvError) -> HTTPStatus:
 
 
 def problem(status: HTTPStatus, detail: str, instance: str) -> Answer:
-    """Problem details (RFC 9457). ``instance`` is a URI of this very request."""
+    """Return problem details (RFC 9457). ``instance`` is a URI of this request."""
     content = {
         "type": "about:blank",
         "title": status.phrase,

@@ -1,8 +1,8 @@
-"""Who asks, and what they may do.
+"""The caller of a function, and the caller's permissions.
 
-People sign in and belong to groups; the scanner's workstation is a machine, which has a scope and
-no name. The gateway and AppSync check tokens; what is asked here is asked again in the function, so
-that neither alone holds the door.
+People sign in and belong to groups. The scanner's workstation is a machine, which has a scope but
+no name. API Gateway and AppSync check tokens; functions check permissions again, so that neither
+check is the only one.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ IMPORT_SCOPE: Final = "import"
 
 @dataclass(frozen=True)
 class Caller:
-    """The one whose token it is. ``username`` is None for a machine, which has ``scopes``."""
+    """The owner of a token. ``username`` is None for a machine, which has ``scopes``."""
 
     username: str | None
     groups: frozenset[str] = frozenset()
@@ -28,14 +28,12 @@ class Caller:
 
     @classmethod
     def of(cls, claims: Mapping[str, Any] | None, client_id: str | None = None) -> Self:
-        """The caller whose token has these claims. Raises Forbidden where there are none.
+        """Return the caller whose token has these claims.
 
-        A token of another app client than ``client_id`` is refused, too; None where the door has
-        compared it, as AppSync does. An ID token names its client as ``aud``, an access token as
-        ``client_id``.
-
-        An ID token names its user as ``cognito:username``, an access token as ``username``; one
-        from client credentials names nobody.
+        ``client_id`` is the app client; None if it was compared before, as by AppSync. An ID token
+        names its client as ``aud`` and its user as ``cognito:username``, an access token as
+        ``client_id`` and ``username``. A token from client credentials names no user. Raises
+        Forbidden if there are no claims, or the token is another client's.
         """
         if not claims:
             raise Forbidden("nobody is signed in")
@@ -49,20 +47,20 @@ class Caller:
         )
 
     def person(self) -> str:
-        """The person's name. Raises Forbidden for a machine."""
+        """Return the person's name. Raises Forbidden for a machine."""
         if self.username is None:
             raise Forbidden("this is for people; a machine's token does not open it")
         return self.username
 
     def technician(self) -> str:
-        """The technician's name. Raises Forbidden for anyone else."""
+        """Return the technician's name. Raises Forbidden for anyone else."""
         name = self.person()
         if TECHNICIANS not in self.groups:
             raise Forbidden(f"this is for the group {TECHNICIANS}")
         return name
 
     def scanner(self) -> None:
-        """Raises Forbidden unless this is a machine that may hand over slides."""
+        """Raise Forbidden unless this is a machine that may import slides."""
         if self.username is not None:
             raise Forbidden(
                 "this is for the scanner's workstation; a person's token does not open it"
@@ -72,7 +70,7 @@ class Caller:
 
 
 def _groups(claim: Any) -> frozenset[str]:
-    """The groups of a token: a list; behind API Gateway a text, ``a,b`` or ``[a b]``."""
+    """Return the groups of a token: a list; behind API Gateway a text, ``a,b`` or ``[a b]``."""
     if isinstance(claim, str):
         if claim.startswith("[") and claim.endswith("]"):
             return frozenset(claim[1:-1].split())

@@ -1,7 +1,7 @@
-"""GraphQL at the edge: AppSync's events, and the shapes that the schema has.
+"""AppSync's events, and the types of the schema.
 
-Errors are returned, not raised: Lambda would log what is raised, and a message can hold an ID that
-somebody typed. ``graphql/resolver.js`` makes GraphQL errors of them.
+Errors are returned, not raised: Lambda would log them, and a message can hold an ID that somebody
+typed. ``graphql/resolver.js`` turns them into GraphQL errors.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,10 +30,10 @@ Event = Mapping[str, Any]
 
 _MAX_KEY_BYTES: Final = 1024
 _MAX_TOKEN_BYTES: Final = 8192
-# Arguments by which records are read; others may be empty, and then say nothing.
+# Arguments that are keys; others may be empty, and are then ignored.
 _KEYS: Final = frozenset({"ImageID", "ImageIDs"})
 
-# What each error is called in a GraphQL answer. AppSync's own refusals are "Unauthorized" too.
+# The type of each error in a GraphQL answer. AppSync's own refusals are "Unauthorized", too.
 TYPE_OF: Final[Mapping[type[VsvError], str]] = {
     InvalidRequest: "BadRequest",
     Forbidden: "Unauthorized",
@@ -44,16 +44,16 @@ TYPE_OF: Final[Mapping[type[VsvError], str]] = {
 
 
 def caller(event: Event | None) -> Caller:
-    """Who asks. Raises Forbidden where AppSync says nothing of that."""
+    """Return the caller. Raises Forbidden if AppSync names none."""
     identity = (event or {}).get("identity") or {}
     return Caller.of(identity.get("claims"))
 
 
 def resolved(resolve: Callable[[], Any], on_unexpected: Callable[[Exception], None]) -> Any:
-    """What a field resolves to, as JSON; or the error that stands for it.
+    """Return what a field resolves to, as JSON, or the error that replaces it.
 
-    What others' code raised is told to ``on_unexpected``. The client learns of it only what may
-    pass: that a service failed for now.
+    Errors of other libraries go to ``on_unexpected``. The client learns of transient ones only:
+    that a service failed for now.
     """
     try:
         return to_json(resolve())
@@ -71,7 +71,7 @@ def resolved(resolve: Callable[[], Any], on_unexpected: Callable[[Exception], No
 
 
 def check_arguments(event: Event) -> None:
-    """Raise InvalidRequest for arguments that the catalogue's database does not take.
+    """Raise InvalidRequest for arguments that DynamoDB does not accept.
 
     DynamoDB's keys are texts of 1 to 1,024 bytes in UTF-8; ``nextToken`` wraps a few of them.
     """
@@ -109,12 +109,12 @@ def slide(record: SlideRecord | None) -> dict[str, Any] | None:
 
 
 def slides_page(page: Page[SlideRecord]) -> dict[str, Any]:
-    """The schema's SlideConnection."""
+    """Return the page as the schema's SlideConnection."""
     return {"items": [slide(record) for record in page.items], "nextToken": page.token}
 
 
 def changes_page(page: Page[HistoryLine]) -> dict[str, Any]:
-    """The schema's ChangeConnection."""
+    """Return the page as the schema's ChangeConnection."""
     return {"items": [change_fields(line) for line in page.items], "nextToken": page.token}
 
 
