@@ -983,7 +983,7 @@ def test_what_is_no_stack_file_is_told_in_a_line(tmp_path, capsys, content):
     path = tmp_path / "x.json"
     path.write_text(content)
     assert main(["--stack-file", str(path), "failed"]) == 1
-    assert capsys.readouterr().err == f"vsv-admin: {path} is no stack file\n"
+    assert capsys.readouterr().err == f"vsv-admin: {path} is not a stack file\n"
 
 
 @pytest.mark.parametrize(

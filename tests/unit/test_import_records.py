@@ -384,7 +384,7 @@ def test_an_imported_slide_is_named_by_other_scans_and_ends_its_files_failures(t
         failure("5", version=LATER),
         record("6", version=LATER, status="FAILED"),
     )
-    OtherSlides(Files(tmp_path), catalogue).settle(JOB)
+    OtherSlides(Files(tmp_path), catalogue).note_import(JOB)
     told = {number: catalogue.get(number).get("ImportWarnings") for number in "123456"}
     assert told == {
         "1": None,
@@ -408,12 +408,12 @@ def test_a_part_of_the_imported_file_goes_if_it_is_one(tmp_path, content, size, 
     files = Files(tmp_path, ("x.svs", VERSION), ("x.svs", part))
     files.locate("x.svs", VERSION).write_text("a part.")
     files.locate("x.svs", part).write_text(content)
-    OtherSlides(files, Records(record(), history=lines)).settle(JOB)
+    OtherSlides(files, Records(record(), history=lines)).note_import(JOB)
     assert files.removed == ([("x.svs", part)] if goes else [])
     # It is not gone where it is a slide's.
     files.removed.clear()
     slide = record("2", version=part)
-    OtherSlides(files, Records(record(), slide, history=lines)).settle(JOB)
+    OtherSlides(files, Records(record(), slide, history=lines)).note_import(JOB)
     assert files.removed == []
 
 

@@ -1,1 +1,1 @@
-"""The import protocol: what ``/ImportSlide`` decides, the transfer to EFS, the workflow's steps."""
+"""Imports: the decisions of ``/ImportSlide``, the transfer to EFS, the steps of the workflow."""

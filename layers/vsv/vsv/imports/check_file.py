@@ -1,4 +1,4 @@
-"""What is on EFS under a file's name, asked by functions that cannot see EFS themselves.
+"""The state of a file on EFS, for functions that do not mount EFS.
 
 ``CheckFile`` and ``SetAside`` run in the VPC with the file system mounted; ``ImportSlide`` runs
 outside it and invokes them through ``RemoteFiles``.
@@ -24,9 +24,9 @@ __all__ = ["check_file"]
 def check_file(
     storage: Storage, filename: str, version: FileVersion | None = None
 ) -> dict[str, Any] | None:
-    """CheckFile: the state of the file, or None where there is none. Never fails on its content.
+    """Return the state of the file; None if there is none. Its content is never an error.
 
-    With a version: of that version of the file, wherever it was set aside.
+    With a version: the state of that version of the file, even if it was set aside.
     """
     try:
         path = storage.locate(filename, version) if version else storage.slide(filename)

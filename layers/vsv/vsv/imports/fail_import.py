@@ -1,6 +1,6 @@
-"""FailImport's part: leave on the slide's record why its import failed.
+"""FailImport: note on the slide's record why its import failed.
 
-It loads nothing that reads pixels: it has to work where a layer does not.
+It loads nothing that reads pixels, so that it works even if a layer does not load.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,10 @@ __all__ = ["fail_import"]
 def fail_import(
     job: ImportJob, error: Mapping[str, str], catalogue: Catalogue
 ) -> dict[str, str | None]:
-    """FailImport: leave on the record why. ``error`` has Step Functions' ``Error``, ``Cause``.
+    """Note the failure; return the record's ImageID and the reason.
 
-    Nothing is left of a copy of another slide's bytes that the workstation may delete.
+    ``error`` has Step Functions' ``Error`` and ``Cause``. No record is written for a copy of
+    another slide's bytes that the workstation may delete.
     """
     why = Failure.of(error)
     if why.error == DuplicateSlide.__name__ and job.sha256:

@@ -25,19 +25,19 @@ class FileState:
 
     @property
     def version(self) -> FileVersion:
-        """Which bytes the file holds."""
+        """Return the version of the file."""
         return FileVersion(self.size, self.mtime_ns)
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any] | None) -> Self | None:
-        """The state from CheckFile's answer."""
+        """Parse CheckFile's answer."""
         return cls(**fields) if fields else None
 
 
 def unchanged_for_s(status: os.stat_result) -> float:
     """Return for how long, in seconds, a file has not changed.
 
-    Not by its modification time: DataSync sets that to the original's. What the clocks of client
-    and file system disagree by must not make a file look older than it is.
+    Its modification time does not tell: DataSync sets it to the original's. A difference between
+    the clocks of client and file system must not make a file look older than it is.
     """
     return max(time.time() - status.st_ctime, 0.0)

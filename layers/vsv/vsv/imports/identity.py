@@ -1,4 +1,4 @@
-"""Whose slide it is: SlideID and CaseID as the label's code or the scanner has them."""
+"""SlideID and CaseID of a slide, from the label's code or the scanner."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ __all__ = ["Identity", "identify"]
 
 @dataclass(frozen=True)
 class Identity:
-    """The record's fields that say whose slide it is, and warnings for technicians."""
+    """The record's ID fields, and warnings for technicians."""
 
     fields: SlideRecord
     warnings: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ def identify(image_id: str, label: Barcode, scanner: str | None, pattern: str) -
     """Return the slide's IDs. ``scanner`` is what the scanner itself read from the label.
 
     The label's code comes first: it can be read again. The scanner's text counts where it matches
-    ``pattern``, too. Without either, the ImageID stands for the IDs.
+    ``pattern``, too. Without either, the ImageID replaces the IDs.
     """
     read = record.Barcode(text=label.text) if label.text else record.Barcode(reason=label.reason)
     scanned = scanner if scanner and is_slide_id(scanner, pattern) else None

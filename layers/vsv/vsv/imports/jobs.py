@@ -25,7 +25,7 @@ __all__ = ["ImportJobs"]
 
 
 class _Bytes(Protocol):
-    """The bytes of a file, and the ImageID that they should have: a FileState, or an ImportJob."""
+    """A FileState or an ImportJob: the version of a file, and the ImageID that it should have."""
 
     @property
     def image_id(self) -> str: ...
@@ -50,8 +50,8 @@ class ImportJobs:
     def record_of(self, filename: str, file: _Bytes) -> SlideRecord | None:
         """Return the record of these bytes under this name.
 
-        It is under the ImageID that they should have, or under their own where that is taken.
-        Others were made by version 0.1, and are found by the file's name.
+        It has the ImageID that they should have, or their own if another slide has that. Records of
+        version 0.1 are found by the file's name.
         """
         for records in (
             self._catalogue.get_many(_image_ids(filename, file)),
@@ -86,8 +86,8 @@ class ImportJobs:
     ) -> ImportJob:
         """Return the job of importing this file.
 
-        It is another one once a slide of these bytes was deleted, or once their import has failed
-        and is to be tried again: in time, or because more is known of the file.
+        It is a new one after a slide of these bytes was deleted, or if their import has failed and
+        is due again: by time, or because more is known of the file.
         """
         record = self.record_of(filename, file)
         generation = 0

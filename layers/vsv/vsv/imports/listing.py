@@ -1,4 +1,4 @@
-"""All slide files on EFS, asked page by page by those who cannot see EFS themselves."""
+"""Lists of all slide files on EFS, page by page, for callers that do not mount EFS."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -11,12 +11,11 @@ from vsv.storage.layout import Storage
 
 __all__ = ["ListSlides", "ListedFile", "all_slides", "list_slides"]
 
-# Given a folder, and the name to go on after, the next page: what ``list_slides`` does, wherever
-# it is done.
+# Returns a page of a folder after a file name: see ``list_slides``.
 ListSlides = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
-# A function's answer has 6 MB at the most. EFS tells a file's state in a millisecond or two: a
-# page of the most files takes well below a minute, and the folder's own listing.
+# A function's answer has at most 6 MB. EFS returns a file's state in a millisecond or two: a full
+# page takes well below a minute, and the time to list the folder.
 _PAGE_BYTES: Final = 4_000_000
 _PAGE_FILES: Final = 10_000
 
@@ -35,15 +34,15 @@ class ListedFile:
 
     @property
     def version(self) -> FileVersion:
-        """Which bytes the file holds."""
+        """Return the version of the file."""
         return FileVersion(self.size, self.mtime_ns)
 
 
 def list_slides(storage: Storage, request: Mapping[str, Any]) -> dict[str, Any]:
-    """ListSlides: a page of the slide files in ``folder``, those after the one named ``after``.
+    """Return a page of the slide files in ``folder``: those after the name ``after``.
 
-    Returns ``files``, a row for each as ListedFile has it, and ``after`` for the next page; None
-    where there is none. Raises InvalidRequest or NotFound for a folder that is none.
+    The page has ``files``, the fields of a ListedFile for each, and ``after`` of the next page;
+    None on the last one. Raises InvalidRequest or NotFound for an invalid folder.
     """
     rows: list[tuple[Any, ...]] = []
     size = 0
@@ -57,7 +56,7 @@ def list_slides(storage: Storage, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def all_slides(ask: ListSlides, folder: str = "") -> Iterator[ListedFile]:
-    """All slide files in the folder and below it, sorted by name."""
+    """Yield all slide files in the folder and below it, sorted by name."""
     after = ""
     while True:
         page = ask({"folder": folder, "after": after})

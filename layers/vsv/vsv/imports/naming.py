@@ -1,8 +1,8 @@
-"""ImageIDs: what a slide is known by in URLs, in the tables and beneath the images path.
+"""ImageIDs: the names of slides in URLs, in the tables and on the images path.
 
-CloudFront signs what it asks of the bucket and of the function (SigV4), and signs paths with
-blanks, ``+`` or letters beyond ASCII otherwise than these check them. So a new ImageID has
-characters that nobody encodes.
+CloudFront signs its requests to the bucket and to the function (SigV4). It encodes blanks, ``+``
+and letters beyond ASCII differently from those who check the signature. So a new ImageID has only
+characters that are never encoded.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ _SLIDE_SUFFIX: Final = re.compile(r"\.svs$", re.IGNORECASE)
 
 
 def is_url_safe(text: str) -> bool:
-    """Whether the text can be a new slide's ImageID."""
+    """Return whether the text can be a new slide's ImageID."""
     return len(text) <= _MAX_CHARS and _SAFE.fullmatch(text) is not None
 
 
 def image_id_for(tag: str | None, filename: str) -> str:
-    """Return the ImageID that a file should have: its ImageID tag if usable, else by its path.
+    """Return the ImageID that a file should have: its ImageID tag if usable, else its path.
 
-    A path that has to be changed or cut for that is told from others by a hash of it.
+    A path that has to be changed or shortened gets a hash that makes it unique.
     """
     if tag and is_url_safe(tag):
         return tag
@@ -38,18 +38,18 @@ def image_id_for(tag: str | None, filename: str) -> str:
 
 
 def unique_image_id(image_id: str, filename: str, version: FileVersion) -> str:
-    """Return the ImageID of a file where another slide has the one that it should have.
+    """Return the ImageID of a file if another slide has the one that it should have.
 
-    It is the same for the same file, and for no other file or scan.
+    It is unique to this file and scan.
     """
     return _with_digest(image_id, f"{filename} {version}")
 
 
 def _with_digest(text: str, subject: str) -> str:
-    """Return what can be read of the text, and a hash of the subject."""
+    """Return the readable characters of the text, and a hash of the subject."""
     plain = unicodedata.normalize("NFKD", text.replace("ß", "ss")).encode("ascii", "ignore")
     safe = _UNSAFE.sub("-", plain.decode().replace("/", "_"))
-    # The end of a path tells more than the beginning.
+    # The end of a path says more than its beginning.
     readable = safe[-(_MAX_CHARS - _DIGEST_CHARS - 1) :].strip("._-")
     digest = hashlib.sha256(subject.encode()).hexdigest()[:_DIGEST_CHARS]
     return f"{readable or 'slide'}-{digest}"

@@ -1,7 +1,7 @@
-"""Other slides that an import meets: of the same bytes, the same file name, the same ImageID tag.
+"""Other slides with the same bytes, the same file name or the same ImageID tag.
 
-A rescan is a slide of its own. So is a slide whose scanner counts as another one does. The records
-say so, to those who read them.
+A rescan is a slide of its own. So is a slide of another scanner with the same number. Notes on the
+records say so.
 """
 
 from collections.abc import Iterator
@@ -34,14 +34,14 @@ from vsv.storage.layout import Storage
 
 __all__ = ["OtherSlides", "is_original", "same_bytes"]
 
-# Of parts of a file, this much is compared at both ends.
+# Parts of a file are compared at both ends, by this number of bytes.
 _COMPARED_BYTES: Final = 1 << 20
-# So many changes of a record are looked through for them.
+# They are searched in this number of changes of a record.
 _MAX_LINES: Final = 100
 
 
 class OtherSlides:
-    """Finds them, and what is left of imports that the job's has made pointless."""
+    """Finds other slides, and removes what remains of imports that are obsolete now."""
 
     def __init__(self, storage: Storage, catalogue: Catalogue) -> None:
         self._storage = storage
@@ -50,8 +50,8 @@ class OtherSlides:
     def check_original(self, job: ImportJob, sha256: str) -> None:
         """Raise DuplicateSlide where these bytes are another slide's, under another name.
 
-        If the workstation knows their SHA-256 it will be told to delete its copy; then the copy on
-        EFS goes, too. A slide that has its record is imported again whatever others there are.
+        If the workstation sent their SHA-256 it is told to delete its copy, and the copy on EFS is
+        removed. A slide that has a record is imported again even if there are others.
         """
         own = self._catalogue.get(job.image_id)
         if own and records.is_of(own, job.filename, job.version) and has_metadata(own):
@@ -67,7 +67,7 @@ class OtherSlides:
                 )
 
     def notes(self, job: ImportJob, tag: str | None) -> list[str]:
-        """Say where the slide's ImageID comes from, and which other scans have its name."""
+        """Return notes on the source of the ImageID, and on other scans of the same file name."""
         found = []
         if tag and not is_url_safe(tag):
             found.append(
@@ -78,8 +78,8 @@ class OtherSlides:
             found.append(f"the ImageID {tag} is another slide's, too: this one has its own")
         return found + [_scanned(job.version, other) for other in self._scans(job)]
 
-    def settle(self, job: ImportJob) -> None:
-        """The job's slide is imported: note it on other scans, and end failures of its own file."""
+    def note_import(self, job: ImportJob) -> None:
+        """Note the imported slide on other scans, and end failures of its own file."""
         for other in self._scans(job):
             text = _scanned(file_version_of(other), job.record_fields())
             records.note(self._catalogue, image_id_of(other), text)
@@ -96,7 +96,7 @@ class OtherSlides:
                 yield other
 
     def _scans(self, job: ImportJob) -> Iterator[SlideRecord]:
-        """Other slides whose file has, or had, the same name."""
+        """Yield other slides whose file has, or had, the same name."""
         for other in self._others_of_name(job):
             if has_metadata(other) and not has_file_version(other, job.version):
                 yield other
@@ -111,7 +111,7 @@ class OtherSlides:
             return None
 
     def _remove_copy(self, job: ImportJob, original: SlideRecord) -> None:
-        """Remove the job's file, and its failures, for another slide has the same bytes."""
+        """Remove the job's file and its failures: another slide has the same bytes."""
         copy, kept = self._path(job.record_fields()), self._path(original)
         if copy is None or (kept is not None and copy.samefile(kept)):
             return
@@ -121,9 +121,9 @@ class OtherSlides:
                 records.supersede(self._catalogue, image_id_of(record), image_id_of(original))
 
     def _remove_parts(self, job: ImportJob, image_id: str) -> None:
-        """Remove files that were set aside for the job's, if that begins with their very bytes.
+        """Remove files that were set aside for the job's file, if they are its first bytes.
 
-        The record was theirs, one after the other, as its history tells.
+        The history of the record lists them: it was theirs before.
         """
         slides = {str(file_version_of(other)) for other in self._scans(job)}
         lines, _ = self._catalogue.history(image_id, _MAX_LINES)
@@ -142,26 +142,26 @@ class OtherSlides:
 
 
 def is_original(record: SlideRecord) -> bool:
-    """Whether the record is of a slide that was imported, and stays."""
+    """Return whether the slide is imported and will not be deleted."""
     stays = not is_deleted(record) and removal_of(record) != Operation.DELETE
     return is_imported(record) and stays
 
 
 def same_bytes(original: SlideRecord) -> str:
-    """Say that a file has the bytes of another slide."""
+    """Return the sentence that a file has the bytes of another slide."""
     name, image_id = filename_of(original), image_id_of(original)
     return f"the file has the same bytes as {name!r}, which is slide {image_id}"
 
 
 def _scanned(version: FileVersion, other: SlideRecord) -> str:
-    """Say on the record of a file of that version what the other of its name is."""
+    """Return the note on the record of that file version about another one of its name."""
     if file_version_of(other).mtime_ns > version.mtime_ns:
         return f"scanned again under the same file name: see slide {image_id_of(other)}"
     return f"an earlier scan has the same file name: see slide {image_id_of(other)}"
 
 
 def _begins_with(whole: Path, part: Path, size: int) -> bool:
-    """Whether a file's first ``size`` bytes are the other's; looks at both ends of these."""
+    """Return whether a file's first ``size`` bytes equal the other's, by both ends of these."""
     with whole.open("rb") as one, part.open("rb") as two:
         for offset in (0, max(size - _COMPARED_BYTES, 0)):
             length = min(size, _COMPARED_BYTES)

@@ -1,7 +1,7 @@
-"""What an import writes onto a slide's record: how one record becomes the next.
+"""What an import writes onto a slide's record.
 
-The rules: an import touches only the record of its own file and bytes; an imported slide's record
-is never taken over by other bytes, unless the slide was deleted; what a technician edited stays.
+The rules: an import changes only the record of its own file and bytes; an imported slide's record
+never gets other bytes, unless the slide was deleted; technicians' edits stay.
 """
 
 import time
@@ -114,7 +114,7 @@ def fail(catalogue: Catalogue, fields: SlideRecord, why: Failure) -> str:
     def decide(old: SlideRecord | None) -> SlideRecord:
         if old is not None and _is_same(old, fields):
             if removal_of(old) == Operation.RESTORE:
-                # In the archive it is as safe as it was, unless the import had begun anew.
+                # Its file is still in the archive; the import fails only if it had begun again.
                 failed = _failed(old, why) if is_importing(old) else old
                 return with_failed_removal(failed, why.reason)
             known = {name: value for name, value in fields.items() if value is not None}

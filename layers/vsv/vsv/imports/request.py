@@ -1,4 +1,4 @@
-"""What the scanner's workstation asks and what it is told."""
+"""The request of ``/ImportSlide``, and its answer."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from vsv.identifiers import parse_filename
 
 __all__ = ["Answer", "ImportRequest", "ImportState"]
 
-# BigTIFF's limit is far away; a slide of a terabyte is a mistake.
+# BigTIFF allows more; a slide of a terabyte is a mistake.
 _MAX_SIZE_BYTES: Final = 2**40
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -39,7 +39,7 @@ class ImportRequest:
 
 
 class ImportState(StrEnum):
-    """How far a file is on its way."""
+    """The state of a file's import."""
 
     TRANSFERRING = "TRANSFERRING"  # the transfer to EFS was started or is under way
     ARRIVING = "ARRIVING"  # on EFS, but still growing or just changed
@@ -50,7 +50,7 @@ class ImportState(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the workstation is told. Only IMPORTED says that the local copy may go.
+    """The answer to the workstation. Only IMPORTED permits it to delete its copy.
 
     ``sha256`` is that of the bytes that were imported.
     """
@@ -63,9 +63,9 @@ class Answer:
     sha256: str | None = None
 
     def body(self, request: ImportRequest) -> dict[str, Any]:
-        """The JSON value. ``filename`` and ``size`` are the permission to delete the local copy.
+        """Return the JSON value. ``filename`` and ``size`` permit to delete the local copy.
 
-        The workstation holds ``sha256`` against its own.
+        The workstation compares ``sha256`` with its own.
         """
         fields: dict[str, Any] = {
             "status": self.state.value,

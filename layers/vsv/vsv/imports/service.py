@@ -1,7 +1,7 @@
-"""What ``/ImportSlide`` decides: where the file is on its way, and the one thing to do about it.
+"""The decisions of ``/ImportSlide``: the state of a file's import, and its next step.
 
-The workstation calls until it is told that its copy may go. Calls are repeated, late and many at
-once; each looks at what is true now and nudges it one step on.
+The workstation calls until the answer permits it to delete its copy. Calls may be repeated, late
+and simultaneous: each reads the current state and starts the next step.
 """
 
 import math
@@ -68,7 +68,7 @@ class ImportService:
         self._jobs = ImportJobs(catalogue, workflow, now)
 
     def handle(self, request: ImportRequest) -> Answer:
-        """Look at the file, do what is next, and say how it stands."""
+        """Start the next step of the file's import, and return its state."""
         return self._look(request, self._files.check(request.filename))
 
     def _look(self, request: ImportRequest, file: FileState | None) -> Answer:
@@ -92,7 +92,7 @@ class ImportService:
         return self._import(request, file, record)
 
     def _is_bad_copy(self, request: ImportRequest, record: SlideRecord | None) -> bool:
-        """Whether the file on EFS is not what the workstation has, and no other came since."""
+        """Return whether the file on EFS is a bad copy, and no other has arrived since."""
         copy_again = copy_again_of(record) if record else None
         if not copy_again:
             return False
@@ -108,7 +108,7 @@ class ImportService:
     def _import(
         self, request: ImportRequest, file: FileState, record: SlideRecord | None
     ) -> Answer:
-        """The file is on EFS: see that it has arrived, and that it is imported once."""
+        """Import the file on EFS, once, as soon as it is complete."""
         if record is None:
             transfer = self._transfers.status(request.filename)
             if transfer.state is TransferState.UNDER_WAY:
@@ -125,18 +125,18 @@ class ImportService:
         finished = self._jobs.finished(request.filename, job)
         if finished is None:
             return self._same_bytes(request) or _failed(_STOPPED)
-        # It ended since we looked; the bytes are held against the record as always.
+        # It has ended in between; the bytes are compared with the record as usual.
         return self._answer(request, file, finished)
 
     def _fetch(
         self, request: ImportRequest, file: FileState | None, record: SlideRecord | None
     ) -> Answer:
-        """What is on EFS is not the file described: have it brought, and lose nothing for it."""
+        """Transfer the file that is described, and keep the other one that EFS has in its place."""
         transfer = self._transfers.status(request.filename)
         if transfer.state is TransferState.UNDER_WAY:
             return Answer(ImportState.TRANSFERRING, "the file is being transferred")
         if transfer.state is TransferState.DONE:
-            # It may have ended since we looked at the file: a second transfer would bring nothing.
+            # It may have ended in between: a second transfer would bring nothing.
             now = self._files.check(request.filename)
             if now and (file is None or now.version != file.version):
                 return self._look(request, now)
@@ -156,7 +156,7 @@ class ImportService:
             return same
         for other in filter(None, (record, *others)):
             if file and has_file_version(other, file.version):
-                # A slide was made of the file that is in the way.
+                # A slide was made of the file that has the name.
                 self._files.set_aside(request.filename, file.version)
         return self._transfer(request, transfer)
 
@@ -177,7 +177,7 @@ class ImportService:
         return Answer(ImportState.TRANSFERRING, detail)
 
     def _same_bytes(self, request: ImportRequest) -> Answer | None:
-        """The answer where the very bytes were imported under another name, and are kept."""
+        """Return the answer if the same bytes were imported under another name, and are kept."""
         if request.sha256 is None:
             return None
         for other in self._catalogue.by_sha256(request.sha256):
@@ -187,15 +187,15 @@ class ImportService:
         return None
 
     def _holds(self, record: SlideRecord) -> bool:
-        """Whether the slide's file is in the archive, or on EFS under whatever name."""
+        """Return whether the slide's file is in the archive, or on EFS under any name."""
         if archive_copy_of(record) is not None:
             return True
         return self._files.holds(filename_of(record), file_version_of(record))
 
     def _is_kept(self, request: ImportRequest, file: FileState | None, other: SlideRecord) -> bool:
-        """Whether the file described was imported, and is in the archive or under another name.
+        """Return whether the file was imported, and is in the archive or under another name.
 
-        Where another file has the name now, a size alone does not tell the two apart.
+        If another file has the name now, a size alone does not distinguish the two.
         """
         same = file_size_of(other) == request.size and (
             sha256_of(other) == request.sha256 if request.sha256 else file is None
@@ -204,7 +204,7 @@ class ImportService:
 
 
 def _is_described(request: ImportRequest, file: FileState, record: SlideRecord | None) -> bool:
-    """Whether the file on EFS is the one that the caller described, as far as is known yet."""
+    """Return whether the file on EFS is the one that the caller described, as far as known."""
     if file.size != request.size:
         return False
     known = sha256_of(record) if record else None
@@ -212,7 +212,7 @@ def _is_described(request: ImportRequest, file: FileState, record: SlideRecord |
 
 
 def _has_news(request: ImportRequest, record: SlideRecord) -> bool:
-    """Whether the SHA-256 of a file whose import failed is known now, and may change that."""
+    """Return whether the request has the SHA-256 of a failed file, which was not known before."""
     failed = has_failed(record) and retry_at_of(record) is not None
     return failed and request.sha256 is not None and sha256_of(record) is None
 
@@ -234,7 +234,7 @@ def _failed(reason: str, record: SlideRecord | None = None) -> Answer:
 
 
 def _why_again(last: TransferStatus, size: int) -> str | None:
-    """Say what was wrong with the last transfer; None where there was none of such a file."""
+    """Return what was wrong with the last transfer; None if there was none of this file."""
     if last.state is TransferState.FAILED:
         return f"the transfer failed ({last.error})"
     if last.state is TransferState.DONE and last.attempts(size):
@@ -243,7 +243,7 @@ def _why_again(last: TransferStatus, size: int) -> str | None:
 
 
 def _in_words(seconds: float) -> str:
-    """A time to wait, rounded up."""
+    """Return the time in words, rounded up."""
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds > size:
             return f"{math.ceil(seconds / size)} {unit}"

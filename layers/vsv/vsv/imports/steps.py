@@ -1,4 +1,4 @@
-"""The import workflow's steps. Each may be repeated, killed half-way and repeated again."""
+"""The steps of the import workflow. Each may be killed at any point and repeated."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,9 +32,9 @@ from vsv.storage.layout import Storage
 
 __all__ = ["Importer"]
 
-# Progress is written to the record once for so many tiles: about once a second.
+# Progress is written to the record after this number of tiles: about once a second.
 _TILES_PER_REPORT: Final = 100
-# Of a piece. A scan of which so much is lost had better be made again.
+# Of a piece. A slide with more damage should be scanned again.
 _MAX_DAMAGED: Final = 1000
 
 
@@ -58,7 +58,7 @@ class Importer:
         self._quality = quality
 
     def extract_metadata(self, job: ImportJob) -> dict[str, Any]:
-        """ExtractMetadata: record, index, associated images; return the pieces to be rendered.
+        """Write record, index and associated images; return the pieces to be rendered.
 
         Raises UnreadableSlide, ChecksumMismatch, FileChanged, ImageIdConflict or DuplicateSlide.
         """
@@ -79,7 +79,7 @@ class Importer:
                 metadata.barcode,
                 self._settings.slide_id_pattern,
             )
-            # Whatever the import noticed: in the order in which technicians read it.
+            # In the order in which technicians read them.
             warnings = [*identity.warnings, *metadata.warnings, *warnings]
             warnings += [*slide.notices, *_damage_warnings(fingerprint.damaged)]
             warnings += self._others.notes(job, metadata.image_id)
@@ -136,7 +136,7 @@ class Importer:
         )
 
     def render_tiles(self, job: ImportJob, start: int, stop: int) -> dict[str, int]:
-        """RenderTiles: render the units ``start`` to ``stop``, telling the record of the progress.
+        """Render the units ``start`` to ``stop``, and write the progress to the record.
 
         Raises UnreadableSlide or FileChanged.
         """
@@ -176,7 +176,7 @@ class Importer:
         return {"rendered": rendered}
 
     def finish_import(self, job: ImportJob) -> dict[str, int]:
-        """FinishImport: see that all is there, write the descriptor, set the record IMPORTED.
+        """Check that the pyramid is complete, write the descriptor, set the record IMPORTED.
 
         Raises IncompletePyramid or FileChanged.
         """
@@ -197,16 +197,16 @@ class Importer:
         warnings = _damage_warnings(damaged, more=more)
         records.finish(self._catalogue, job.image_id, str(job.version), tiles, warnings)
         self._storage.forget_damages(job.image_id)
-        self._others.settle(job)
+        self._others.note_import(job)
         return {"tiles": tiles}
 
     def _show_otherwise(
         self, job: ImportJob, slide: Slide, index: SlideIndex, damages: Sequence[Damage]
     ) -> None:
-        """Have what decoders found to be damaged, and what covers it, made of finer levels.
+        """Render tiles that decoders found to be damaged, and those above them, from finer levels.
 
-        What looks like a JPEG file from outside is found to be damaged only when it is decoded.
-        Tiles of coarser levels may have been rendered by then, of what the scanner made of it.
+        Some damage is found only when a JPEG tile is decoded. Tiles of coarser levels may have been
+        rendered by then.
         """
         slide.lose(index.lost)
         renderer = Renderer(slide, index, self._storage.images(job.image_id))
@@ -227,14 +227,14 @@ class Importer:
 def _open(
     job: ImportJob, storage: Storage, on_damage: Callable[[Damage], None] = log_damage
 ) -> Slide:
-    """Open the job's bytes, wherever they lie now. Raises FileChanged where they are gone."""
+    """Open the job's file, even if it was set aside. Raises FileChanged if it is gone."""
     return Slide(storage.open(job.filename, job.version), on_damage)
 
 
 def _check_finest(damages: Sequence[Damage]) -> None:
-    """Raise UnreadableSlide where tissue is lost: there is no finer level to stand in for level 0.
+    """Raise UnreadableSlide if tiles of level 0 are damaged: no finer level can replace them.
 
-    The slide can be viewed all the same, but it should be scanned again.
+    The slide can be viewed, but it should be scanned again.
     """
     lost = [damage for damage in damages if damage.level == 0]
     if lost:
@@ -243,7 +243,7 @@ def _check_finest(damages: Sequence[Damage]) -> None:
 
 
 def _damage_warnings(damaged: Sequence[TileNumber], *, more: bool = False) -> list[str]:
-    """Say how many tiles are damaged, in addition to others. One of level 0 fails the import."""
+    """Return a warning on damaged tiles of coarser levels; ``more``: in addition to others."""
     count = sum(tile.level > 0 for tile in damaged)
     tiles = f"{count} {'more ' * more}tiles" if count > 1 else f"{'one more' if more else 'a'} tile"
     return [f"{tiles} of coarser levels cannot be read; finer levels are shown"] if count else []
@@ -257,9 +257,9 @@ def _index(job: ImportJob, storage: Storage) -> SlideIndex:
 
 
 def _check_owner(job: ImportJob, storage: Storage) -> None:
-    """Raise ImageIdConflict where the pyramid is another slide's whose file is there or archived.
+    """Raise ImageIdConflict if the pyramid is that of another slide, which exists or is archived.
 
-    The catalogue tells the same, unless it was lost or restored from an older backup.
+    The catalogue says the same, unless it was lost or restored from an older backup.
     """
     index = storage.read_index(job.image_id)
     same = index and (index.filename, index.version) == (job.filename, job.version)
@@ -276,7 +276,7 @@ def _check_owner(job: ImportJob, storage: Storage) -> None:
 
 
 def _associated_images(slide: Slide) -> tuple[dict[str, Image.Image], list[str]]:
-    """The associated images that there are, and warnings about the others."""
+    """Return the associated images, and warnings about those that are missing."""
     images, warnings = {}, []
     for name in ASSOCIATED_IMAGES:
         try:

@@ -1,7 +1,7 @@
 """The transfer of a file from the workstation to EFS by DataSync.
 
-One row a file in a small table says which task execution brings it. The row is taken by a
-conditional write, so that of many calls at once only one starts the task.
+One row for each file in a small table names the task execution that brings it. The row is written
+conditionally, so that only one of simultaneous calls starts the task.
 """
 
 import re
@@ -37,7 +37,7 @@ _FILTER_ESCAPES = re.compile(r"([\\*|])")
 
 
 class TransferState(Enum):
-    """What is known of a file's transfer."""
+    """The state of a file's transfer."""
 
     NONE = auto()  # none was started, or it is forgotten
     UNDER_WAY = auto()
@@ -49,7 +49,7 @@ class TransferState(Enum):
 class TransferStatus:
     """A transfer's state, the size in bytes that was announced for the file, and what went wrong.
 
-    ``row`` is what was seen in the table: ``start`` holds the table against it.
+    ``row`` is what was read from the table: ``start`` compares the table with it.
     """
 
     state: TransferState
@@ -58,16 +58,16 @@ class TransferStatus:
 
     @property
     def size(self) -> int | None:
-        """The size in bytes that was announced for the file."""
+        """Return the size in bytes that was announced for the file."""
         return int(self.row["Size"]) if self.row else None
 
     @property
     def started_at(self) -> float:
-        """When it was started, in seconds since 1970; 0 where none was."""
+        """Return when it was started, in seconds since 1970; 0 if it was not."""
         return float(self.row["ClaimedAt"]) if self.row else 0.0
 
     def attempts(self, size: int) -> int:
-        """How often the transfer of a file of this size in bytes was started."""
+        """Return how often the transfer of a file of this size in bytes was started."""
         return int(self.row.get("Attempts", 1)) if self.row and self.size == size else 0
 
 
@@ -87,7 +87,7 @@ class Transfers:
         self._now = now
 
     def status(self, filename: str) -> TransferStatus:
-        """What the task's latest execution for this file says."""
+        """Return the state of the task's latest execution for this file."""
         row = self._row(filename)
         if row is None:
             return TransferStatus(TransferState.NONE)
@@ -182,5 +182,5 @@ def _unchanged(row: dict[str, Any]) -> Any:
 
 
 def _pattern(filename: str) -> str:
-    """The include filter that matches this file alone."""
+    """Return the include filter that matches only this file."""
     return "/" + _FILTER_ESCAPES.sub(r"\\\1", filename)

@@ -1,9 +1,9 @@
-"""Whether what was made of a slide is what its file says: index, tiles, associated images.
+"""Verification: whether index, tiles and associated images match the slide's file.
 
-The slide file is held against the checksum of its import, and all else against the slide file, by
-making it once more as the import did. Nothing is written: a file system that is mounted for reading
-will do. The work is cut into pieces, each of which takes no longer than a step of the import does,
-so that they fit into a Lambda function, and many may be done at once.
+The slide file is compared with the checksum of its import. All else is compared with the slide
+file: it is made again as the import did. Nothing is written, so that a read-only mount suffices.
+The work is cut into pieces that each take no longer than a step of the import: they fit into a
+Lambda function, and run in parallel.
 """
 
 import io
@@ -50,7 +50,7 @@ __all__ = ["RecordedSlide", "verify"]
 
 # As many as a call of RenderTiles renders: a few seconds' work, or a minute's with JPEG 2000.
 _TILES_PER_PIECE: Final = 1000
-# What is wrong with a piece is mostly wrong all over it: the first findings tell.
+# If something is wrong with a piece, mostly all of it is: the first findings suffice.
 _MAX_FINDINGS: Final = 20
 _PRERENDER_LEVELS: Final = ("all", "derived", "none")
 
@@ -113,10 +113,10 @@ class RecordedSlide:
 
 
 def verify(storage: Storage, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Look at a piece of a slide; without one, at what there is one of, and plan the pieces.
+    """Verify a piece of a slide; without one, verify what is single, and plan the pieces.
 
     ``request`` has the ``slide``, and as ``piece`` one of the plan's. The answer has ``findings``,
-    a sentence for each thing that is wrong; ``recoded``, how many images look as they should but
+    a sentence for each; ``recoded``, how many images look as they should but
     have other bytes than they would have now; and ``pieces``, which are to be looked at next.
     Raises Unavailable where the store of images does not answer.
     """
@@ -128,40 +128,42 @@ def verify(storage: Storage, request: Mapping[str, Any]) -> dict[str, Any]:
         else:
             pieces = verifier.plan()
     except (FileChanged, UnreadableSlide) as error:
-        verifier.tell(str(error))
+        verifier.report(str(error))
     return {"findings": verifier.findings, "recoded": verifier.recoded, "pieces": pieces}
 
 
 class _Flaw(Exception):
-    """What is wrong with an image, as the end of a sentence."""
+    """A finding about an image, as the end of a sentence."""
 
 
 class _Verifier:
-    """Looks at one slide, and takes down what it finds."""
+    """Verifies one slide, and collects findings."""
 
     def __init__(self, storage: Storage, recorded: RecordedSlide) -> None:
         self._storage = storage
         self._recorded = recorded
-        self._told: list[str] = []
+        self._findings: list[str] = []
         self.recoded = 0
 
-    def tell(self, finding: str) -> None:
-        """Take down what is wrong."""
-        self._told.append(finding)
+    def report(self, finding: str) -> None:
+        """Add a finding."""
+        self._findings.append(finding)
 
     @property
     def findings(self) -> list[str]:
-        """What is wrong, in sentences."""
-        more = len(self._told) - _MAX_FINDINGS
-        return self._told[:_MAX_FINDINGS] + ([f"… and {more} more of these"] if more > 0 else [])
+        """Return the findings, in sentences."""
+        more = len(self._findings) - _MAX_FINDINGS
+        return self._findings[:_MAX_FINDINGS] + (
+            [f"… and {more} more of these"] if more > 0 else []
+        )
 
     def plan(self) -> list[dict[str, Any]]:
-        """Look at what there is one of; return the pieces of the rest."""
+        """Verify what is single; return the pieces of the rest."""
         if self._recorded.archived:
             return self._plan_of_archived()
         announced = self._is_announced()
         if announced != self._recorded.imported:
-            self.tell(
+            self.report(
                 "there is a descriptor, although the import is not complete"
                 if announced
                 else "the descriptor is missing"
@@ -176,7 +178,7 @@ class _Verifier:
             return [{"part": "file"}, *_parts("tiles", pieces)]
 
     def check(self, part: str, start: int = 0, stop: int = 0) -> None:
-        """Look at a piece."""
+        """Verify a piece."""
         if part == "file":
             self._check_file()
         elif part == "tiles":
@@ -185,7 +187,7 @@ class _Verifier:
             self._check_kept(start, stop)
 
     def _open(self, on_damage: Callable[[Damage], None] = lambda _: None) -> Slide:
-        """The slide, by what its file says rather than its index. Raises FileChanged."""
+        """Open the slide without its index. Raises FileChanged."""
         return Slide(self._storage.open(self._recorded.filename, self._recorded.version), on_damage)
 
     @property
@@ -199,20 +201,20 @@ class _Verifier:
             return False  # a failure's record, under its file's name: nothing was made of that
 
     def _index(self) -> SlideIndex | None:
-        """The slide's index, if it is there and this file's."""
+        """Return the slide's index if it is that of this file; report a finding otherwise."""
         index = self._storage.read_index(self._recorded.image_id)
         if index is None:
-            self.tell("the slide index is missing or damaged")
+            self.report("the slide index is missing or damaged")
         elif (index.filename, index.version) != (self._recorded.filename, self._recorded.version):
-            self.tell("the slide index is another file's")
+            self.report("the slide index is another file's")
         elif not index.imported:
-            self.tell("the slide index is not the import's, but was made by looking at the slide")
+            self.report("the slide index is not the import's, but was made by looking at the slide")
         else:
             return index
         return None
 
     def _work(self, slide: Slide, index: SlideIndex) -> Work | None:
-        """Hold the slide index against the file; return the work that made the tiles.
+        """Compare the slide index with the file; return the work that made the tiles.
 
         None where the index does not say which tiles there should be.
         """
@@ -231,62 +233,62 @@ class _Verifier:
             for field in fields(SlideIndex)
             if getattr(index, field.name) != getattr(expected, field.name)
         ]
-        # Whatever the deployment's PrerenderLevels were at the time.
+        # The deployment's PrerenderLevels may have been others at the time.
         found = [levels_to_render(slide, each) for each in _PRERENDER_LEVELS]
-        # Nor whether the import knew by then that tiles are lost, which may take more levels.
+        # Nor is it known whether the import had found lost tiles, which may add levels.
         slide.lose(index.lost)
         found += [levels_to_render(slide, each) for each in _PRERENDER_LEVELS]
         if index.levels not in found:
             wrong.append("levels")
         if wrong:
-            self.tell(f"the slide index is wrong about {', '.join(wrong)}")
+            self.report(f"the slide index is wrong about {', '.join(wrong)}")
         if index.pyramid != pyramid or "levels" in wrong:
             return None
         return Work.of(slide, pyramid, index.levels)
 
-    # What there is one of
+    # Single parts
 
     def _check_images(self, slide: Slide, quality: int) -> None:
-        """Hold label, thumbnail and macro against the slide's own."""
+        """Compare label, thumbnail and macro with the slide's own."""
         for name in ASSOCIATED_IMAGES:
             try:
                 image = associated_image(slide, name)
             except (NotFound, UnreadableSlide):
                 if self._find(name) is not None:
-                    self.tell(f"there is a {name} image, but the slide has none")
+                    self.report(f"there is a {name} image, but the slide has none")
             else:
                 wanted = encode(image, "jpeg", quality)
-                self._hold(f"the {name} image", self._find(name), wanted, image.size, quality)
+                self._compare(f"the {name} image", self._find(name), wanted, image.size, quality)
 
     def _plan_of_archived(self) -> list[dict[str, Any]]:
-        """The same of a slide whose file is in the archive.
+        """Plan the same for a slide whose file is in the archive.
 
-        What stays are the associated images; in a bucket, a complete pyramid stays as well.
+        Its associated images stay; in a bucket, a complete pyramid stays as well.
         """
         index = self._index()
         if index and not index.archived:
-            self.tell("the slide index does not say that the slide is archived")
+            self.report("the slide index does not say that the slide is archived")
         for name in self._recorded.images:
-            self._see(f"the {name} image", self._find(name), None)
+            self._decode(f"the {name} image", self._find(name), None)
         levels = index.levels if index and index.archived else ()
         if self._is_announced() != bool(levels):
-            self.tell(
+            self.report(
                 "the descriptor is missing"
                 if levels
                 else "there is a descriptor, although the slide is archived"
             )
         with suppress(FileChanged):
             self._storage.locate(self._recorded.filename, self._recorded.version)
-            self.tell("the slide file is still on the file system")
+            self.report("the slide file is still on the file system")
         count = index.pyramid.count(levels) if index else 0
         starts = range(0, count, _TILES_PER_PIECE)
         pieces = ((start, min(start + _TILES_PER_PIECE, count)) for start in starts)
         return list(_parts("kept", pieces))
 
-    # What there are many of
+    # Pieces
 
     def _check_file(self) -> None:
-        """Read the file, once: hold it against its checksum, and the tile index against it."""
+        """Read the file once, and compare it with its checksum and with the tile index."""
         index = (
             self._storage.read_index(self._recorded.image_id) if self._recorded.imported else None
         )
@@ -296,21 +298,21 @@ class _Verifier:
             slide.file.check_unchanged()
             wanted = self._recorded.sha256
             if wanted and fingerprint.sha256 != wanted:
-                self.tell(f"the slide file has SHA-256 {fingerprint.sha256}, not {wanted}")
+                self.report(f"the slide file has SHA-256 {fingerprint.sha256}, not {wanted}")
             if self._recorded.imported:
                 for address, block in blocks(slide, self._recorded.filename, fingerprint):
                     self._check_block(slide, address, block)
 
     def _check_block(self, slide: Slide, address: BlockAddress, wanted: TileBlock) -> None:
-        """Hold a block of the tile index against what it should be."""
+        """Compare a block of the tile index with what it should be."""
         what = "block {}_{}_{} of the tile index".format(*address)
         found = self._storage.read_block(self._recorded.image_id, address)
         if found is None:
-            self.tell(f"{what} is missing or damaged")
+            self.report(f"{what} is missing or damaged")
         elif (found.filename, found.version) != (wanted.filename, wanted.version):
-            self.tell(f"{what} is another file's")
+            self.report(f"{what} is another file's")
         elif replace(found, entries=wanted.entries) != wanted:
-            self.tell(f"{what} is wrong about the level's tiles")
+            self.report(f"{what} is wrong about the level's tiles")
         elif found != wanted:
             level, (_, left, top) = slide_levels(slide)[address.level].index, address
             for number in range(BLOCK_TILES**2):
@@ -320,13 +322,13 @@ class _Verifier:
                 # Version 0.1 told of a damaged tile in the block alone.
                 if one != other and (one.length or not _is_lost(slide, level, col, row)):
                     lies_there = one[:2] == other[:2]
-                    self.tell(
+                    self.report(
                         f"tile {col}_{row} of level {level} "
                         f"{'is not what' if lies_there else 'is not where'} the tile index says"
                     )
 
     def _check_tiles(self, start: int, stop: int) -> None:
-        """Render units of the pyramid once more, and hold what is there against them."""
+        """Render units of the pyramid again, and compare the tiles with them."""
         index = self._index()
         if index is None:
             return
@@ -334,30 +336,30 @@ class _Verifier:
         with self._open(damages.append) as slide:
             slide.lose(index.lost)
 
-            def hold(name: str, wanted: bytes) -> None:
+            def compare(name: str, wanted: bytes) -> None:
                 tile = TileAddress.parse(name)
                 found = self._find(name)
                 if found not in (None, wanted) and _is_own(slide, index.pyramid, tile, wanted):
-                    self.tell(f"tile {name} is not the slide's own")
+                    self.report(f"tile {name} is not the slide's own")
                     return
                 size = index.pyramid.tile_at(tile).box.size
-                self._hold(f"tile {name}", found, wanted, size, index.quality)
+                self._compare(f"tile {name}", found, wanted, size, index.quality)
 
-            # A renderer asks its store what is missing, and writes that.
-            store = cast("ImageStore", _Mirror(hold))
+            # A renderer writes what its store reports as missing.
+            store = cast("ImageStore", _ComparingStore(compare))
             Renderer(slide, index, store).render(start, stop)
             slide.file.check_unchanged()
         for damage in damages:
             if damage.level == 0:
-                self.tell(str(damage))
+                self.report(str(damage))
 
     def _check_kept(self, start: int, stop: int) -> None:
-        """See that the tiles which an archived slide is shown by are images of their size."""
+        """Check that the tiles of an archived slide are images of the right size."""
         index = self._index()
         if index:
             for tile in index.pyramid.tiles(start, stop, index.levels):
                 found, box = self._find(tile_name(tile)), index.pyramid.tile_at(tile).box
-                self._see(f"tile {tile_name(tile)}", found, box.size)
+                self._decode(f"tile {tile_name(tile)}", found, box.size)
 
     # Images
 
@@ -365,34 +367,34 @@ class _Verifier:
         found = self._images.find(name)
         return found.read() if found else None
 
-    def _hold(
+    def _compare(
         self, what: str, found: bytes | None, wanted: bytes, size: tuple[int, int], quality: int
     ) -> None:
-        """Hold an image that is there, or not, against what it would be now."""
-        image = self._see(what, found, size) if found != wanted else None
+        """Compare an image with what it would be now."""
+        image = self._decode(what, found, size) if found != wanted else None
         if image is None:
             return
         difference = ImageChops.difference(image, _pixels(wanted, size)).reduce(_BLOCK_PIXELS)
         if max(difference.tobytes()) <= _TOLERANCE + _TOLERANCE_BY_QUALITY // quality:
             self.recoded += 1
         else:
-            self.tell(f"{what} does not show what the slide does")
+            self.report(f"{what} does not show what the slide does")
 
-    def _see(
+    def _decode(
         self, what: str, found: bytes | None, size: tuple[int, int] | None
     ) -> Image.Image | None:
-        """The image; None, which is told, where there is none, or not of that size."""
+        """Return the image; report a finding if it is missing or of another size."""
         try:
             if found is None:
                 raise _Flaw("is missing")
             return _pixels(found, size)
         except _Flaw as flaw:
-            self.tell(f"{what} {flaw}")
+            self.report(f"{what} {flaw}")
             return None
 
 
-class _Mirror:
-    """A store that keeps nothing, but shows what would be written."""
+class _ComparingStore:
+    """A store that keeps nothing, but passes on what would be written."""
 
     def __init__(self, show: Write) -> None:
         self._show = show
@@ -411,7 +413,7 @@ def _parts(part: str, ranges: Iterable[tuple[int, int]]) -> Iterator[dict[str, A
 
 
 def _pixels(data: bytes, size: tuple[int, int] | None) -> Image.Image:
-    """The pixels of a JPEG file. Raises _Flaw, also where it is not of this size."""
+    """Return the pixels of a JPEG file. Raises _Flaw, also if it is of another size."""
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             if size and image.size != size:
@@ -428,7 +430,7 @@ def _is_own(slide: Slide, pyramid: DeepZoom, tile: TileAddress, data: bytes) -> 
 
 
 def _is_lost(slide: Slide, level: int, col: int, row: int) -> bool:
-    """Whether the slide's tile, or one of a finer level beneath it, cannot be decoded."""
+    """Return whether the slide's tile, or one of a finer level below it, cannot be decoded."""
     tile = TileNumber(level, col, row)
     for finer in slide.levels[1 : level + 1]:
         for number in range(finer.image.cols * finer.image.rows):

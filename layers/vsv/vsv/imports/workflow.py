@@ -32,11 +32,11 @@ ABORTED: Final = f"the import was aborted repeatedly ({_ATTEMPTS_AT_ONCE} attemp
 
 @dataclass(frozen=True)
 class ImportJob:
-    """What the workflow imports: these bytes of this file. Every step gets and checks it.
+    """The input of the workflow: these bytes of this file. Every step checks them.
 
     ``generation`` tells one import of the same bytes from the next: the version of the record that
-    it follows, 0 for the first. With ``restore`` the file comes from the archive before that; with
-    ``rebuild`` what was made of it before is made anew.
+    it follows, 0 for the first. With ``restore`` the file is copied from the archive first; with
+    ``rebuild`` all that was made of it is rebuilt.
     """
 
     image_id: str
@@ -50,12 +50,12 @@ class ImportJob:
 
     @property
     def version(self) -> FileVersion:
-        """Which bytes are imported."""
+        """Return the version of the file."""
         return FileVersion(self.size, self.mtime_ns)
 
     @property
     def name(self) -> str:
-        """The same for the same file, bytes and generation, and for no others."""
+        """Return a name that is unique to the file, its bytes and the generation."""
         subject = f"{self.version} {self.filename}"
         if self.generation:
             subject += f" {self.generation}"
@@ -73,7 +73,7 @@ class ImportJob:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
-        """The job in a step's event, which may hold more."""
+        """Return the job in a step's event, which may have more fields."""
         return cls(**{name: fields[name] for name in cls.__dataclass_fields__ if name in fields})
 
     @classmethod
@@ -98,7 +98,7 @@ class Workflow(Protocol):
     def ensure(self, job: ImportJob, is_finished: Callable[[], bool]) -> bool:
         """Start the job's execution unless there is one; return whether one is running.
 
-        An execution that ended without a trace, as ``is_finished`` tells, is followed by another.
+        An execution that ended without a result, as ``is_finished`` says, is followed by another.
         """
 
 
@@ -116,7 +116,7 @@ class StepFunctions:
         self._now = now
 
     def ensure(self, job: ImportJob, is_finished: Callable[[], bool]) -> bool:
-        """See Workflow. Executions that were aborted or timed out leave no trace."""
+        """See Workflow. Executions that were aborted or timed out leave no result."""
         for attempt in count(1):
             ended_at = self._run(f"{job.name}-{attempt}", job)
             if ended_at is None:
@@ -137,7 +137,7 @@ class StepFunctions:
                 stateMachineArn=self._arn, name=name, input=json.dumps(asdict(job))
             )
         except self._client.exceptions.ExecutionAlreadyExists:
-            # Step Functions says so where the execution has ended, or its input differs.
+            # Step Functions says so if the execution has ended, or its input differs.
             arn = self._arn.replace(":stateMachine:", ":execution:") + f":{name}"
             found = self._client.describe_execution(executionArn=arn)
             if found["status"] not in ("RUNNING", "PENDING_REDRIVE"):
