@@ -27,7 +27,6 @@ from vsv.admin import backfill, cli, deployment, main
 from vsv.admin import executions as watch
 from vsv.admin.deployment import Deployment
 from vsv.admin.executions import Execution, StateMachine
-from vsv.admin.progress import Bars
 from vsv.admin.verification import verified
 from vsv.catalogue.listings import Listings
 from vsv.catalogue.projections import CSV_COLUMNS
@@ -36,6 +35,7 @@ from vsv.identifiers import FileVersion
 from vsv.imports import listing
 from vsv.imports.verify import RecordedSlide, verify
 from vsv.imports.workflow import ImportJob, StepFunctions
+from vsv.progress import Bars
 
 ID = "204711"
 MACHINE = {

@@ -14,7 +14,7 @@ LIBRARY = ROOT / "layers" / "vsv" / "vsv"
 
 # Each may import those before it. What stands in one set does not know the others in it.
 ROOMS = [
-    {"errors", "geometry", "workers", "_halving", "_tiffcodec"},
+    {"errors", "geometry", "progress", "workers", "_halving", "_tiffcodec"},
     {"failures", "identifiers", "settings"},
     {"aws", "logs"},
     {"slides", "catalogue"},

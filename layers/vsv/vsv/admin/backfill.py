@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 from vsv.admin.executions import Watch
-from vsv.admin.progress import Bars
 from vsv.catalogue.record import (
     file_size_of,
     has_failed,
@@ -24,6 +23,7 @@ from vsv.imports.file_state import FileState
 from vsv.imports.jobs import ImportJobs
 from vsv.imports.listing import ListedFile
 from vsv.imports.workflow import ABORTED, ImportJob, Workflow
+from vsv.progress import Bars
 
 __all__ = ["Backfill", "BackfillResult", "CheckFile", "State"]
 

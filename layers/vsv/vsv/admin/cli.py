@@ -19,7 +19,6 @@ from vsv.admin.backfill import Backfill, BackfillResult, CheckFile, State
 from vsv.admin.deployment import Deployment, Verify
 from vsv.admin.executions import Outcome, StateMachine, Watch
 from vsv.admin.export import all_records, whole_file, write_csv, write_json_lines
-from vsv.admin.progress import Bars, bars
 from vsv.admin.reimport import ReimportReason, Reimports
 from vsv.admin.reimport import check as check_reimport
 from vsv.admin.upgrade import upgraded
@@ -35,6 +34,7 @@ from vsv.imports.check_file import check_file
 from vsv.imports.listing import ListSlides, all_slides, list_slides
 from vsv.imports.verify import verify
 from vsv.imports.workflow import ImportJob, StepFunctions
+from vsv.progress import Bars, bars
 from vsv.storage.layout import Storage
 
 __all__ = ["main"]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from vsv.admin.progress import Bars
 from vsv.catalogue.record import (
     SlideRecord,
     generation_of,
@@ -19,6 +18,7 @@ from vsv.catalogue.record import (
 from vsv.catalogue.table import Catalogue
 from vsv.errors import VsvError
 from vsv.imports.workflow import ImportJob
+from vsv.progress import Bars
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient

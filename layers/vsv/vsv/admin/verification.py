@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 
 from vsv.admin.deployment import Verify
-from vsv.admin.progress import Bars
 from vsv.admin.reimport import check_active
 from vsv.catalogue.record import (
     SlideRecord,
@@ -18,6 +17,7 @@ from vsv.catalogue.record import (
 )
 from vsv.errors import Conflict, VsvError
 from vsv.imports.verify import RecordedSlide
+from vsv.progress import Bars
 from vsv.workers import completed
 
 __all__ = ["Verdict", "check", "verified"]

@@ -5,9 +5,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from vsv import __version__
 from vsv.errors import FileChanged, InvalidRequest, Unavailable, VsvError
 from vsv.geometry import Size
 from vsv.identifiers import parse_image_id
+from vsv.progress import bars
 from vsv.pyramid.deepzoom import DeepZoom
 from vsv.pyramid.native import default_pyramid
 from vsv.pyramid.plan import Work, check_complete
@@ -208,13 +208,16 @@ def _prerender(options: argparse.Namespace) -> None:
     options.outdir.mkdir(parents=True, exist_ok=True)
     storage.claim_pyramid(name, index)
     damages: list[Damage] = []
+    done = 0
     with (
-        _progress(options.slide.name, index.pyramid.tile_count) as advance,
+        bars("tiles", keep=True) as shown,
         ProcessPoolExecutor(options.workers, initializer=_ignore_ctrl_c) as pool,
     ):
+        shown.show(options.slide.name, 0, index.pyramid.tile_count)
         piece = partial(_render_piece, options.slide, options.outdir, name, index)
         for tiles, found in completed(pool, piece, pieces, 2 * options.workers):
-            advance(tiles)
+            done += tiles
+            shown.show(options.slide.name, done, index.pyramid.tile_count)
             damages += found
     store = storage.images(name)
     # Found by this run or by one before it.
@@ -227,18 +230,6 @@ def _prerender(options: argparse.Namespace) -> None:
     storage.forget_damages(name)
     for damage in damages:
         print(f"vsv: {options.slide.name}: {damage}: something else stands in", file=sys.stderr)
-
-
-@contextmanager
-def _progress(title: str, tiles: int) -> Iterator[Callable[[int], None]]:
-    """Yield a progress bar if a terminal shows it; call it with the number of tiles done."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from vsv.standalone.terminal import progress_bar
-
-    with progress_bar(title, tiles) as advance:
-        yield advance
 
 
 def _index_of(slide: Slide, options: argparse.Namespace) -> SlideIndex:

@@ -1,48 +1,11 @@
 """What ``vsv`` shows to people, by rich. A module of its own: rich takes a while to import."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
-from rich.text import Text
 
-__all__ = ["progress_bar", "show"]
-
-
-class _Speed(ProgressColumn):
-    """Tiles a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:.0f} tiles/s")
-
-
-@contextmanager
-def progress_bar(title: str, tiles: int) -> Iterator[Callable[[int], None]]:
-    """Yield a bar on standard error with tiles a second and time left; call it with tiles done."""
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Speed(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-    with progress:
-        bar = progress.add_task(title, total=tiles)
-        yield lambda done: progress.advance(bar, done)
+__all__ = ["show"]
 
 
 def show(facts: Mapping[str, str], heading: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

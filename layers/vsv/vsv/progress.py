@@ -32,24 +32,44 @@ class Bars:
 
 
 @contextmanager
-def bars(unit: str) -> Iterator[Bars]:
-    """Show bars on standard error if that is a terminal. ``unit`` is what they count."""
+def bars(unit: str, *, keep: bool = False) -> Iterator[Bars]:
+    """Show bars on standard error if that is a terminal. ``unit`` is what they count.
+
+    ``keep`` leaves them on the terminal at the end.
+    """
     if not sys.stderr.isatty():
         yield Bars()
         return
+    # rich takes a while to import.
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed or 0:.0f} {unit}/s")
 
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit),
+        Speed(),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
         console=Console(stderr=True),
         # Lines on the same terminal go above the bars; in a file they stay.
         redirect_stdout=sys.stdout.isatty(),
-        transient=True,
+        transient=not keep,
     )
     with progress:
         yield Bars(progress)
