@@ -718,9 +718,9 @@ def test_interrupted_it_asks_for_no_more_pieces(monkeypatch):
 
     fields = {"Filename": "x.svs", "FileVersion": "1-1", "ImportStatus": "IMPORTED"}
     records = [{"ImageID": image_id, **fields} for image_id in ("1", "2")]
-    verdicts = verified(records, slow, 2, Bars())
-    assert next(verdicts)[0] == "1"
-    verdicts.close()
+    results = verified(records, slow, 2, Bars())
+    assert next(results)[0] == "1"
+    results.close()
     assert len(asked) <= 2
 
 
@@ -729,7 +729,7 @@ def test_interrupted_it_says_so(admin, world, function, imported, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_print_verdict", interrupt)
+    monkeypatch.setattr(cli, "_print_verification", interrupt)
     code, _, err = admin("verify", imported)
     assert (code, err) == (130, ["vsv-admin: interrupted"])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from vsv.admin.executions import Watch
+from vsv.admin.executions import ImportWatcher
 from vsv.catalogue.record import (
     file_size_of,
     has_failed,
@@ -110,10 +110,10 @@ class Backfill:
                 yield BackfillResult(filename, State.STARTED, job.image_id)
 
     def imported(
-        self, filenames: Sequence[str], watch: Watch, at_once: int, bars: Bars
+        self, filenames: Sequence[str], watcher: ImportWatcher, at_once: int, bars: Bars
     ) -> Iterator[BackfillResult]:
         """Import the files, ``at_once`` of them at a time, and yield the result of each."""
-        for filename, outcome in watch.run(filenames, self.start, at_once, bars):
+        for filename, outcome in watcher.run(filenames, self.start, at_once, bars):
             if isinstance(outcome, VsvError):
                 yield _refused(filename, outcome)
             elif outcome.error is not None:

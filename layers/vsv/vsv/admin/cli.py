@@ -17,12 +17,12 @@ from vsv import aws
 from vsv.admin.arguments import ENVIRONMENT, Run, parser_for
 from vsv.admin.backfill import Backfill, BackfillResult, CheckFile, State
 from vsv.admin.deployment import Deployment, Verify
-from vsv.admin.executions import Outcome, StateMachine, Watch
+from vsv.admin.executions import ImportWatcher, Outcome, StateMachine
 from vsv.admin.export import all_records, whole_file, write_csv, write_json_lines
 from vsv.admin.reimport import ReimportReason, Reimports
 from vsv.admin.reimport import check as check_reimport
 from vsv.admin.upgrade import upgraded
-from vsv.admin.verification import Verdict, verified
+from vsv.admin.verification import VerificationResult, verified
 from vsv.admin.verification import check as check_verifiable
 from vsv.catalogue.history import changes_of, summary_of
 from vsv.catalogue.listings import Listings, Page
@@ -119,8 +119,8 @@ def _reimport(options: argparse.Namespace, reason: ReimportReason) -> int:
                 code = _complain(error, image_id)
         return code
     with bars("tiles") as shown:
-        watch = Watch(catalogue, executions)
-        for image_id, outcome in watch.run(image_ids, start, options.at_once, shown):
+        watcher = ImportWatcher(catalogue, executions)
+        for image_id, outcome in watcher.run(image_ids, start, options.at_once, shown):
             if isinstance(outcome, Outcome) and outcome.error is None:
                 print(f"{image_id}: imported, {outcome.tiles} tiles")
             else:
@@ -158,11 +158,11 @@ def _backfill(options: argparse.Namespace) -> int:
             if options.limit in (len(new), states[State.NEW]):
                 break
     with bars("tiles") as shown:
-        watch = Watch(deployment.catalogue, executions)
+        watcher = ImportWatcher(deployment.catalogue, executions)
         for result in (
             backfill.started(new, options.per_minute)
             if options.no_wait
-            else backfill.imported(new, watch, options.at_once, shown)
+            else backfill.imported(new, watcher, options.at_once, shown)
         ):
             states[result.state] += 1
             _print_result(result, options.json)
@@ -228,14 +228,14 @@ def _verify(options: argparse.Namespace) -> int:
                     complain(error, image_id)
 
     with bars("pieces") as shown:
-        for image_id, verdict in verified(records(), verifier, options.at_once, shown):
-            if isinstance(verdict, VsvError):
+        for image_id, result in verified(records(), verifier, options.at_once, shown):
+            if isinstance(result, VsvError):
                 wrong.add(image_id)
-                complain(verdict, image_id)
+                complain(result, image_id)
             else:
-                if verdict.findings:
+                if result.findings:
                     wrong.add(image_id)
-                _print_verdict(image_id, verdict, options.json)
+                _print_verification(image_id, result, options.json)
     return _FAILED if wrong else _OK
 
 
@@ -259,27 +259,27 @@ def _undeleted(catalogue: Catalogue) -> Iterator[tuple[str, SlideRecord]]:
             yield image_id_of(record), record
 
 
-def _print_verdict(image_id: str, verdict: Verdict, as_json: bool) -> None:
+def _print_verification(image_id: str, result: VerificationResult, as_json: bool) -> None:
     if as_json:
         _print_json(
             {
                 "ImageID": image_id,
-                "archived": verdict.archived,
-                "sound": not verdict.findings,
-                "findings": list(verdict.findings),
-                "recoded": verdict.recoded,
+                "archived": result.archived,
+                "sound": not result.findings,
+                "findings": list(result.findings),
+                "recoded": result.recoded,
             }
         )
         return
-    archived = "archived, " if verdict.archived else ""
+    archived = "archived, " if result.archived else ""
     recoded = (
-        f" ({verdict.recoded} images look right, but were coded otherwise than they would be now)"
-        if verdict.recoded
+        f" ({result.recoded} images look right, but would be encoded differently now)"
+        if result.recoded
         else ""
     )
-    if not verdict.findings:
+    if not result.findings:
         print(f"{image_id}: {archived}sound{recoded}")
-    for finding in verdict.findings:
+    for finding in result.findings:
         print(f"{image_id}: {archived}{_line(finding)}")
 
 

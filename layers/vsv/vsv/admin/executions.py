@@ -23,7 +23,7 @@ from vsv.progress import Bars
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
 
-__all__ = ["Execution", "Executions", "Outcome", "StateMachine", "Watch"]
+__all__ = ["Execution", "Executions", "ImportWatcher", "Outcome", "StateMachine"]
 
 # An import takes minutes.
 _POLL_S: Final = 2.0
@@ -81,7 +81,7 @@ class Outcome:
     error: str | None = None
 
 
-class Watch:
+class ImportWatcher:
     """Waits for the ends of imports."""
 
     def __init__(self, catalogue: Catalogue, executions: Executions) -> None:

@@ -20,11 +20,11 @@ from vsv.imports.verify import RecordedSlide
 from vsv.progress import Bars
 from vsv.workers import completed
 
-__all__ = ["Verdict", "check", "verified"]
+__all__ = ["VerificationResult", "check", "verified"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerificationResult:
     """The result for a slide: what is wrong with it, in sentences.
 
     ``recoded``: how many images look right, but were encoded differently.
@@ -48,17 +48,17 @@ def check(record: SlideRecord | None) -> SlideRecord:
 
 def verified(
     records: Iterable[SlideRecord], verify: Verify, at_once: int, bars: Bars
-) -> Iterator[tuple[str, Verdict | VsvError]]:
+) -> Iterator[tuple[str, VerificationResult | VsvError]]:
     """Verify slides, ``at_once`` pieces at a time; yield each result as it completes.
 
     If the caller stops early, it waits for the pieces that are running.
     """
     with ThreadPoolExecutor(at_once) as pieces, ThreadPoolExecutor(at_once) as slides:
 
-        def one(record: SlideRecord) -> tuple[str, Verdict | VsvError]:
+        def one(record: SlideRecord) -> tuple[str, VerificationResult | VsvError]:
             image_id = image_id_of(record)
             try:
-                return image_id, _verdict(record, verify, pieces, bars)
+                return image_id, _verify_slide(record, verify, pieces, bars)
             except VsvError as error:
                 return image_id, error
             finally:
@@ -71,7 +71,9 @@ def verified(
             raise
 
 
-def _verdict(record: SlideRecord, verify: Verify, pool: ThreadPoolExecutor, bars: Bars) -> Verdict:
+def _verify_slide(
+    record: SlideRecord, verify: Verify, pool: ThreadPoolExecutor, bars: Bars
+) -> VerificationResult:
     recorded = RecordedSlide.of(record)
     request = {"slide": recorded.to_dict()}
     plan = verify(request)
@@ -94,4 +96,6 @@ def _verdict(record: SlideRecord, verify: Verify, pool: ThreadPoolExecutor, bars
     findings += [finding for answer in answers for finding in answer["findings"]]
     # Each piece reports what is wrong with the slide index.
     unique = tuple(dict.fromkeys(findings))
-    return Verdict(recorded.archived, unique, sum(answer["recoded"] for answer in answers))
+    return VerificationResult(
+        recorded.archived, unique, sum(answer["recoded"] for answer in answers)
+    )
