@@ -75,22 +75,22 @@ Number = int | Decimal  # DynamoDB takes both, and returns Decimal
 class ReviewStatus(StrEnum):
     """``Status``: the state of the review, in the order of a slide's life."""
 
-    NEW = "NEW"
-    GOOD = "GOOD"
-    BAD = "BAD"
-    SEND = "SEND"
-    SENT = "SENT"
-    SEND_FAILED = "SEND_FAILED"
-    TRANSFERRED = "TRANSFERRED"
-    DELETED = "DELETED"
+    NEW = "NEW"  # not reviewed
+    GOOD = "GOOD"  # may be sent
+    BAD = "BAD"  # is not to be sent
+    SEND = "SEND"  # is to be sent to the CDR
+    SENT = "SENT"  # the CDR has it
+    SEND_FAILED = "SEND_FAILED"  # the CDR did not accept it; it may be sent again
+    TRANSFERRED = "TRANSFERRED"  # its file is in the archive
+    DELETED = "DELETED"  # its file is removed
 
 
 class ImportStatus(StrEnum):
     """``ImportStatus``: the state of the import."""
 
-    IMPORTING = "IMPORTING"
-    IMPORTED = "IMPORTED"
-    FAILED = "FAILED"
+    IMPORTING = "IMPORTING"  # the workflow runs, or was aborted
+    IMPORTED = "IMPORTED"  # the import is complete
+    FAILED = "FAILED"  # ImportError says why
 
 
 class IdSource(StrEnum):
@@ -103,39 +103,39 @@ class IdSource(StrEnum):
     BARCODE = "BARCODE"  # the code on the label image
     SCANNER = "SCANNER"  # the Barcode property of the scanner's ImageDescription
     TYPED = "TYPED"  # a person typed or confirmed them
-    NONE = "NONE"
+    NONE = "NONE"  # nobody
 
 
 class Operation(StrEnum):
     """``Removal.Operation``: an operation of /RemoveImages."""
 
-    DELETE = "DELETE"
-    TRANSFER = "TRANSFER"
-    RESTORE = "RESTORE"
+    DELETE = "DELETE"  # remove the slide
+    TRANSFER = "TRANSFER"  # move its file to the archive
+    RESTORE = "RESTORE"  # copy its file back, and import it again
 
 
 class RemovalState(StrEnum):
     """``Removal.State``: the state of an operation that is not complete."""
 
-    REQUESTED = "REQUESTED"
-    FAILED = "FAILED"
+    REQUESTED = "REQUESTED"  # it was requested, and may be running
+    FAILED = "FAILED"  # Error says why; it may be requested again
 
 
 class Barcode(TypedDict, total=False):
     """The code on the label: its text, or the reason why there is none."""
 
-    text: str
-    reason: str | None
+    text: str  # what was read
+    reason: str | None  # why nothing was read
 
 
 class Removal(TypedDict, total=False):
     """An operation of /RemoveImages that was requested and is not complete."""
 
-    Operation: Operation
-    State: RemovalState
-    Error: str
-    By: str
-    At: str
+    Operation: Operation  # what was requested
+    State: RemovalState  # how it stands
+    Error: str  # why it failed
+    By: str  # who requested it
+    At: str  # when it was requested
 
 
 class ArchiveCopy(TypedDict, total=False):
@@ -169,50 +169,50 @@ class SlideRecord(TypedDict, total=False):
 
     ImageID: str  # the table's key
     # The file
-    Filename: str
+    Filename: str  # relative to the images path
     FileSize: Number  # bytes
-    FileVersion: str  # the text of a ``vsv.identifiers.FileVersion``
-    Sha256: str | None
+    FileVersion: str  # size and modification time, as text of ``vsv.identifiers.FileVersion``
+    Sha256: str | None  # of the file, in hexadecimal digits
     # The IDs
-    SlideID: str | None
-    CaseID: str | None
-    IdSource: IdSource
-    Barcode: Barcode
+    SlideID: str | None  # the ImageID where nobody has read or typed another
+    CaseID: str | None  # the SlideID up to its last hyphen, unless typed
+    IdSource: IdSource  # where SlideID and CaseID come from
+    Barcode: Barcode  # what was read from the label
     # The scanner's metadata
     width: Number  # pixels at full resolution
-    height: Number
-    ScanDate: str | None
+    height: Number  # pixels at full resolution
+    ScanDate: str | None  # with the scanner's time zone
     MPP: Number | None  # microns per pixel at full resolution
     AppMag: Number | None  # the objective's power
     Scanner: str | None  # the scanner's own ID
     # The import
-    ImportStatus: ImportStatus
-    ImportError: str | None
-    ImportWarnings: Sequence[str] | None
-    ImportNotes: Sequence[str] | None
-    TilesRendered: Number
-    TilesTotal: Number
+    ImportStatus: ImportStatus  # the state of the import
+    ImportError: str | None  # why the import failed
+    ImportWarnings: Sequence[str] | None  # what is missing or odd, for technicians
+    ImportNotes: Sequence[str] | None  # other remarks, which need no action
+    TilesRendered: Number  # tiles that are rendered
+    TilesTotal: Number  # tiles that are rendered by the end of the import
     Generation: Number | None  # which import of the same bytes: see ``ImportJob``
-    Retries: Number | None
+    Retries: Number | None  # how often a failed import was retried
     RetryAt: str | None  # the time of the next attempt; none if the slide is at fault
     CopyAgain: str | None  # the time when the file was found to be a bad copy
     # The review
-    Status: ReviewStatus
-    SendRequestedAt: str
-    Sent: Delivery
-    SendError: str | None
+    Status: ReviewStatus  # the state of the review
+    SendRequestedAt: str  # the time when the slide was last marked to be sent
+    Sent: Delivery  # the last delivery to the CDR
+    SendError: str | None  # why the last delivery failed
     # Deleting and archiving
-    Removal: Removal | None
-    Archive: ArchiveCopy | None
+    Removal: Removal | None  # the operation that is not complete
+    Archive: ArchiveCopy | None  # the copy in the archive
     StatusBefore: ReviewStatus | None  # the Status before the slide was archived
     # Kept by the table itself
     Version: Number  # counts the changes
-    lastModified: str
+    lastModified: str  # the time of the last change
     # Keys of the table's indexes: see ``vsv.catalogue.indexes``
-    Listed: str
-    ScannedAt: str
-    Unidentified: str
-    FailedAt: str
+    Listed: str  # present unless the slide is deleted
+    ScannedAt: str  # ScanDate in UTC
+    Unidentified: str  # present while IdSource is NONE
+    FailedAt: str  # present while the import has failed: since when
 
 
 def changed(record: SlideRecord, **fields: Unpack[SlideRecord]) -> SlideRecord:
