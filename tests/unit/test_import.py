@@ -14,7 +14,7 @@ from vsv.identifiers import FileVersion
 from vsv.imports.request import ImportRequest, ImportState
 from vsv.imports.workflow import ImportJob
 from vsv.pyramid.deepzoom import TileAddress
-from vsv.settings import StepSettings
+from vsv.settings import ExtractMetadataSettings
 from vsv.slides.slide import Slide
 from vsv.viewing.images import Images, TileOptions
 
@@ -387,7 +387,7 @@ def test_repeated_steps_render_no_tile_twice(world, real):
 @pytest.mark.parametrize(("levels", "total"), [("derived", 60), ("none", 0)])
 def test_with_fewer_levels_rendered_every_tile_is_still_shown(world, real, levels, total):
     """The slide's own level 12 has 130 of the 190 tiles."""
-    world.importer._settings = StepSettings.read(
+    world.importer._settings = ExtractMetadataSettings.read(
         {"PRERENDER_LEVELS": levels, "BARCODE_SEARCH_MS": "0"}
     )
     request = world.scan(real, "x.svs")

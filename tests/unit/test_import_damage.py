@@ -10,10 +10,10 @@ from tests import svs
 from tests.pixels import decoded, psnr
 from vsv.errors import UnreadableSlide
 from vsv.imports.request import ImportState
-from vsv.imports.verify import Claim, verify
+from vsv.imports.verify import RecordedSlide, verify
 from vsv.pyramid import plan as pyramid
 from vsv.pyramid.deepzoom import TileAddress
-from vsv.settings import StepSettings
+from vsv.settings import ExtractMetadataSettings
 from vsv.slides.slide import Slide
 from vsv.viewing.images import Images, TileOptions
 
@@ -32,7 +32,7 @@ def test_a_damaged_tile_of_a_coarser_level_is_shown_from_the_finer_one(
     world, generated, tmp_path, levels
 ):
     """And the import succeeds: no tissue is lost."""
-    world.importer._settings = StepSettings.read(
+    world.importer._settings = ExtractMetadataSettings.read(
         {"PRERENDER_LEVELS": levels, "BARCODE_SEARCH_MS": "0"}
     )
     path = tmp_path / "spoilt.svs"
@@ -61,7 +61,7 @@ def test_tiles_above_one_that_only_decoding_finds_damaged_are_made_of_finer_leve
     world, real, tmp_path, levels, monkeypatch
 ):
     """They are rendered first; and the import is killed once, after it was found."""
-    world.importer._settings = StepSettings.read(
+    world.importer._settings = ExtractMetadataSettings.read(
         {"PRERENDER_LEVELS": levels, "BARCODE_SEARCH_MS": "0"}
     )
     if levels == "none":
@@ -89,7 +89,7 @@ def test_tiles_above_one_that_only_decoding_finds_damaged_are_made_of_finer_leve
         in (record["ImportWarnings"])
     )
     assert not world.storage.damages(answer.image_id)
-    assert verify(world.storage, {"claim": Claim.of(record).to_dict()})["findings"] == []
+    assert verify(world.storage, {"slide": RecordedSlide.of(record).to_dict()})["findings"] == []
 
 
 def test_tissue_that_is_lost_is_not_forgotten_with_a_worker_that_was_killed(

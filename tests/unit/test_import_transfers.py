@@ -56,7 +56,9 @@ def test_a_files_age_is_not_its_modification_time(storage, real, monkeypatch):
         monkeypatch.setattr(
             file_state, "time", SimpleNamespace(time=lambda s=seconds: changed_s + s)
         )
-        assert check_file.check_file(storage, "x.svs")["quiet_s"] == pytest.approx(age_s, abs=1e-3)
+        assert check_file.check_file(storage, "x.svs")["unchanged_for_s"] == pytest.approx(
+            age_s, abs=1e-3
+        )
 
 
 def test_a_transfer_that_failed_is_started_again_and_says_why(world, small):
