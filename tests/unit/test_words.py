@@ -1,8 +1,13 @@
 """The words that documents and code do not use: found wherever they stand."""
 
+import json
+import re
+import tomllib
+
 import pytest
 
 from lint import words
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -42,3 +47,24 @@ def test_sources_are_all_languages_and_nothing_that_was_installed():
     found = set(words.sources())
     assert {"Makefile", "lint/words.py", "web/src/index.html", "graphql/schema.graphql"} <= found
     assert not any("node_modules" in name for name in found)
+
+
+def test_every_run_checks_words_docstrings_and_the_site():
+    """``make test`` begins with ``make lint``, which fails without the linter."""
+    makefile = (ROOT / "Makefile").read_text()
+    (parts,) = re.findall(r"^lint: (.*?) ##", makefile, re.MULTILINE)
+    assert {"lint-python", "lint-prose", "docs"} <= set(parts.split())
+    assert (
+        "D401"
+        in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["select"]
+    )
+
+
+def test_documents_and_sources_share_one_list_of_words():
+    rules = json.loads((ROOT / "lint/prose/.textlintrc.json").read_text())["rules"]
+    assert rules["words"]
+    assert "./words.json" in (ROOT / "lint/prose/words/index.js").read_text()
+    assert all(
+        re.compile(each["pattern"]) and each["say"]
+        for each in json.loads((ROOT / "lint/prose/words/words.json").read_text())
+    )
