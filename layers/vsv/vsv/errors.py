@@ -1,4 +1,4 @@
-"""What can go wrong, named. ``vsv.api.gateway`` alone turns these into statuses.
+"""Named errors. Only ``vsv.api.answers`` turns them into statuses.
 
 A message carries the values that matter ("level 19 of 0..17"). It is shown to the caller, so it
 never holds a path of the server's, nor a stack trace.
@@ -58,7 +58,7 @@ class UnreadableSlide(VsvError):
 
 
 class Conflict(VsvError):
-    """What the caller wants contradicts what is there."""
+    """The request contradicts the present state."""
 
 
 class StaleVersion(Conflict):

@@ -82,7 +82,7 @@ def named(error: BaseException, service: str = "a service that is needed") -> Vs
 
 
 def _passes(error: OSError) -> bool:
-    """Whether the system's error may be gone at another attempt.
+    """Return whether another attempt may not meet the system's error.
 
     An error without a number is a library's own: Pillow's for an image that it cannot read.
     """
@@ -96,7 +96,7 @@ def _passes(error: OSError) -> bool:
 
 
 def _is_unanswered(error: BaseException) -> bool:
-    """Whether boto3 got no answer, or a part of one."""
+    """Return whether boto3 got no answer, or a part of one."""
     if not _is_botocores(error):
         return False
     from botocore.exceptions import ConnectionError, HTTPClientError, IncompleteReadError
@@ -105,7 +105,7 @@ def _is_unanswered(error: BaseException) -> bool:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Whether the service answered that it cannot do this now."""
+    """Return whether the service answered that it cannot do this now."""
     response = getattr(error, "response", None)
     if not _is_botocores(error) or not isinstance(response, dict):
         return False

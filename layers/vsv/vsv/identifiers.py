@@ -1,4 +1,4 @@
-"""What slides and their files are called: parse callers' names, tell versions of a file apart."""
+"""Names of slides and files: parse those of callers, and distinguish versions of a file."""
 
 import errno
 import os
@@ -67,7 +67,7 @@ def parse_image_id(text: str) -> str:
 
 
 def is_image_id(text: str) -> bool:
-    """Whether the text can name what was made of a slide; see ``parse_image_id``."""
+    """Return whether the text is a valid ImageID; see ``parse_image_id``."""
     try:
         parse_image_id(text)
     except InvalidRequest:

@@ -1,4 +1,4 @@
-"""Where a deployment is: its tables, its workflow, its functions that see EFS."""
+"""The parts of a deployment: its tables, its workflow, its functions that mount EFS."""
 
 import json
 import os

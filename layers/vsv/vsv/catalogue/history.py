@@ -28,7 +28,7 @@ _UNRECORDED: Final = frozenset(
 
 
 class Action(StrEnum):
-    """What changed a record."""
+    """The kind of a change of a record."""
 
     EDIT = "EDIT"
     IMPORT = "IMPORT"

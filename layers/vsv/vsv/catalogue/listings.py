@@ -43,6 +43,8 @@ _DEFAULT_PAGE: Final = 100
 _MAX_PREFIX_CHARS: Final = 200
 # Sorts after all times that a record may have: the character that follows "9".
 _END_OF_TIME: Final = ":"
+# The key of a range's number in a token. Clients hold tokens during a deployment: it stays.
+_RANGE_KEY: Final = "leg"
 _FOREIGN_TOKEN: Final = "nextToken is not one of this query's"  # noqa: S105  no password
 
 
@@ -271,7 +273,9 @@ class Listings:
             found += [(index_range, item) for item in answer["Items"]]
             start = dict(answer.get("LastEvaluatedKey") or {})
             number += not start
-        return found, _to_token({"leg": str(number), **start}) if number < len(ranges) else None
+        return found, _to_token({_RANGE_KEY: str(number), **start}) if number < len(
+            ranges
+        ) else None
 
     def _query(self, index_range: _IndexRange, limit: int, start: Mapping[str, Any]) -> Any:
         try:
@@ -351,7 +355,7 @@ def _position(token: str | None, ranges: Sequence[_IndexRange]) -> tuple[int, di
     if not token:
         return 0, {}
     key = _from_token(token)
-    number = _whole(key.pop("leg", None))
+    number = _whole(key.pop(_RANGE_KEY, None))
     if number >= len(ranges) or (key and key.keys() != ranges[number].keys):
         raise InvalidRequest(_FOREIGN_TOKEN)
     return number, key

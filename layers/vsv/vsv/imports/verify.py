@@ -424,7 +424,7 @@ def _pixels(data: bytes, size: tuple[int, int] | None) -> Image.Image:
 
 
 def _is_own(slide: Slide, pyramid: DeepZoom, tile: TileAddress, data: bytes) -> bool:
-    """Whether the pyramid's tile is one of the slide's own, with this data."""
+    """Return whether the pyramid's tile is one of the slide's own, with this data."""
     own = native_tile(slide, pyramid, tile)
     return own is not None and slide.jpeg_tile(*own) == data
 

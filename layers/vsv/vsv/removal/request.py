@@ -43,7 +43,7 @@ class NamedImage:
 
 @dataclass(frozen=True)
 class RemovalRequest:
-    """What to do, and with which slides; each is named once."""
+    """An operation, and the slides to apply it to, each once."""
 
     operation: Operation
     images: tuple[NamedImage, ...]
@@ -68,7 +68,7 @@ def _operation(text: str) -> Operation:
 
 
 def _is_name(value: object) -> bool:
-    """Whether DynamoDB takes this for a key: a lone surrogate is not valid Unicode."""
+    """Return whether DynamoDB accepts this as a key: a lone surrogate is not valid Unicode."""
     if not isinstance(value, str):
         return False
     try:
