@@ -13,7 +13,7 @@ from lint.permissions import roles
 from local.samples import generated_slide
 from tests.conftest import ROOT, load_template
 from tests.handlers import load_handler
-from tests.unit.test_import import spoil
+from tests.unit.test_import_damage import spoil
 from vsv import aws as clients
 from vsv.geometry import Box
 from vsv.imports import verify as module

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from tests import svs
-from tests.svs import APERIO, Page
-from tests.unit.test_field_slides import ENCODINGS
+from tests.svs import APERIO, ENCODINGS, Page
 from vsv.geometry import Box
 from vsv.pyramid.deepzoom import TileAddress
 from vsv.pyramid.native import default_pyramid
