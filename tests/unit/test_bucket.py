@@ -546,9 +546,9 @@ def test_an_import_of_other_bytes_clears_what_is_there(imported):
     storage, _ = imported
     store = storage.images("204711")
     index = storage.read_index("204711")
-    storage.claim_pyramid("204711", index)
+    storage.begin_pyramid("204711", index)
     assert store.has_descriptor()
-    storage.claim_pyramid("204711", SlideIndex(**{**vars(index), "quality": 50}))
+    storage.begin_pyramid("204711", SlideIndex(**{**vars(index), "quality": 50}))
     assert not store.has_descriptor()
     assert store.count_tiles(12) == 0
     assert store.missing(["label"])

@@ -123,7 +123,7 @@ def test_an_import_replaces_what_is_not_a_file(sound, tmp_path, kind):
     block = good.read_block("204711", address)
     for piece in ("204711.index", "204711_index"):
         KINDS[kind](tmp_path / piece)
-    storage.claim_pyramid("204711", index)
+    storage.begin_pyramid("204711", index)
     for again in (False, True):
         if again:
             for piece in ("204711.index", f"204711_index/{BLOCK}"):

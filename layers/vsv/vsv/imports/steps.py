@@ -114,7 +114,7 @@ class Importer:
             )
             if job.rebuild:
                 self._storage.remove_pyramid(job.image_id)
-            self._storage.claim_pyramid(job.image_id, index)
+            self._storage.begin_pyramid(job.image_id, index)
             for address, block in blocks(slide, job.filename, fingerprint):
                 self._storage.write_block(job.image_id, address, block)
             store = self._storage.images(job.image_id)
@@ -196,7 +196,7 @@ class Importer:
         more = not set(damaged).issuperset(index.lost)
         warnings = _damage_warnings(damaged, more=more)
         records.finish(self._catalogue, job.image_id, str(job.version), tiles, warnings)
-        self._storage.forget_damages(job.image_id)
+        self._storage.clear_damages(job.image_id)
         self._others.note_import(job)
         return {"tiles": tiles}
 

@@ -39,7 +39,7 @@ class SlideIndex:
     nanoseconds since 1970; ``levels`` are the DeepZoom levels that are pre-rendered. ``images`` are
     the slide's own levels; there are none where an older version of this library wrote the index.
     ``lost`` are tiles (level of the slide, column, row) that the import found to be damaged.
-    ``imported`` is False where no import has vouched for the file. ``archived`` is True where the
+    ``imported`` is False where no import has confirmed the file. ``archived`` is True where the
     file has left EFS, so that what is not in ``levels`` cannot be shown.
     """
 

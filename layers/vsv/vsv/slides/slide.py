@@ -121,7 +121,7 @@ class Slide:
         self._notices: list[str] = []
         self._sources: dict[tuple[int, float], Level] = {}
         self._on_damage = on_damage
-        self._told: set[tuple[object, ...]] = set()
+        self._reported: set[tuple[object, ...]] = set()
         self._openslide: OpenSlideReader | None = None
         self._lock = threading.Lock()
 
@@ -268,14 +268,14 @@ class Slide:
         tile = (level.index, col, row)
         key = (level.index, reason) if reason == EMPTY else tile
         with self._lock:
-            if key in self._told:
+            if key in self._reported:
                 return
-            self._told.add(key)
+            self._reported.add(key)
         self._on_damage(Damage(*tile, reason))
 
     def is_damaged(self, level: int, col: int, row: int) -> bool:
         """Whether the tile was found to be damaged when it was read."""
-        return (level, col, row) in self._told
+        return (level, col, row) in self._reported
 
     def openslide(self) -> "OpenSlideReader":
         """Return the file as OpenSlide reads it. Raises UnreadableSlide where it cannot."""

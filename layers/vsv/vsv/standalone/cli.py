@@ -206,7 +206,7 @@ def _prerender(options: argparse.Namespace) -> None:
         index = _index_of(slide, options)
         pieces = Work.of(slide, index.pyramid, index.levels).pieces(_TILES_PER_PIECE)
     options.outdir.mkdir(parents=True, exist_ok=True)
-    storage.claim_pyramid(name, index)
+    storage.begin_pyramid(name, index)
     damages: list[Damage] = []
     done = 0
     with (
@@ -227,7 +227,7 @@ def _prerender(options: argparse.Namespace) -> None:
             Renderer(slide, index, store).render_what_shows(damaged)
     check_complete(index, store)
     store.write_descriptor(index.pyramid.descriptor().encode())
-    storage.forget_damages(name)
+    storage.clear_damages(name)
     for damage in damages:
         print(f"vsv: {options.slide.name}: {damage}: something else stands in", file=sys.stderr)
 

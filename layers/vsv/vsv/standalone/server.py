@@ -129,7 +129,7 @@ def serve(settings: ServeSettings) -> None:
     Raises OSError where the folder cannot be read or the address cannot be had.
     """
     slides = list_slides(settings.folder)
-    address, port = _claim(settings.host, settings.port)
+    address, port = _reserve(settings.host, settings.port)
     is_public = not ipaddress.ip_address(address).is_loopback
     server = Granian(
         "vsv",
@@ -180,7 +180,7 @@ def _load_in_worker(settings: ServeSettings, *, is_public: bool) -> "Application
     return Application(settings, is_public=is_public)
 
 
-def _claim(host: str, port: int) -> tuple[str, int]:
+def _reserve(host: str, port: int) -> tuple[str, int]:
     """Return the address and port to use. Raises OSError if nothing can listen there.
 
     Worker processes share a port in a way that would let a second server join in unnoticed.

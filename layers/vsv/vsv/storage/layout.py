@@ -147,9 +147,9 @@ class Storage:
         write_note(self._block(image_id, address), block.to_text())
 
     def note_damage(self, image_id: str, damage: Damage) -> None:
-        """Keep in mind that a tile of the slide cannot be decoded, until ``forget_damages``.
+        """Note that a tile of the slide cannot be decoded, until ``clear_damages``.
 
-        What is empty is not kept: the slide's directories tell that.
+        Empty tiles are not noted: the slide's directories tell them.
         """
         if damage.reason != EMPTY:
             path = self._damages(image_id) / f"{damage.level}_{damage.col}_{damage.row}"
@@ -169,14 +169,14 @@ class Storage:
                 found.append(Damage(level, col, row, read_note(path) or ""))
         return sorted(found)
 
-    def forget_damages(self, image_id: str) -> None:
-        """Drop what ``note_damage`` kept: the index tells it now."""
+    def clear_damages(self, image_id: str) -> None:
+        """Remove the notes of ``note_damage``: the index has them now."""
         remove_all(self._damages(image_id))
         with suppress(OSError):  # where there is more of an index
             self._blocks(image_id).rmdir()
 
-    def claim_pyramid(self, image_id: str, index: SlideIndex) -> None:
-        """Make what is there this index's: tiles of other bytes, or rendered otherwise, go."""
+    def begin_pyramid(self, image_id: str, index: SlideIndex) -> None:
+        """Write the index, and remove a pyramid of other bytes or rendered in another way."""
         if self.read_index(image_id) != index:
             self.remove_pyramid(image_id)
             self.write_index(image_id, index)
