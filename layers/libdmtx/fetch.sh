@@ -30,7 +30,7 @@ from_distribution() {
     -o "Dir::Etc::SourceList=/dev/null" -o "Dir::Etc::SourceParts=$work/sources"
     -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache"
   )
-  # A list without source code is no matter: the checksum decides.
+  # A list without source code does no harm: the checksum decides.
   apt-get "${options[@]}" update >/dev/null 2>&1 || true
   (cd "$work" && apt-get "${options[@]}" source --download-only libdmtx >/dev/null 2>&1) || true
   cp "$work/libdmtx_$version.orig.tar.gz" "$file" 2>/dev/null

@@ -337,7 +337,7 @@ static inline int16_t scaled_up(int value, int32_t factor) {
   return (int16_t)((int32_t)((uint32_t)value * (uint32_t)factor) >> FACTOR_FRACTION);
 }
 
-/* Reads a block's coefficients into 64 zeros. Returns 0, or -1 for what is no code. */
+/* Reads a block's coefficients into 64 zeros. Returns 0, or -1 for an invalid code. */
 static inline int read_block(struct reader *out, const struct component *component,
                              int *predicted, int16_t *block) {
   struct reader reader = *out;

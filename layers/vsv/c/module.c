@@ -10,9 +10,10 @@ enum { MOST_TILES = 16 };
 PyDoc_STRVAR(halve_doc,
              "halve(tiles: tuple[bytes, ...], cols: int, width: int, height: int) -> bytes | None\n"
              "\n"
-             "JPEG tiles of one size, given by rows of cols, side by side at half their size: planes\n"
-             "of Y, Cb and Cr, one after the other. None where one of them is not decoded here (see\n"
-             "halving.h), or has the least thing wrong with it. Other threads run meanwhile.");
+             "Return JPEG tiles of one size, given by rows of cols, side by side at half their size:\n"
+             "planes of Y, Cb and Cr, one after the other. Return None where one of them is damaged\n"
+             "or of a kind that is not decoded here (see halving.h). Other threads run at the same\n"
+             "time.");
 
 static PyObject *halve(PyObject *self, PyObject *arguments) {
   PyObject *sequence;
