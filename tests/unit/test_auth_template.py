@@ -139,7 +139,7 @@ def granted(given):
 
 @pytest.mark.usefixtures("mapping")
 @pytest.mark.parametrize(
-    "slide",
+    "claim",
     ["lab technicians", '["staff", "lab technicians"]', "[staff, lab technicians]"],
 )
 def test_members_of_the_named_group_are_technicians(claim):
@@ -148,7 +148,7 @@ def test_members_of_the_named_group_are_technicians(claim):
 
 @pytest.mark.usefixtures("mapping")
 @pytest.mark.parametrize(
-    "slide",
+    "claim",
     [
         "",
         "[]",
