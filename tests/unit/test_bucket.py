@@ -144,7 +144,7 @@ def test_many_images_are_there_once_they_are_reported(store):
         for each in written:
             write(each, each.encode())
     assert len(reported) == 100
-    # So many were there at the least when the n-th was reported.
+    # The least number that was there when the n-th was reported.
     assert all(there >= number for number, there in enumerate(reported, start=1))
     assert store.find("5/99_0").read() == b"5/99_0"
 

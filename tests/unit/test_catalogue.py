@@ -380,7 +380,7 @@ def test_nonsense_is_refused(ask, arguments):
         ask("listSlides", **arguments)
     with pytest.raises(Refused, match="BadRequest: say what to look for"):
         ask("searchSlides", SlideIDPrefix=" ")
-    with pytest.raises(Refused, match="BadRequest: '2026-01-01' is no time with a zone"):
+    with pytest.raises(Refused, match="BadRequest: '2026-01-01' is not a time with a zone"):
         ask("searchSlides", ScannedFrom="2026-01-01")
 
 
@@ -535,7 +535,7 @@ def pauses(monkeypatch):
 
 
 def contested(catalogue, times):
-    """Change a record; so many times somebody else is faster. How often it was decided."""
+    """Change a record while others are faster ``times`` times; return how often it was decided."""
     decided = []
 
     def decide(old):

@@ -34,12 +34,12 @@ SECRET = {"username": "vsv", "password": "secret"}
 
 
 class FakeCatalogue:
-    """Records in memory. ``meanwhile`` happens once, before the next change reads the record."""
+    """Records in memory. ``interrupt`` is called once, before the next change reads the record."""
 
     def __init__(self):
         self.records = {}
         self.history = []
-        self.meanwhile = None
+        self.interrupt = None
 
     def get(self, image_id):
         return copy.deepcopy(self.records.get(image_id))
@@ -50,9 +50,9 @@ class FakeCatalogue:
         self.records[record["ImageID"]] = record
 
     def change(self, image_id, by, action, decide):
-        if self.meanwhile:
-            meanwhile, self.meanwhile = self.meanwhile, None
-            meanwhile()
+        if self.interrupt:
+            interrupt, self.interrupt = self.interrupt, None
+            interrupt()
         old = self.get(image_id)
         new = decide(old)
         if new is None or new == old:
@@ -433,7 +433,7 @@ def test_an_edit_while_it_is_sent_is_sent_too(sending, cdr):
     def edit():
         sending.catalogue.put(ImageID=IMAGE_ID, SlideID="CANARY-24-00042-A2")
 
-    sending.catalogue.meanwhile = edit
+    sending.catalogue.interrupt = edit
     sending.send()
     assert sending.record["Status"] == "SEND"
     assert "Sent" not in sending.record
@@ -447,7 +447,7 @@ def test_an_edit_while_it_is_sent_is_sent_too(sending, cdr):
 
 def test_an_edit_while_it_is_refused_is_sent(sending, cdr):
     cdr.play("error", status=422, times=1)
-    sending.catalogue.meanwhile = lambda: sending.catalogue.put(
+    sending.catalogue.interrupt = lambda: sending.catalogue.put(
         ImageID=IMAGE_ID, CaseID="CANARY-24-43"
     )
     sending.send()
@@ -457,22 +457,22 @@ def test_an_edit_while_it_is_refused_is_sent(sending, cdr):
 
 
 @pytest.mark.parametrize("status", ["TRANSFERRED", "DELETED"])
-def test_of_a_slide_that_went_meanwhile_the_record_says_that_it_was_sent(sending, status):
-    sending.catalogue.meanwhile = lambda: sending.catalogue.put(ImageID=IMAGE_ID, Status=status)
+def test_of_a_slide_that_went_in_between_the_record_says_that_it_was_sent(sending, status):
+    sending.catalogue.interrupt = lambda: sending.catalogue.put(ImageID=IMAGE_ID, Status=status)
     sending.send()
     assert sending.record["Status"] == status
     assert sending.record["Sent"]["Receipt"] == "CDR-000001"
 
 
 def test_a_new_slide_under_the_old_ones_id_was_not_sent(sending):
-    sending.catalogue.meanwhile = lambda: sending.catalogue.put(ImageID=IMAGE_ID, Status="NEW")
+    sending.catalogue.interrupt = lambda: sending.catalogue.put(ImageID=IMAGE_ID, Status="NEW")
     sending.send()
     assert sending.record["Status"] == "NEW"
     assert "Sent" not in sending.record
 
 
 def test_a_record_that_is_gone_stays_gone(sending):
-    sending.catalogue.meanwhile = sending.catalogue.records.clear
+    sending.catalogue.interrupt = sending.catalogue.records.clear
     sending.send()
     assert not sending.catalogue.records
 
@@ -521,7 +521,7 @@ def test_credentials_that_stay_wrong_are_tried_until_the_slide_is_given_up(sendi
     cdr.play("locked")
     sending.send_in_vain()
     assert sending.record["Status"] == "SEND"
-    # Each try has credentials that were read anew; the first has those that were kept, besides.
+    # Each try has credentials that were read again; the first has those that were kept, besides.
     assert (sending.secrets.reads, cdr.requests, len(sending.pauses)) == (4, 4, 2)
     sending.time += timedelta(seconds=GIVE_UP_S)
     sending.send()
@@ -722,7 +722,7 @@ def test_no_id_is_logged_or_raised(sending, cdr, log, mode, late):
 
 
 def test_what_nobody_foresaw_is_logged_without_its_message(sending, log):
-    sending.record["Version"] = f"{SLIDE_ID} is no number"
+    sending.record["Version"] = f"{SLIDE_ID} is not a number"
     sending.send_in_vain()
     logged = log()
     assert "unexpected ValueError" in logged

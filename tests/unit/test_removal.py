@@ -1,4 +1,4 @@
-"""Deleting, archiving, bringing back, with all that may come between: kills, rescans, repeats."""
+"""Deleting, archiving, restoring, with all that may come between: kills, rescans, repeats."""
 
 import json
 import os

@@ -275,7 +275,7 @@ def test_spoilt_pieces_of_an_index_are_rebuilt_and_no_tile_is_another(
 def test_the_index_of_an_imported_slide_is_rebuilt_from_its_blocks(
     handler, storage, imported, content
 ):
-    """Nothing is named like the ImageID. What was rendered is shown, not made anew."""
+    """Nothing is named like the ImageID. What was rendered is shown, not made again."""
     derived = storage.images(imported).path("11/1_1")
     Image.new("RGB", (9, 9)).save(derived)
     paths = [f"{imported}{end}" for end in (".dzi", "_files/12/3_2.jpeg", "_files/11/1_1.jpeg")]

@@ -33,14 +33,11 @@ def test_what_only_looks_like_one_is_left_alone(text):
     assert not list(words.problems(text))
 
 
-def test_the_list_of_exceptions_shrinks(monkeypatch, capsys):
-    """A file on it that has none of the words, or is not there, is told."""
-    monkeypatch.setattr(words, "not_yet", lambda: {"lint/words.py", "lint/gone.py"})
-    assert words.main(["lint/words.py"]) == 1
-    assert capsys.readouterr().out.splitlines() == [
-        "lint/words.py has none of the words: take it off lint/prose/not-yet.txt",
-        "lint/gone.py of lint/prose/not-yet.txt does not exist",
-    ]
+def test_a_word_fails_the_check_and_is_told_with_its_place(tmp_path, capsys):
+    file = tmp_path / "x.py"
+    file.write_text("\n# It begins anew.\n")
+    assert words.main([str(file)]) == 1
+    assert capsys.readouterr().out == f'{file}:2: "anew": say again\n'
 
 
 def test_sources_are_all_languages_and_nothing_that_was_installed():
