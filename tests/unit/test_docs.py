@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -80,7 +81,30 @@ def paths(document: Document) -> Iterator[str]:
             yield f"{span}: no such file"
 
 
-CHECKS = {check.__name__: check for check in (links, shell, commands, paths)}
+def names(document: Document) -> Iterator[str]:
+    """Check that a dotted name of the library is a module's, or of something in a module."""
+    for span in document.spans:
+        if re.fullmatch(r"vsv(\.\w+)+", span) and not _exists(span.split(".")):
+            yield f"{span}: not in the library"
+
+
+def _exists(parts: list[str]) -> bool:
+    path = ROOT / "layers" / "vsv"
+    for number, part in enumerate(parts, start=1):
+        if (path / part).is_dir():
+            path /= part
+        elif module := next(path.glob(f"{part}.py*"), None):  # .pyi where it is compiled
+            return _defines(module, parts[number:])
+        else:
+            return _defines(path / "__init__.py", parts[number - 1 :])
+    return True
+
+
+def _defines(file: Path, rest: list[str]) -> bool:
+    return not rest or bool(re.search(rf"\b{rest[0]}\b", file.read_text()))
+
+
+CHECKS = {check.__name__: check for check in (links, shell, commands, paths, names)}
 
 BAD = [
     ("links", "See [there](docs/nowhere.md).", "docs/nowhere.md: no such file"),
@@ -119,6 +143,8 @@ BAD = [
     ("paths", "In `functions/MakeCoffee/app.py`.", "functions/MakeCoffee/app.py"),
     ("paths", "In `templates/*.yml`.", "templates/*.yml"),
     ("paths", "Read `INSTALLATION.md`.", "INSTALLATION.md"),
+    ("names", "See `vsv.slides.nowhere`.", "vsv.slides.nowhere: not in the library"),
+    ("names", "Call `vsv.pyramid.deepzoom.nothing_of_that_name`.", "not in the library"),
 ]
 
 
