@@ -1,4 +1,4 @@
-"""POST and DELETE /Session: the cookies by which CloudFront shows images to who has signed in."""
+"""POST and DELETE /Session: the cookies by which CloudFront shows images to signed-in people."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 from vsv.api.gateway import Event, Response, json_response, person, request_id, respond
 from vsv.logs import count, log_unexpected, observed
 from vsv.settings import ClientSettings
-from vsv.viewing.image_cookies import ENDED, SESSION_S
-from vsv.wiring import sessions
+from vsv.viewing.image_cookies import EXPIRED, VALID_S
+from vsv.wiring import image_cookies
 
 
 def answer(event: Event) -> Response:
-    """Open a session for a person, or end it."""
+    """Give a person cookies for images, or take them away."""
     person(event, ClientSettings.read().client_id)
     if event["httpMethod"] == "DELETE":
-        return cookies_response(ENDED, 0)
+        return cookies_response(EXPIRED, 0)
     count("Session")
-    return cookies_response(sessions().open(), SESSION_S, request_id(event))
+    return cookies_response(image_cookies().issue(), VALID_S, request_id(event))
 
 
 def cookies_response(cookies: Mapping[str, str], seconds: int, session: str = "") -> Response:

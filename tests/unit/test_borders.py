@@ -102,7 +102,7 @@ MAKES = {
     "RemoveImages": "removal_service",
     "RenderTiles": "importer",
     "RestoreImage": "remover",
-    "Session": "sessions",
+    "Session": "image_cookies",
     "SetAside": "storage",
     "SlideCatalogue": "catalogue",
     "TransferImage": "remover",

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from local.standins.cookies import CookieVerifier
 from tests.handlers import load_handler
-from vsv.viewing.image_cookies import ENDED, SESSION_S, Sessions
+from vsv.viewing.image_cookies import EXPIRED, VALID_S, ImageCookies
 
 NOW = 1_800_000_000
 TILE = "https://d111.cloudfront.net/DeepZoom/1_files/3/0_0.jpeg?tilesize=256"
@@ -36,7 +36,7 @@ def key():
 
 @pytest.fixture
 def cookies(key):
-    return Sessions("K1", sign_with(key), now=lambda: NOW).open()
+    return ImageCookies("K1", sign_with(key), now=lambda: NOW).issue()
 
 
 def edge(key, now=NOW) -> CookieVerifier:
@@ -45,29 +45,29 @@ def edge(key, now=NOW) -> CookieVerifier:
 
 def test_a_session_opens_images_for_its_time_and_nothing_else(key, cookies):
     assert edge(key).allows(cookies, TILE)
-    assert edge(key, NOW + SESSION_S - 1).allows(cookies, TILE)
-    assert not edge(key, NOW + SESSION_S).allows(cookies, TILE)
+    assert edge(key, NOW + VALID_S - 1).allows(cookies, TILE)
+    assert not edge(key, NOW + VALID_S).allows(cookies, TILE)
     assert not edge(key).allows(cookies, "https://d111.cloudfront.net/ImportSlide")
 
 
 def test_nobody_makes_or_changes_cookies_without_the_key(key, cookies):
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    assert not edge(key).allows(Sessions("K1", sign_with(stranger), lambda: NOW).open(), TILE)
+    assert not edge(key).allows(ImageCookies("K1", sign_with(stranger), lambda: NOW).issue(), TILE)
     assert not edge(stranger).allows(cookies, TILE)
-    longer = Sessions("K1", sign_with(stranger), lambda: NOW + 9999).open()["CloudFront-Policy"]
+    longer = ImageCookies("K1", sign_with(stranger), lambda: NOW + 9999).issue()[
+        "CloudFront-Policy"
+    ]
     assert not edge(key).allows({**cookies, "CloudFront-Policy": longer}, TILE)
     for name in cookies:
         assert not edge(key).allows({**cookies, name: ""}, TILE)
         assert not edge(key).allows({**cookies, name: "no base64!"}, TILE)
-    assert not edge(key).allows(ENDED, TILE)
+    assert not edge(key).allows(EXPIRED, TILE)
 
 
 def test_policy_and_letters_are_those_of_botocore(key, cookies):
     """An oracle: AWS's own signer of policies."""
     signer = CloudFrontSigner("K1", sign_with(key))
-    policy = signer.build_policy(
-        "https://*/DeepZoom/*", datetime.fromtimestamp(NOW + SESSION_S, UTC)
-    )
+    policy = signer.build_policy("https://*/DeepZoom/*", datetime.fromtimestamp(NOW + VALID_S, UTC))
     assert cookies["CloudFront-Policy"] == signer._url_b64encode(policy.encode()).decode()
     signature = signer._url_b64encode(sign_with(key)(policy.encode())).decode()
     assert cookies["CloudFront-Signature"] == signature
@@ -105,7 +105,7 @@ def read(response) -> dict[str, str]:
 def test_a_person_gets_cookies_signed_by_kms(ask):
     ask, public_key = ask
     response = ask("POST", PERSON)
-    assert json.loads(response["body"]) == {"seconds": SESSION_S, "session": "r-1"}
+    assert json.loads(response["body"]) == {"seconds": VALID_S, "session": "r-1"}
     assert response["headers"]["Cache-Control"] == "no-store"
     assert CookieVerifier("K1", public_key).allows(read(response), TILE)
 
@@ -113,7 +113,7 @@ def test_a_person_gets_cookies_signed_by_kms(ask):
 def test_signing_out_takes_them_away(ask):
     ask, _ = ask
     response = ask("DELETE", PERSON)
-    assert read(response) == dict(ENDED)
+    assert read(response) == dict(EXPIRED)
     assert all("Max-Age=0" in each for each in response["multiValueHeaders"]["Set-Cookie"])
 
 

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from vsv.removal.steps import Remover
     from vsv.storage.archive import Archive
     from vsv.storage.layout import Storage
-    from vsv.viewing.image_cookies import Sessions
+    from vsv.viewing.image_cookies import ImageCookies
 
 __all__ = [
     "catalogue",
+    "image_cookies",
     "import_service",
     "importer",
     "removal_service",
     "remover",
-    "sessions",
     "storage",
 ]
 
@@ -124,10 +124,10 @@ def _archive() -> "Archive":
 
 
 @cache
-def sessions() -> "Sessions":
+def image_cookies() -> "ImageCookies":
     """Return what makes the cookies of viewers."""
-    from vsv.viewing.image_cookies import Sessions, kms_signature
+    from vsv.viewing.image_cookies import ImageCookies, kms_signature
 
     settings = SessionSettings.read()
     sign = kms_signature(aws.client("kms"), settings.cookie_key_arn)
-    return Sessions(settings.cookie_key_pair_id, sign)
+    return ImageCookies(settings.cookie_key_pair_id, sign)

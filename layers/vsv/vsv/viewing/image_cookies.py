@@ -1,4 +1,4 @@
-"""A viewer's session: the cookies by which CloudFront shows images to those who have signed in.
+"""The cookies by which CloudFront shows images to those who have signed in.
 
 CloudFront keeps tiles at its edges, where nothing reads tokens. It checks signed cookies instead: a
 policy that says what may be seen and until when, with a signature of our key. Everybody who has the
@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from mypy_boto3_kms.client import KMSClient
 
-__all__ = ["ENDED", "SESSION_S", "Sessions", "Sign", "kms_signature"]
+__all__ = ["EXPIRED", "VALID_S", "ImageCookies", "Sign", "kms_signature"]
 
 Sign = Callable[[bytes], bytes]
 """Signs a message of at most 4,096 bytes: RSASSA-PKCS1-v1_5 with SHA-256."""
 
 # As long as an ID token lives, by which cookies are got: one who is locked out sees no image an
 # hour later, two at most.
-SESSION_S: Final = 3600
+VALID_S: Final = 3600
 
 # Any host: only the distribution that trusts our key takes the signature at all.
 _IMAGES: Final = "https://*/DeepZoom/*"
 # What a query string and a cookie cannot hold, in CloudFront's own base64.
 _SAFE: Final = str.maketrans("+=/", "-_~")
 
-# Cookies without a value end a session.
-ENDED: Final[Mapping[str, str]] = dict.fromkeys(
+# Cookies without a value replace those that a browser has.
+EXPIRED: Final[Mapping[str, str]] = dict.fromkeys(
     (
         "CloudFront-Policy",
         "CloudFront-Signature",
@@ -40,8 +40,8 @@ ENDED: Final[Mapping[str, str]] = dict.fromkeys(
 )
 
 
-class Sessions:
-    """Opens sessions.
+class ImageCookies:
+    """Issues cookies.
 
     ``key_pair_id`` is CloudFront's name for the public half of the key that ``sign`` signs with.
     """
@@ -51,9 +51,9 @@ class Sessions:
         self._sign = sign
         self._now = now
 
-    def open(self) -> dict[str, str]:
-        """Return the cookies of a session of ``SESSION_S`` seconds from now."""
-        until = int(self._now()) + SESSION_S
+    def issue(self) -> dict[str, str]:
+        """Return cookies that are valid for ``VALID_S`` seconds from now."""
+        until = int(self._now()) + VALID_S
         condition = {"DateLessThan": {"AWS:EpochTime": until}}
         statement = {"Resource": _IMAGES, "Condition": condition}
         policy = json.dumps({"Statement": [statement]}, separators=(",", ":")).encode()
