@@ -17,14 +17,14 @@ def for_mkdocs(text: str) -> str:
     a bar in a table's code needs no backslash; a folder's page is its README.
     """
     lines: list[str] = []
-    fenced = False
+    fenced, moved = False, ""
     for line in text.splitlines():
         shown = re.sub(r"^ {2,3}(?=\S)", "    ", line) if _in_a_list(lines) else line
         if _FENCE.match(line):
-            fenced = not fenced
-        elif fenced:
             # A block within an item moves with it.
-            shown = f" {line}" if lines and _is_indented_block(lines) else line
+            fenced, moved = not fenced, " " * (len(shown) - len(line))
+        elif fenced:
+            shown = f"{moved}{line}"
         else:
             if _begins(line, "|") or (_ITEM.match(line) and not _in_a_list(lines)):
                 previous = lines[-1] if lines else ""
@@ -49,11 +49,6 @@ def _in_a_list(lines: list[str]) -> bool:
         if line.strip() and not line.startswith(" "):
             return False
     return False
-
-
-def _is_indented_block(lines: list[str]) -> bool:
-    opening = next((line for line in reversed(lines) if _FENCE.match(line)), "")
-    return opening.startswith("    ")
 
 
 def linked_files(document: Document) -> Iterator[Path]:

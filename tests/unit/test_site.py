@@ -24,6 +24,7 @@ def pages(tmp_path_factory):
         (r"| `a\|b` | c\|d |", r"| `a|b` | c\|d |"),
         ("* a\n  * b", "* a\n    * b"),
         ("1. a\n\n   b\n\n   ```\n   c\n   ```", "1. a\n\n    b\n\n    ```\n    c\n    ```"),
+        ("1. a\n\n    ```\n    c\n    ```", "1. a\n\n    ```\n    c\n    ```"),
         ("```\nx\n- y\n| z |\n```", "```\nx\n- y\n| z |\n```"),
         ("[all](decisions/)", "[all](decisions/README.md)"),
     ],
