@@ -188,3 +188,18 @@ def test_the_http_reference_names_the_status_of_each_error():
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+
+
+def test_the_architecture_names_each_module_of_the_library_in_its_folders_row():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| (`[^|]+`) \| (.+) \|$", text, re.MULTILINE)
+    named = {name.rstrip("/"): row for names, row in rows for name in re.findall(r"[\w/]+", names)}
+    library = ROOT / "layers" / "vsv" / "vsv"
+    for path in library.rglob("*.py"):
+        folder, *rest = path.relative_to(library).with_suffix("").parts
+        if folder.startswith("_") or rest in (["__init__"], ["__main__"]):
+            continue
+        row = named[folder]
+        # Their rows tell their purpose, and commands have pages of their own.
+        if rest and folder not in ("admin", "standalone", "cdr"):
+            assert f"`{rest[0]}`" in row, path

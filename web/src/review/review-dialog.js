@@ -46,6 +46,7 @@ export class ReviewDialog {
     notice: element("div", { class: "review-notice" }),
     conflict: element("div", { class: "review-conflict" }),
     facts: element("div", { class: "review-facts" }),
+    scan: element("p", { class: "soft" }),
     source: element("p", { class: "review-source soft" }),
     hint: element("p", { class: "review-hint soft" }),
     removal: element("p", { class: "removal", role: "status" }),
@@ -96,7 +97,7 @@ export class ReviewDialog {
       ...this.#removals.values(),
     );
 
-    const { badges, notice, conflict, facts, source, hint, removal, result } = this.#parts;
+    const { badges, notice, conflict, facts, scan, source, hint, removal, result } = this.#parts;
     const close = button("Close", () => this.#close());
     const form = element(
       "form",
@@ -123,7 +124,7 @@ export class ReviewDialog {
       removal,
       this.#history.element,
     );
-    const label = parts.labelView(api, slide, this.#closed.signal);
+    const label = parts.labelView(api, slide.ImageID, this.#closed.signal, scan);
     const body = element("div", { class: "review-body" }, label, main);
     this.#dialog = openDialog("review", nameOf(slide), [close], body);
     this.#dialog.addEventListener("cancel", (event) => {
@@ -332,7 +333,7 @@ export class ReviewDialog {
   /** Show the record everywhere but in the inputs. */
   #render() {
     const slide = this.#seen;
-    const { badges, facts, source, hint, removal } = this.#parts;
+    const { badges, facts, scan, source, hint, removal } = this.#parts;
     const dirty = Object.keys(rules.editOf(slide, this.#typed)).length > 0;
     const editable = rules.isEditable(slide);
     this.#save.disabled = !dirty || !editable;
@@ -346,7 +347,8 @@ export class ReviewDialog {
     this.#find(".dialog-title").textContent = nameOf(slide);
     this.#find("#review-SlideID-hint").textContent = parts.barcodeText(slide);
     badges.replaceChildren(...parts.badgesOf(slide));
-    facts.replaceChildren(...parts.factsOf(slide));
+    facts.replaceChildren(...parts.importAndSendingLines(slide));
+    scan.textContent = parts.scanText(slide);
 
     source.textContent = parts.sourceText(slide);
     this.#confirm.disabled = !rules.isConfirmable(slide, this.#typed);

@@ -10,13 +10,14 @@ import { FIELD_NAMES } from "./review.js";
  */
 
 /**
- * Show the label, large, with the names of the slide. A button rotates it: labels are glued on in any direction.
+ * Show the label, large. A button rotates it: labels are glued on in any direction.
  * @param {import("../api/api.js").Api} api
- * @param {Slide} slide
+ * @param {string} imageId
  * @param {AbortSignal} closed
+ * @param {HTMLElement} scan what is beneath the label
  * @returns {HTMLElement}
  */
-export function labelView(api, { ImageID, Filename, ScanDate }, closed) {
+export function labelView(api, imageId, closed, scan) {
   const figure = element("div", { class: "slide-image" }, "…");
   const rotate = button("Rotate", () => {
     figure.dataset.turns = String((Number(figure.dataset.turns ?? 0) + 1) % 4);
@@ -24,16 +25,24 @@ export function labelView(api, { ImageID, Filename, ScanDate }, closed) {
   rotate.title = "Rotate the label by 90 degrees";
   rotate.hidden = true;
   api
-    .getAssociatedImage(ImageID, "label", closed)
+    .getAssociatedImage(imageId, "label", closed)
     .then(async (blob) => {
       const image = blob && (await imageFrom(blob, "The slide's label"));
       figure.replaceChildren(image ?? "No label image");
       rotate.hidden = !image;
     })
     .catch(() => figure.replaceChildren("The label could not be loaded"));
-  const names = [Filename, `image ${ImageID}`, ScanDate && `scanned ${formatDate(ScanDate)}`];
-  const line = element("p", { class: "soft" }, names.filter(Boolean).join(" · "));
-  return element("div", { class: "review-label" }, figure, rotate, line);
+  return element("div", { class: "review-label" }, figure, rotate, scan);
+}
+
+/**
+ * Describe the scan: its file, its ImageID, when it was made.
+ * @param {Slide} slide
+ * @returns {string}
+ */
+export function scanText({ ImageID, Filename, ScanDate }) {
+  const parts = [Filename, `image ${ImageID}`, ScanDate && `scanned ${formatDate(ScanDate)}`];
+  return parts.filter(Boolean).join(" · ");
 }
 
 /**
@@ -137,7 +146,7 @@ export function badgesOf(slide) {
  * @param {Slide} slide
  * @returns {HTMLElement[]}
  */
-export function factsOf(slide) {
+export function importAndSendingLines(slide) {
   const line = (/** @type {string} */ text, kind = "") => element("p", { class: kind || null }, text);
   const lines = [];
   if (slide.ImportStatus === "FAILED") {

@@ -1,6 +1,7 @@
 """Who gets which attributes of a record: the GraphQL API, the CSV export, the CDR.
 
-A new field of the record gets a line here for each of them that shows it.
+A new field of the record is for the API (by its name in the schema), for the CSV export (a last
+column), and for the CDR only with a new version of its schema.
 """
 
 import json

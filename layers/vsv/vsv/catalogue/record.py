@@ -2,10 +2,8 @@
 
 Only ``catalogue/`` names an attribute by a string. Elsewhere a record is read by the functions
 below, and written by ``SlideRecord(...)`` and ``changed(record, ...)``, whose keywords mypy checks
-against the type. A test holds this; docs/decisions/0028-typed-records.md says why.
-
-To add a field that the scanner writes: declare it here, write it in ``imports/steps.py``, and list
-it in ``projections.py`` for everyone who gets it (API, CSV, CDR).
+against the type. A test holds this; docs/decisions/0028-typed-records.md says why. CONTRIBUTING.md
+lists what else to do for a new field.
 """
 
 from collections.abc import Mapping, Sequence
@@ -163,7 +161,8 @@ class SlideRecord(TypedDict, total=False):
 
     The types state what this version writes. Records of other versions, and those that were edited
     by hand, may hold other values: compare with ``==``, and expect values that no enumeration has.
-    An attribute that is absent, or None in a record that is to be written, is not in the table.
+    The comment at the end of a line is the field's text in the reference. An attribute that is
+    absent, or None in a record that is to be written, is not in the table.
     Times are ISO 8601.
     """
 

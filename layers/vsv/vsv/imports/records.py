@@ -1,7 +1,8 @@
-"""What an import writes onto a slide's record.
+"""How an import changes a slide's record: what is replaced, and what stays.
 
-The rules: an import changes only the record of its own file and bytes; an imported slide's record
-never gets other bytes, unless the slide was deleted; technicians' edits stay.
+(The fields themselves are in ``steps``.) The rules: an import changes only the record of its own
+file and bytes; an imported slide's record never gets other bytes, unless the slide was deleted;
+technicians' edits stay.
 """
 
 import time

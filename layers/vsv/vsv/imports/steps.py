@@ -21,7 +21,6 @@ from vsv.pyramid.render import Renderer
 from vsv.pyramid.slide_index import SlideIndex
 from vsv.pyramid.tile_blocks import BlockAddress, blocks
 from vsv.settings import ExtractMetadataSettings
-from vsv.slides.aperio import parse_description
 from vsv.slides.associated import associated_image
 from vsv.slides.barcode import Barcode
 from vsv.slides.damage import Damage, TileNumber, log_damage
@@ -71,7 +70,7 @@ class Importer:
                     f"the copy on EFS has SHA-256 {sha256}, the scanner's file {job.sha256}"
                 )
             self._others.check_original(job, sha256)
-            metadata = parse_description(slide.description, self._settings.scanner_zone)
+            metadata = slide.metadata(self._settings.scanner_zone)
             images, warnings = _associated_images(slide)
             identity = identify(
                 job.image_id,

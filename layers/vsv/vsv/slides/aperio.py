@@ -7,7 +7,7 @@ missing or makes no sense becomes ``None`` and a warning or a note; nothing here
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
 
@@ -50,7 +50,6 @@ class Metadata:
     scan_date: datetime | None = None
     scanner: str | None = None
     barcode: str | None = None
-    properties: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -75,7 +74,6 @@ def parse_description(text: str, default_zone: tzinfo = UTC) -> Metadata:
         scan_date=_scan_date(properties, default_zone, warnings.append, notes.append),
         scanner=properties.get("ScanScope ID"),
         barcode=properties.get("Barcode"),
-        properties=properties,
         warnings=tuple(warnings),
         notes=tuple(notes),
     )

@@ -8,6 +8,7 @@ ones go through OpenSlide. Pixels of a region are read in ``regions``.
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, tzinfo
 from itertools import pairwise
 from math import inf
 from pathlib import Path
@@ -175,9 +176,9 @@ class Slide:
         """Whether OpenSlide has the file open as well."""
         return self._openslide is not None
 
-    def metadata(self) -> Metadata:
-        """Return what the scanner wrote about the slide; times without a zone are the scanner's."""
-        return parse_description(self.description)
+    def metadata(self, default_zone: tzinfo = UTC) -> Metadata:
+        """Return what the scanner wrote about the slide; its times may leave the zone out."""
+        return parse_description(self.description, default_zone)
 
     def compression(self, level: int) -> str:
         """Return how the level's tiles are compressed, in words."""
