@@ -44,7 +44,7 @@ _RAN = "_lines_ran"
 # The unit tests that hold each module, the quickest first.
 TESTS = {
     "pyramid.deepzoom": ["deepzoom"],
-    "pyramid.encoding": ["pixels", "tiles"],
+    "pyramid.encoding": ["encoding", "tiles"],
     "pyramid.native": ["tiles", "tile_index", "pyramid", "field_slides", "associated_images"],
     "pyramid.tile": ["tiles", "pyramid"],
     "viewing.images": ["image_request", "tile_index"],

@@ -15,7 +15,7 @@ import pytest
 
 from tests import binaries
 from tests.conftest import ROOT
-from vsv.pyramid import encoding as pixels
+from vsv.pyramid import encoding
 
 LIBRARIES = {"libturbojpeg.so.0", "libopenjp2.so.7", "libdmtx.so.0", "_halving.abi3.so"}
 LOAD_ALL = """
@@ -74,7 +74,7 @@ def altered(library: Path, folder: Path) -> Path:
 
 
 def test_another_libjpeg_is_noticed(child, tmp_path):
-    copy = altered(Path(pixels._library()._name), tmp_path)
+    copy = altered(Path(encoding._library()._name), tmp_path)
     pid = child(f"import ctypes; ctypes.CDLL({str(copy)!r})")
     assert binaries.foreign() == {pid: {copy}}
     os.kill(pid, signal.SIGTERM)
@@ -102,4 +102,4 @@ def test_no_other_libjpeg_stands_in_for_one_that_is_missing_from_pillow_simd(mon
     (tmp_path / "pillow_simd.libs").mkdir()
     monkeypatch.setattr(PIL, "__file__", str(tmp_path / "PIL" / "__init__.py"))
     with pytest.raises(OSError, match=re.escape(str(tmp_path))):
-        pixels._library()
+        encoding._library()

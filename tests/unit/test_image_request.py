@@ -268,5 +268,5 @@ def test_a_tile_that_takes_too_many_pixels_is_left_to_the_import(storage, real):
         pixels = source_pixels(slide, default_pyramid(slide), 9)
     address = TileAddress(9, 0, 0)
     assert Images(storage, 90, max_pixels=pixels).tile("s1", address, TileOptions()).load()
-    with pytest.raises(NotRendered, match="once the slide is imported"):
+    with pytest.raises(NotRendered, match="the import renders it as a JPEG tile"):
         Images(storage, 90, max_pixels=pixels - 1).tile("s1", address, TileOptions())

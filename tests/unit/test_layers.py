@@ -5,6 +5,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -226,3 +227,22 @@ def test_a_wheel_has_the_licences_of_all_that_it_bundles(layer):
             texts = [name for name in names if f"/licenses/{TEXTS[library]}/" in name]
             assert texts, library
             assert any("Redistribution" in wheel.read(name).decode() for name in texts)
+
+
+def test_an_installed_library_has_all_that_the_checkout_has():
+    """Tests run on the checkout: what pyproject.toml leaves out, only users would miss."""
+    library = LAYERS / "vsv" / "vsv"
+    options = tomllib.loads((LAYERS / "vsv" / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {path.parent for path in library.rglob("__init__.py")}
+    packages = {".".join(path.relative_to(library.parent).parts): path for path in folders}
+    assert set(options["packages"]) == packages.keys()
+    data = {
+        path
+        for package, patterns in options["package-data"].items()
+        for pattern in patterns
+        for path in packages[package].glob(pattern)
+    }
+    tracked = subprocess.run(
+        ["git", "ls-files", "."], cwd=library, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {library / name for name in tracked if not name.endswith(".py")} <= data

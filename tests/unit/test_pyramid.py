@@ -21,8 +21,7 @@ from local.samples import generated_slide
 from tests.pixels import block_means, decoded, psnr
 from vsv.errors import IncompletePyramid
 from vsv.geometry import Box, Size
-from vsv.pyramid import encoding as pixels
-from vsv.pyramid import render
+from vsv.pyramid import encoding, render
 from vsv.pyramid.deepzoom import DeepZoom, TileAddress
 from vsv.pyramid.encoding import Pixels
 from vsv.pyramid.image_store import name
@@ -171,7 +170,7 @@ def test_native_tiles_are_copied_and_each_source_tile_is_decoded_once(real, tmp_
     monkeypatch.setattr(
         render, "halved", lambda tiles, *a: decodes.update(tiles) or halved(tiles, *a)
     )
-    monkeypatch.setattr(pixels._Planes, "encode", count(pixels._Planes.encode))
+    monkeypatch.setattr(encoding._Planes, "encode", count(encoding._Planes.encode))
     monkeypatch.setattr(Pixels, "encode", count(Pixels.encode))
     monkeypatch.setattr("vsv.slides.regions.decode", None)
     with Slide(path) as slide:
@@ -205,7 +204,7 @@ def test_rendered_levels_lose_next_to_nothing_but_to_the_encoder(
 ):
     """However chroma is subsampled, between the native levels and above the smallest of them."""
     if not library:
-        monkeypatch.setattr(pixels, "_library", lambda: None)
+        monkeypatch.setattr(encoding, "_library", lambda: None)
     path = generated_slide(
         tmp_path / "s.svs", real, size=(4100, 3300), label_text=None, downsamples=(1, 4), **jpeg
     )

@@ -23,9 +23,10 @@ from vsv._halving import halve
 from vsv.geometry import Size
 from vsv.slides.ycbcr import to_rgb
 
-__all__ = ["Pixels", "averaged", "encode", "halved"]
+__all__ = ["MEDIA_TYPES", "Pixels", "averaged", "encode", "halved", "is_jpeg"]
 
-_FORMATS: Final = {"jpeg": "JPEG", "jpg": "JPEG", "png": "PNG"}
+# What images are encoded as, by the extension that clients ask for.
+MEDIA_TYPES: Final = {"jpeg": "image/jpeg", "jpg": "image/jpeg", "png": "image/png"}
 
 # libturbojpeg's numbers: chroma as fine as luma; the more accurate cosine transform; leave my
 # buffer where it is.
@@ -88,10 +89,15 @@ def halved(tiles: Sequence[bytes], cols: int, tile: Size) -> Pixels | None:
     return _Planes(data, Size(cols * tile.width // 2, len(tiles) // cols * tile.height // 2))
 
 
+def is_jpeg(image_format: str) -> bool:
+    """Return whether images of this extension are JPEG files."""
+    return MEDIA_TYPES[image_format] == "image/jpeg"
+
+
 def encode(image: Image.Image, image_format: str, quality: int) -> bytes:
     """Return the image as a file: ``jpeg`` or ``jpg``, its chroma not subsampled, or ``png``."""
     buffer = io.BytesIO()
-    if _FORMATS[image_format] == "JPEG":
+    if is_jpeg(image_format):
         image.save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
     else:
         image.save(buffer, "PNG", compress_level=1)

@@ -9,7 +9,7 @@ the scanner rounded a level down, the last column and row come from the next fin
 from typing import Final
 
 from vsv.pyramid.deepzoom import DeepZoom, TileAddress
-from vsv.pyramid.encoding import encode, halved
+from vsv.pyramid.encoding import encode, halved, is_jpeg
 from vsv.pyramid.native import native_quarters, native_tile
 from vsv.slides.budget import UNLIMITED, PixelBudget, cost_of_tiles
 from vsv.slides.regions import RegionReader
@@ -32,13 +32,14 @@ def render_tile(
     quality: int = DEFAULT_QUALITY,
     budget: PixelBudget = UNLIMITED,
 ) -> bytes:
-    """Return the encoded tile. ``image_format`` is ``jpeg``, ``jpg`` or ``png``.
+    """Return the encoded tile. ``image_format`` is one of ``MEDIA_TYPES``.
 
     Raises NotFound where the pyramid has no such tile, UnreadableSlide where the slide cannot be
     read, NotRendered where that takes more pixels than the budget has.
     """
     tile = pyramid.tile_at(address)
-    if image_format != "png":
+    # JPEG data of the slide's own serve JPEG tiles only: other formats are made of pixels.
+    if is_jpeg(image_format):
         own = native_tile(slide, pyramid, address)
         native = slide.jpeg_tile(*own) if own else None
         if native is not None:

@@ -28,7 +28,7 @@ class PixelBudget:
         if self._left < 0:
             raise NotRendered(
                 "too many of the slide's pixels would have to be read for it on request; "
-                "it is shown once the slide is imported"
+                "the import renders JPEG tiles of the default grid without this limit"
             )
 
 

@@ -1,7 +1,7 @@
 """What a viewer may ask for: descriptor, tiles, associated images of one slide by its ImageID.
 
-A tile has four sources, asked in this order: the slide's own tiles (*native*), the pyramid of the
-import (*pre-rendered*), the slide's pixels (*made*); where none has it, it is *absent*. Every
+A tile has three sources, asked in this order: the slide's own tiles (*native*), the pyramid of the
+import (*pre-rendered*), the slide's pixels (*made*). Where none has it, NotFound is raised. Every
 answer gets its tag before any pixel is read, so that a viewer that has it already costs nothing.
 """
 
@@ -17,7 +17,7 @@ from vsv import __version__
 from vsv.errors import Archived, FileChanged, NotFound, NotRendered, quoted
 from vsv.geometry import Size
 from vsv.pyramid.deepzoom import DeepZoom, TileAddress
-from vsv.pyramid.encoding import encode
+from vsv.pyramid.encoding import MEDIA_TYPES, encode, is_jpeg
 from vsv.pyramid.image_store import name as tile_name
 from vsv.pyramid.native import default_pyramid
 from vsv.pyramid.slide_index import SlideIndex
@@ -31,14 +31,12 @@ from vsv.viewing.slide_cache import CachedSlide, SlideCache
 
 __all__ = ["Images", "Resource", "TileOptions"]
 
-_JPEG_NAMES: Final = ("jpeg", "jpg")
-
 
 @dataclass(frozen=True)
 class TileOptions:
     """How the viewer wants the slide cut up; None leaves it to the slide.
 
-    ``tile_size`` and ``overlap`` are in pixels, ``image_format`` is ``jpeg``, ``jpg`` or ``png``.
+    ``tile_size`` and ``overlap`` are in pixels, ``image_format`` is one of ``MEDIA_TYPES``.
     """
 
     tile_size: int | None = None
@@ -46,7 +44,9 @@ class TileOptions:
     image_format: str = "jpeg"
 
 
-_DEFAULT_OPTIONS: Final = tuple(TileOptions(image_format=name) for name in _JPEG_NAMES)
+_DEFAULT_OPTIONS: Final = tuple(
+    TileOptions(image_format=name) for name in MEDIA_TYPES if is_jpeg(name)
+)
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Images:
         if pixels > self._max_pixels:
             raise NotRendered(
                 f"a tile of level {address.level} shows {pixels:,} pixels, too many to "
-                "be read on request; it is shown once the slide is imported"
+                "be read on request; the import renders it as a JPEG tile of the default grid"
             )
         return self._made_of(
             slide,
@@ -167,7 +167,7 @@ class Images:
 
     def _as_asked(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
         """Return the tile by the viewer's own tile size, overlap or format."""
-        if options.image_format in _JPEG_NAMES:
+        if is_jpeg(options.image_format):
             index = self._storage.read_index(image_id)
             if index and _fits(index, options):
                 return self.tile(image_id, address, TileOptions(image_format=options.image_format))
@@ -177,7 +177,7 @@ class Images:
         """Return the label, thumbnail or macro. Raises NotFound where the slide has none."""
         if name not in ASSOCIATED_IMAGES:
             raise NotFound(f"{quoted(name)} is not one of {', '.join(ASSOCIATED_IMAGES)}")
-        if image_format in _JPEG_NAMES:
+        if is_jpeg(image_format):
             extracted = self._stored(image_id, name)
             if extracted:
                 return extracted
@@ -203,7 +203,7 @@ class Images:
             with Image.open(io.BytesIO(kept.load())) as image:
                 return encode(image, image_format, self._quality)
 
-        return Resource(f"{kept.tag}-{image_format}", f"image/{image_format}", load)
+        return Resource(f"{kept.tag}-{image_format}", MEDIA_TYPES[image_format], load)
 
     def _slide(self, image_id: str) -> Slide:
         return self._slides.get(image_id).slide
@@ -224,12 +224,12 @@ class Images:
         self, slide: Slide, what: str, image_format: str, load: Callable[[], bytes]
     ) -> Resource:
         tag = _digest(f"{slide.version} {what} {image_format} {self._quality} {__version__}")
-        return Resource(tag, f"image/{'png' if image_format == 'png' else 'jpeg'}", load)
+        return Resource(tag, MEDIA_TYPES[image_format], load)
 
 
 def _fits(index: SlideIndex, options: TileOptions) -> bool:
-    """Whether the slide's pyramid is what the viewer wants."""
-    return options.image_format in _JPEG_NAMES and _with(index.pyramid, options) == index.pyramid
+    """Return whether the slide's pyramid has the tile size, overlap and format that are asked."""
+    return is_jpeg(options.image_format) and _with(index.pyramid, options) == index.pyramid
 
 
 def _with(native: DeepZoom, options: TileOptions) -> DeepZoom:

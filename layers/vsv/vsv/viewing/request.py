@@ -8,6 +8,7 @@ from typing import Final
 from vsv.errors import InvalidRequest, quoted
 from vsv.identifiers import parse_image_id
 from vsv.pyramid.deepzoom import TileAddress
+from vsv.pyramid.encoding import MEDIA_TYPES
 from vsv.viewing.images import Images, Resource, TileOptions
 
 __all__ = ["ImageRequest"]
@@ -26,9 +27,6 @@ _IMAGE_PATH = re.compile(
 )
 
 
-_FORMATS: Final = ("jpeg", "jpg", "png")
-
-
 @dataclass(frozen=True)
 class ImageRequest:
     """What a viewer asked for: the descriptor unless a tile or an associated image is named."""
@@ -45,8 +43,8 @@ class ImageRequest:
         if match is None:
             raise InvalidRequest("the path is neither a descriptor's nor an image's")
         image_format = (match["format"] or query.get("fmt") or "jpeg").lower()
-        if image_format not in _FORMATS:
-            raise InvalidRequest(f"{quoted(image_format)} is not one of {', '.join(_FORMATS)}")
+        if image_format not in MEDIA_TYPES:
+            raise InvalidRequest(f"{quoted(image_format)} is not one of {', '.join(MEDIA_TYPES)}")
         options = TileOptions(
             _number(query, "tilesize", 1, MAX_TILE_SIZE),
             _number(query, "overlap", 0, MAX_OVERLAP),

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from tests.pixels import block_means, decoded, psnr
 from vsv._halving import halve
 from vsv.geometry import Size
-from vsv.pyramid import encoding as pixels
+from vsv.pyramid import encoding
 from vsv.pyramid.encoding import Pixels, averaged, halved
 from vsv.slides.jpeg import Frame
 
@@ -94,7 +94,7 @@ def test_tiles_stand_side_by_side(coding):
 @pytest.mark.parametrize("library", [True, False], ids=["libturbojpeg", "Pillow"])
 def test_halved_tiles_are_encoded_as_they_are(coding, library, monkeypatch):
     if not library:
-        monkeypatch.setattr(pixels, "_library", lambda: None)
+        monkeypatch.setattr(encoding, "_library", lambda: None)
     half = halved([jpeg(**coding)], 1, TILE)
     data = half.encode(95)
     assert Image.open(io.BytesIO(data)).size == (32, 24)
@@ -225,7 +225,7 @@ def test_the_last_column_and_row_count_for_what_they_stand_for(size):
 
 def test_tiles_are_encoded_by_the_library_that_pillow_brings_along():
     """Another one beside it would be loaded into the same process."""
-    assert "pillow_simd.libs" in pixels._library()._name
+    assert "pillow_simd.libs" in encoding._library()._name
 
 
 def test_a_tile_that_cannot_be_encoded_is_no_empty_file():
