@@ -4,7 +4,9 @@ import ast
 
 import pytest
 
-from tests.mutation import LIBRARY, ROOT, TESTS, mutants, mutated
+from tests.mutation.changes import mutants, mutated
+from tests.mutation.judge import LIBRARY, ROOT
+from tests.mutation.unit_tests import TESTS, path_of
 
 
 @pytest.mark.parametrize(
@@ -40,4 +42,4 @@ def test_all_modules_and_their_tests_are_there():
     for module, tests in TESTS.items():
         assert (LIBRARY / f"{module.replace('.', '/')}.py").is_file()
         for name in tests:
-            assert (ROOT / "tests" / "unit" / f"test_{name}.py").is_file()
+            assert (ROOT / path_of(name)).exists()
