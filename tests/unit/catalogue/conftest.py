@@ -1,0 +1,63 @@
+"""The function that AppSync calls, on a table with forty slides."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from tests import moto_speed
+from tests.handlers import load_handler
+from tests.unit.catalogue.helpers import Refused, fill
+from vsv.catalogue import table
+
+
+@pytest.fixture
+def ask(tables, monkeypatch):
+    """Resolve one GraphQL field as AppSync's resolver does, for a technician."""
+    monkeypatch.setenv("SLIDE_TABLE", tables["SlideTable"])
+    monkeypatch.setenv("HISTORY_TABLE", tables["HistoryTable"])
+    monkeypatch.setenv("SLIDE_ID_PATTERN", r".{1,30}")
+    handler = load_handler("SlideCatalogue")
+
+    def ask(field, *, groups=("Technicians",), claims=None, **arguments):
+        claims = {"cognito:username": "ann", "cognito:groups": list(groups)} | (claims or {})
+        event = {
+            "arguments": arguments,
+            "identity": {"claims": claims},
+            "source": None,
+            "request": {"headers": {}},
+            "info": {
+                "fieldName": field,
+                "parentTypeName": "Mutation" if field == "updateSlide" else "Query",
+                "variables": {},
+                "selectionSetList": ["items"],
+            },
+        }
+        answer = json.loads(json.dumps(handler(event, None)))
+        if isinstance(answer, dict) and "__error" in answer:
+            raise Refused(answer["__error"])
+        return answer
+
+    return ask
+
+
+@pytest.fixture
+def slides(catalogue):
+    if _FORTY:
+        moto_speed.put_items(_FORTY[0])
+    else:
+        fill(catalogue, 40)
+        _FORTY.append(moto_speed.items())
+
+
+_FORTY: list[bytes] = []
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """Return the longest pauses between two attempts at a change, in s; no time passes."""
+    waited = []
+    clock = SimpleNamespace(sleep=waited.append, monotonic=lambda: sum(waited))
+    monkeypatch.setattr(table, "time", clock)
+    monkeypatch.setattr(table, "random", SimpleNamespace(uniform=lambda low, high: high - low))
+    return waited

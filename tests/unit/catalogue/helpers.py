@@ -1,0 +1,61 @@
+"""Slides for the catalogue's tests, and how a query is read page by page."""
+
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+from vsv.catalogue.indexes import derived
+
+
+class Refused(Exception):
+    """A field that resolved to an error, as graphql/resolver.js passes it on."""
+
+    def __init__(self, error):
+        super().__init__(f"{error['type']}: {error['message']}")
+        self.error = error
+
+
+BEGIN = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+
+
+def slide(number, **fields):
+    status = ("NEW", "GOOD", "BAD", "SENT", "SEND_FAILED")[number % 5]
+    return derived(
+        {
+            "ImageID": f"i{number:05}",
+            "Filename": f"{number:05}.svs",
+            "SlideID": f"S-{99999 - number}-A",
+            "CaseID": f"S-{99999 - number // 2 * 2}",
+            "Status": status,
+            "ImportStatus": "FAILED" if number % 10 == 7 else "IMPORTED",
+            "ScanDate": (BEGIN + timedelta(seconds=number)).isoformat(),
+            "Scanner": f"SS{number % 3}",
+            "MPP": Decimal("0.25") if number % 2 else None,
+            "AppMag": 40 if number % 2 else 20,
+            "Version": 1,
+        }
+        | fields
+    )
+
+
+def fill(catalogue, count):
+    with catalogue.slides.batch_writer() as batch:
+        for number in range(count):
+            batch.put_item(Item={k: v for k, v in slide(number).items() if v is not None})
+        gone = slide(count, Status="DELETED", ImageID="gone", CaseID="S-99999")
+        batch.put_item(Item={k: v for k, v in gone.items() if v is not None})
+
+
+def pages(ask, field, limit=None, **arguments):
+    """All items of a query, page by page."""
+    found, token = [], None
+    while True:
+        page = ask(field, limit=limit, nextToken=token, **arguments)
+        assert limit is None or len(page["items"]) <= limit
+        found += page["items"]
+        token = page["nextToken"]
+        if token is None:
+            return found
+
+
+def ids(slides):
+    return [slide["ImageID"] for slide in slides]

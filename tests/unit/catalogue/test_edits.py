@@ -1,0 +1,56 @@
+"""Edits: their history, who may make them, and those that are refused."""
+
+import pytest
+
+from tests.unit.catalogue.helpers import Refused, pages
+
+
+@pytest.mark.usefixtures("slides")
+def test_every_change_leaves_one_line_and_no_change_leaves_none(ask):
+    first = ask("updateSlide", input={"ImageID": "i00000", "SlideID": " S-1 ", "Status": "GOOD"})
+    again = ask("updateSlide", input={"ImageID": "i00000", "SlideID": "S-1", "Status": "GOOD"})
+    assert (first["SlideID"], first["Version"]) == ("S-1", 2)
+    assert again == first
+    ask("updateSlide", input={"ImageID": "i00000", "CaseID": None, "Version": 2})
+    newest, edit = pages(ask, "slideHistory", 1, ImageID="i00000")
+    assert newest["Changes"] == [
+        {"Field": "CaseID", "From": "S-99999", "To": None},
+        {"Field": "IdSource", "From": None, "To": "NONE"},
+    ]
+    assert (edit["By"], edit["Action"], edit["Version"]) == ("ann", "EDIT", 2)
+    assert edit["At"] == first["lastModified"]
+    assert edit["Changes"] == [
+        {"Field": "SlideID", "From": "S-99999-A", "To": "S-1"},
+        {"Field": "Status", "From": "NEW", "To": "GOOD"},
+    ]
+
+
+@pytest.mark.usefixtures("slides")
+def test_a_stale_edit_is_refused_with_the_current_record(ask):
+    ask("updateSlide", input={"ImageID": "i00000", "SlideID": "S-1", "Version": 1})
+    with pytest.raises(Refused, match="Conflict: .* 2 now, not 1") as refused:
+        ask("updateSlide", input={"ImageID": "i00000", "SlideID": "S-2", "Version": 1})
+    current = ask("getSlide", ImageID="i00000")
+    assert refused.value.error["data"] == refused.value.error["info"] == current
+    assert current["SlideID"] == "S-1"
+
+
+@pytest.mark.usefixtures("slides")
+def test_who_may_edit_and_who_may_see(ask):
+    change = {"ImageID": "i00000", "SlideID": "S-1"}
+    for groups in ((), ("Pathologists",), ("technicians", "xTechnicians")):
+        with pytest.raises(Refused, match="Unauthorized: .*Technicians"):
+            ask("updateSlide", groups=groups, input=change)
+        assert ask("getSlide", groups=groups, ImageID="i00000")["SlideID"] == "S-99999-A"
+    machine = {"cognito:username": None, "scope": "vsv/import", "client_id": "scanner"}
+    for field, arguments in (("updateSlide", {"input": change}), ("listSlides", {})):
+        with pytest.raises(Refused, match="Unauthorized: .*machine"):
+            ask(field, claims=machine, **arguments)
+    assert len(pages(ask, "slideHistory", ImageID="i00000")) == 0
+
+
+def test_edits_of_what_is_not_there_or_makes_no_sense(ask):
+    with pytest.raises(Refused, match="NotFound"):
+        ask("updateSlide", input={"ImageID": "nobody", "SlideID": "S-1"})
+    with pytest.raises(Refused, match=r"BadRequest: SlideID .* pattern"):
+        ask("updateSlide", input={"ImageID": "i00000", "SlideID": "x" * 31})
