@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from local.samples import generated_slide
-from tests.unit.test_tiles import block_means, psnr
+from tests.pixels import block_means, psnr
 from vsv.errors import UnreadableSlide
 from vsv.slides.jpeg2000 import decode, resolutions
 

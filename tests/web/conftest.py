@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, expect
 
-from tests.web.backend import Backend
+from tests.web.backend import Backend, sign_in
 
 HERE = Path(__file__).parent
 WEB = HERE.parents[1] / "web"
@@ -46,3 +46,12 @@ def page(browser: Browser):
     yield page
     page.close()
     assert errors == []
+
+
+@pytest.fixture
+def technician(page: Page, backend: Backend) -> Page:
+    """Sign in as a technician, and show the list."""
+    page.goto(backend.url)
+    sign_in(page, "technician")
+    expect(page.locator(".slide-card")).to_have_count(24)
+    return page

@@ -8,6 +8,7 @@ import pytest
 
 from tests import svs
 from tests.pixels import decoded, psnr
+from tests.unit.imports.helpers import spoil
 from vsv.errors import UnreadableSlide
 from vsv.imports.request import ImportState
 from vsv.imports.verify import RecordedSlide, verify
@@ -16,15 +17,6 @@ from vsv.pyramid.deepzoom import TileAddress
 from vsv.settings import ExtractMetadataSettings
 from vsv.slides.slide import Slide
 from vsv.viewing.images import Images, TileOptions
-
-
-def spoil(path, level, col, row):
-    """Damage a tile so that it still looks like a JPEG from outside."""
-    with Slide(path) as slide:
-        offset, length, _ = slide.locate(level, col, row)
-    with path.open("r+b") as file:
-        file.seek(offset + 2)
-        file.write(bytes(length - 2))
 
 
 @pytest.mark.parametrize("levels", ["all", "derived"])

@@ -1,7 +1,7 @@
 """The import protocol: what the workstation is told, and what is true on EFS and in the catalogue.
 
 Files are real slides, the tables are moto's; DataSync and Step Functions are played by
-``conftest.World``, so that a test can stop them at any point.
+``tests.unit.conftest.World``, so that a test can stop them at any point.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import re
 import pytest
 
 from local.samples import generated_slide
+from tests.unit.imports.helpers import may_go
 from vsv.identifiers import FileVersion
 from vsv.imports.request import ImportRequest, ImportState
 from vsv.imports.workflow import ImportJob
@@ -21,10 +22,6 @@ from vsv.viewing.images import Images, TileOptions
 
 def states(world, request, calls):
     return [world.call(request).state.value for _ in range(calls)]
-
-
-def may_go(answer, request):
-    return "filename" in answer.body(request)
 
 
 @pytest.fixture

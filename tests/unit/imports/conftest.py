@@ -1,0 +1,36 @@
+"""Small slides, each of other bytes."""
+
+from itertools import count
+
+import pytest
+
+from local.samples import generated_slide
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """Yield the small slides that tests have had made. No test changes one."""
+    folder, made = tmp_path_factory.mktemp("made"), {}
+    yield folder, made
+    assert all(path.read_bytes() == data for path, data in made.values())
+
+
+@pytest.fixture
+def slide_like(real, made):
+    """Make small slides, each of other bytes; without an ImageID unless one is given."""
+    (folder, kept), numbers = made, count(1)
+
+    def make(image_id=None):
+        number = next(numbers)
+        if (number, image_id) not in kept:
+            path = generated_slide(
+                folder / f"made-{len(kept)}.svs",
+                real,
+                size=(300, 200 + 4 * number),
+                downsamples=(1,),
+                properties={"ImageID": image_id},
+            )
+            kept[number, image_id] = path, path.read_bytes()
+        return kept[number, image_id][0]
+
+    return make
