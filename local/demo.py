@@ -14,7 +14,7 @@ from typing import Final
 
 from local import services
 from local.settings import CACHE, ROOT, SCANNER, STATE, StackError
-from vsv.catalogue import record
+from vsv.catalogue import accessors
 from vsv.catalogue.table import Catalogue
 
 _HEALTH_INTERVAL_S: Final = 5.0
@@ -45,7 +45,7 @@ def is_imported(stack: Mapping[str, str], filename: str) -> bool:
     """Tell whether the catalogue has an imported slide of this file."""
     tables = services.session().resource("dynamodb", endpoint_url=stack["aws_endpoint_url"])
     records = Catalogue(tables, stack["table_name"]).by_filename(filename)
-    return any(map(record.is_imported, records))
+    return any(map(accessors.is_imported, records))
 
 
 def _scan(names: list[str]) -> None:

@@ -15,6 +15,13 @@ from graphql import is_enum_type
 from local.standins.appsync import load_schema
 from tests.conftest import ROOT
 from vsv.catalogue import projections
+from vsv.catalogue.accessors import (
+    has_failed,
+    is_deleted,
+    is_removal_requested,
+    removal_of,
+    status_of,
+)
 from vsv.catalogue.history import Action
 from vsv.catalogue.record import (
     IdSource,
@@ -25,11 +32,6 @@ from vsv.catalogue.record import (
     ReviewStatus,
     SlideRecord,
     changed,
-    has_failed,
-    is_deleted,
-    is_removal_requested,
-    removal_of,
-    status_of,
     to_json,
 )
 
@@ -105,8 +107,8 @@ def test_only_the_catalogue_names_attributes_and_values_of_a_record():
             for line, text in found_in(path):
                 assert text not in (ATTRIBUTES | VALUES) - others_in(name), (
                     f"{name}:{line} says {text!r}. Read a record with the functions of "
-                    "vsv.catalogue.record, write it with SlideRecord(...) or changed(record, ...), "
-                    "and compare it with an enumeration; lists of attributes belong into "
+                    "vsv.catalogue.accessors, write it with SlideRecord(...) or changed(record, "
+                    "...), and compare it with an enumeration; lists of attributes belong into "
                     "vsv.catalogue.projections. If the name is another interface's, add it to "
                     "OTHERS in tests/unit/test_record.py. See docs/decisions/0028-typed-records.md."
                 )

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from vsv.admin.executions import ImportWatcher
-from vsv.catalogue.record import (
+from vsv.catalogue.accessors import (
     file_size_of,
     has_failed,
     has_file_version,

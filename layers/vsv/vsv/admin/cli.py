@@ -24,10 +24,11 @@ from vsv.admin.reimport import check as check_reimport
 from vsv.admin.upgrade import upgraded
 from vsv.admin.verification import VerificationResult, verified
 from vsv.admin.verification import check as check_verifiable
+from vsv.catalogue.accessors import image_id_of, is_deleted
 from vsv.catalogue.history import changes_of, summary_of
 from vsv.catalogue.listings import Listings, Page
 from vsv.catalogue.projections import failure_fields
-from vsv.catalogue.record import SlideRecord, image_id_of, is_deleted, to_json
+from vsv.catalogue.record import SlideRecord, to_json
 from vsv.catalogue.table import Catalogue
 from vsv.errors import NotFound, VsvError
 from vsv.imports.check_file import check_file

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from vsv.catalogue.record import (
-    SlideRecord,
+from vsv.catalogue.accessors import (
     generation_of,
     has_failed,
     import_error_of,
@@ -15,6 +14,7 @@ from vsv.catalogue.record import (
     is_of_file,
     progress_of,
 )
+from vsv.catalogue.record import SlideRecord
 from vsv.catalogue.table import Catalogue
 from vsv.errors import VsvError
 from vsv.imports.workflow import ImportJob

@@ -4,8 +4,7 @@ from dataclasses import replace
 from enum import Enum, auto
 
 from vsv.admin.executions import Executions
-from vsv.catalogue.record import (
-    SlideRecord,
+from vsv.catalogue.accessors import (
     generation_of,
     has_failed,
     is_archived,
@@ -15,6 +14,7 @@ from vsv.catalogue.record import (
     removal_of,
     version_of,
 )
+from vsv.catalogue.record import SlideRecord
 from vsv.catalogue.table import Catalogue
 from vsv.errors import Conflict, NotFound, Unavailable
 from vsv.imports.failure import has_image_id

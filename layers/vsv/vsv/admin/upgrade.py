@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from vsv.catalogue.accessors import image_id_of, is_deleted
 from vsv.catalogue.history import Action
 from vsv.catalogue.identity import has_id_source, id_source
-from vsv.catalogue.record import SlideRecord, changed, image_id_of, is_deleted
+from vsv.catalogue.record import SlideRecord, changed
 from vsv.catalogue.table import Catalogue
 
 __all__ = ["upgraded"]

@@ -2,8 +2,9 @@
 
 from typing import Final, cast
 
+from vsv.catalogue.accessors import has_failed, is_deleted
 from vsv.catalogue.identity import IdSource, id_source
-from vsv.catalogue.record import SlideRecord, changed, has_failed, instant, is_deleted, now
+from vsv.catalogue.record import SlideRecord, changed, instant, now
 
 __all__ = ["DERIVED", "LISTED", "UNCONFIRMED", "derived"]
 

@@ -15,20 +15,13 @@ from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 from boto3.dynamodb.conditions import ConditionBase, Key
 from botocore.exceptions import ClientError
 
+from vsv.catalogue.accessors import has_failed, is_deleted
 from vsv.catalogue.filters import SlideFilter
 from vsv.catalogue.history import HistoryLine
 from vsv.catalogue.identity import id_source
 from vsv.catalogue.indexes import LISTED, UNCONFIRMED
 from vsv.catalogue.projections import case_fields
-from vsv.catalogue.record import (
-    IdSource,
-    ImportStatus,
-    ReviewStatus,
-    SlideRecord,
-    has_failed,
-    instant,
-    is_deleted,
-)
+from vsv.catalogue.record import IdSource, ImportStatus, ReviewStatus, SlideRecord, instant
 from vsv.catalogue.review import UNSENT
 from vsv.catalogue.table import Catalogue
 from vsv.errors import InvalidRequest, quoted

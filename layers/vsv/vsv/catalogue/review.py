@@ -6,11 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self, cast
 
-from vsv.catalogue.identity import case_of, id_source
-from vsv.catalogue.record import (
-    IdSource,
-    ReviewStatus,
-    SlideRecord,
+from vsv.catalogue.accessors import (
     is_deleted,
     is_imported,
     is_removal_requested,
@@ -18,6 +14,8 @@ from vsv.catalogue.record import (
     status_of,
     version_of,
 )
+from vsv.catalogue.identity import case_of, id_source
+from vsv.catalogue.record import IdSource, ReviewStatus, SlideRecord
 from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion, quoted
 
 __all__ = ["UNIDENTIFIED", "UNSENT", "Edit", "IdPatterns", "check_status"]

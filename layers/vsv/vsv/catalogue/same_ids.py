@@ -7,8 +7,9 @@ slides that get theirs within a second may miss one another.
 
 from typing import Final
 
+from vsv.catalogue.accessors import image_id_of, is_deleted, slide_id_of, warned
 from vsv.catalogue.history import Action
-from vsv.catalogue.record import SlideRecord, image_id_of, is_deleted, now, slide_id_of, warned
+from vsv.catalogue.record import SlideRecord, now
 from vsv.catalogue.review import Edit
 from vsv.catalogue.table import Catalogue
 

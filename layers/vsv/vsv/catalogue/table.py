@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
+from vsv.catalogue.accessors import version_of
 from vsv.catalogue.history import Action, HistoryLine, changes
 from vsv.catalogue.indexes import LISTED, derived
-from vsv.catalogue.record import ImportStatus, SlideRecord, changed, now, version_of
+from vsv.catalogue.record import ImportStatus, SlideRecord, changed, now
 from vsv.errors import Unavailable
 
 if TYPE_CHECKING:

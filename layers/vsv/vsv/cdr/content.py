@@ -4,9 +4,10 @@ import hashlib
 import json
 from typing import Any, Final
 
+from vsv.catalogue.accessors import sent_digest_of, version_of
 from vsv.catalogue.identity import id_source
 from vsv.catalogue.projections import cdr_fields
-from vsv.catalogue.record import SlideRecord, sent_digest_of, version_of
+from vsv.catalogue.record import SlideRecord
 
 __all__ = ["digest", "edited_after_sending", "idempotency_key", "payload"]
 

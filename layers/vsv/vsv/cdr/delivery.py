@@ -14,22 +14,17 @@ from typing import Any
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from vsv import aws
-from vsv.catalogue.history import Action
-from vsv.catalogue.identity import id_source
-from vsv.catalogue.projections import missing_for_cdr
-from vsv.catalogue.record import (
-    Delivery,
-    IdSource,
-    ReviewStatus,
-    SlideRecord,
-    changed,
-    instant,
+from vsv.catalogue.accessors import (
     is_archived,
     is_deleted,
     is_to_be_sent,
     send_requested_at_of,
     version_of,
 )
+from vsv.catalogue.history import Action
+from vsv.catalogue.identity import id_source
+from vsv.catalogue.projections import missing_for_cdr
+from vsv.catalogue.record import Delivery, IdSource, ReviewStatus, SlideRecord, changed, instant
 from vsv.catalogue.review import UNIDENTIFIED
 from vsv.catalogue.table import Catalogue
 from vsv.cdr.client import CdrClient, Credentials, Refused

@@ -11,13 +11,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from vsv import errors
-from vsv.catalogue.record import (
-    SlideRecord,
-    filename_of,
-    has_failed,
-    image_id_of,
-    retry_at_of,
-)
+from vsv.catalogue.accessors import filename_of, has_failed, image_id_of, retry_at_of
+from vsv.catalogue.record import SlideRecord
 from vsv.identifiers import is_image_id
 
 __all__ = [

@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from vsv.catalogue.record import (
-    SlideRecord,
+from vsv.catalogue.accessors import (
     generation_of,
     has_failed,
     image_id_of,
@@ -13,6 +12,7 @@ from vsv.catalogue.record import (
     is_imported,
     version_of,
 )
+from vsv.catalogue.record import SlideRecord
 from vsv.catalogue.table import Catalogue
 from vsv.identifiers import FileVersion
 from vsv.imports.failure import has_image_id, is_retry_due

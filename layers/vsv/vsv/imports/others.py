@@ -8,10 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from vsv.catalogue.history import file_versions
-from vsv.catalogue.record import (
-    Operation,
-    SlideRecord,
+from vsv.catalogue.accessors import (
     archive_copy_of,
     file_version_of,
     filename_of,
@@ -24,6 +21,8 @@ from vsv.catalogue.record import (
     is_of_file,
     removal_of,
 )
+from vsv.catalogue.history import file_versions
+from vsv.catalogue.record import Operation, SlideRecord
 from vsv.catalogue.table import Catalogue
 from vsv.errors import DuplicateSlide, FileChanged, quoted
 from vsv.identifiers import FileVersion

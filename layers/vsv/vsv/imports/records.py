@@ -9,16 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from vsv.catalogue.history import Action
-from vsv.catalogue.identity import id_source
-from vsv.catalogue.record import (
-    IdSource,
-    ImportStatus,
-    Operation,
-    ReviewStatus,
-    SlideRecord,
+from vsv.catalogue.accessors import (
     case_id_of,
-    changed,
     file_version_of,
     filename_of,
     has_failed,
@@ -30,7 +22,6 @@ from vsv.catalogue.record import (
     is_importing,
     is_named,
     is_of_file,
-    now,
     removal_of,
     retries_of,
     slide_id_of,
@@ -38,6 +29,17 @@ from vsv.catalogue.record import (
     status_of,
     warned,
     with_failed_removal,
+)
+from vsv.catalogue.history import Action
+from vsv.catalogue.identity import id_source
+from vsv.catalogue.record import (
+    IdSource,
+    ImportStatus,
+    Operation,
+    ReviewStatus,
+    SlideRecord,
+    changed,
+    now,
 )
 from vsv.catalogue.table import Catalogue
 from vsv.errors import ChecksumMismatch, Conflict, FileChanged, ImageIdConflict

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from vsv.catalogue.record import (
-    Operation,
-    SlideRecord,
+from vsv.catalogue.accessors import (
     archive_copy_of,
     copy_again_of,
     file_size_of,
@@ -29,6 +27,7 @@ from vsv.catalogue.record import (
     retry_at_of,
     sha256_of,
 )
+from vsv.catalogue.record import Operation, SlideRecord
 from vsv.catalogue.table import Catalogue
 from vsv.imports.failure import seconds_to_retry
 from vsv.imports.file_state import FileState

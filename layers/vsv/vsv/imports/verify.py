@@ -14,8 +14,7 @@ from typing import Any, Final, Self, cast
 
 from PIL import Image, ImageChops
 
-from vsv.catalogue.record import (
-    SlideRecord,
+from vsv.catalogue.accessors import (
     file_version_of,
     filename_of,
     image_id_of,
@@ -24,6 +23,7 @@ from vsv.catalogue.record import (
     sha256_of,
     warnings_of,
 )
+from vsv.catalogue.record import SlideRecord
 from vsv.errors import FileChanged, InvalidRequest, NotFound, UnreadableSlide
 from vsv.identifiers import FileVersion
 from vsv.pyramid.deepzoom import DeepZoom, TileAddress

@@ -8,14 +8,8 @@ from dataclasses import asdict, dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from vsv.catalogue.record import (
-    SlideRecord,
-    file_version_of,
-    filename_of,
-    image_id_of,
-    sha256_of,
-    version_of,
-)
+from vsv.catalogue.accessors import file_version_of, filename_of, image_id_of, sha256_of, version_of
+from vsv.catalogue.record import SlideRecord
 from vsv.identifiers import FileVersion
 
 if TYPE_CHECKING:

@@ -5,13 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from vsv.catalogue.history import Action
-from vsv.catalogue.record import (
-    Operation,
-    Removal,
-    RemovalState,
-    SlideRecord,
-    changed,
+from vsv.catalogue.accessors import (
     image_id_of,
     is_archived,
     is_deleted,
@@ -19,10 +13,11 @@ from vsv.catalogue.record import (
     is_importing,
     is_named,
     is_removal_requested,
-    now,
     removal_of,
     with_failed_removal,
 )
+from vsv.catalogue.history import Action
+from vsv.catalogue.record import Operation, Removal, RemovalState, SlideRecord, changed, now
 from vsv.catalogue.table import Catalogue
 from vsv.errors import Conflict, NotFound, Unavailable, VsvError
 from vsv.failures import named

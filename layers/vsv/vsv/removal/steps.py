@@ -8,13 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Unpack
 
-from vsv.catalogue.history import Action
-from vsv.catalogue.record import (
-    Operation,
-    ReviewStatus,
-    SlideRecord,
+from vsv.catalogue.accessors import (
     archive_copy_of,
-    changed,
     file_version_of,
     filename_of,
     image_id_of,
@@ -24,6 +19,8 @@ from vsv.catalogue.record import (
     status_of,
     with_archive_copy,
 )
+from vsv.catalogue.history import Action
+from vsv.catalogue.record import Operation, ReviewStatus, SlideRecord, changed
 from vsv.catalogue.table import Catalogue
 from vsv.errors import Conflict, FileChanged, InvalidRequest
 from vsv.failures import named
