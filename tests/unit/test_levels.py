@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from vsv.geometry import Size
 from vsv.slides.damage import Damage, TileNumber, UnsupportedTile, log_damage
 from vsv.slides.level import Level, whole_downsample
-from vsv.slides.lost_tiles import LostTiles, empty_tiles
+from vsv.slides.lost_tiles import LostTiles, covered_tiles, empty_tiles
 from vsv.slides.tile_index import TiledImage
 
 
@@ -102,6 +102,25 @@ def test_a_lost_tile_takes_with_it_the_coarser_ones_that_show_a_part_of_it(
     assert set(found) == expected
     assert all(tile in found for tile in expected)
     assert found.mask(level.index).count(1) == 1
+
+
+@pytest.mark.parametrize("downsample", [4, 1])
+def test_a_tile_covers_those_whose_loss_it_shows(downsample):
+    levels = [
+        level_of(0, (70, 50), (16, 16), 1),
+        level_of(1, (17, 13), (5, 7), downsample),
+        level_of(2, (4, 3), (3, 2), 16),
+    ]
+    tiles = [
+        TileNumber(level.index, col, row)
+        for level in levels
+        for row in range(level.image.rows)
+        for col in range(level.image.cols)
+    ]
+    for tile in tiles:
+        covered = [covered_tiles(levels[tile.level], tile, finer) for finer in levels]
+        shown = [part for part in tiles if tile in LostTiles(levels, [part])]
+        assert list(chain.from_iterable(covered)) == shown
 
 
 def test_lost_tiles_are_all_that_cover_one_of_many():

@@ -6,13 +6,12 @@ The work is cut into pieces that each take no longer than a step of the import: 
 Lambda function, and run in parallel.
 """
 
-import io
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Self, cast
 
-from PIL import Image, ImageChops
+from PIL import Image
 
 from vsv.catalogue.accessors import (
     file_version_of,
@@ -26,11 +25,12 @@ from vsv.catalogue.accessors import (
 from vsv.catalogue.record import SlideRecord
 from vsv.errors import FileChanged, InvalidRequest, NotFound, UnreadableSlide
 from vsv.identifiers import FileVersion
-from vsv.pyramid.deepzoom import DeepZoom, TileAddress
+from vsv.imports.comparison import ComparingStore, Flaw, decoded, is_alike, is_lost, is_own
+from vsv.pyramid.deepzoom import TileAddress
 from vsv.pyramid.encoding import encode
-from vsv.pyramid.image_store import ImageStore, Write
+from vsv.pyramid.image_store import ImageStore
 from vsv.pyramid.image_store import name as tile_name
-from vsv.pyramid.native import default_pyramid, native_tile, slide_levels
+from vsv.pyramid.native import default_pyramid, slide_levels
 from vsv.pyramid.plan import Work, levels_to_render
 from vsv.pyramid.render import Renderer
 from vsv.pyramid.slide_index import SlideIndex
@@ -39,9 +39,7 @@ from vsv.pyramid.tile_blocks import BlockAddress, blocks
 from vsv.slides.associated import associated_image
 from vsv.slides.damage import Damage, TileNumber
 from vsv.slides.fingerprint import Fingerprint
-from vsv.slides.lost_tiles import LostTiles
 from vsv.slides.pages import ASSOCIATED_IMAGES
-from vsv.slides.regions import RegionReader
 from vsv.slides.slide import Slide
 from vsv.slides.tile_index import BLOCK_TILES, TileBlock
 from vsv.storage.layout import Storage
@@ -53,17 +51,6 @@ _TILES_PER_PIECE: Final = 1000
 # If something is wrong with a piece, mostly all of it is: the first findings suffice.
 _MAX_FINDINGS: Final = 20
 _PRERENDER_LEVELS: Final = ("all", "derived", "none")
-
-# Another version of this library, or of libjpeg, codes the same pixels in other bytes. So an image
-# that has other bytes than it would have now is decoded, and the mean difference of each block of
-# pixels looked at: by blocks, since a mean over the tile would miss a small part that is damaged,
-# and a single pixel's says nothing. Measured, of 255: two ways of making the same tile differ by up
-# to 4 at quality 95, 7 at 90, 10 at 20 and 18 at 5; tiles of different tissue by 80 and more.
-_BLOCK_PIXELS: Final = 16
-_TOLERANCE: Final = 12
-_TOLERANCE_BY_QUALITY: Final = 100
-
-_UNDECODABLE: Final = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -130,10 +117,6 @@ def verify(storage: Storage, request: Mapping[str, Any]) -> dict[str, Any]:
     except (FileChanged, UnreadableSlide) as error:
         verifier.report(str(error))
     return {"findings": verifier.findings, "recoded": verifier.recoded, "pieces": pieces}
-
-
-class _Flaw(Exception):
-    """A finding about an image, as the end of a sentence."""
 
 
 class _Verifier:
@@ -320,7 +303,7 @@ class _Verifier:
                 row, col = top * BLOCK_TILES + row, left * BLOCK_TILES + col
                 one, other = found.entry(col, row), wanted.entry(col, row)
                 # Version 0.1 told of a damaged tile in the block alone.
-                if one != other and (one.length or not _is_lost(slide, level, col, row)):
+                if one != other and (one.length or not is_lost(slide, TileNumber(level, col, row))):
                     lies_there = one[:2] == other[:2]
                     self.report(
                         f"tile {col}_{row} of level {level} "
@@ -339,14 +322,14 @@ class _Verifier:
             def compare(name: str, wanted: bytes) -> None:
                 tile = TileAddress.parse(name)
                 found = self._find(name)
-                if found not in (None, wanted) and _is_own(slide, index.pyramid, tile, wanted):
+                if found not in (None, wanted) and is_own(slide, index.pyramid, tile, wanted):
                     self.report(f"tile {name} is not the slide's own")
                     return
                 size = index.pyramid.tile_at(tile).box.size
                 self._compare(f"tile {name}", found, wanted, size, index.quality)
 
             # A renderer writes what its store reports as missing.
-            store = cast("ImageStore", _ComparingStore(compare))
+            store = cast("ImageStore", ComparingStore(compare))
             Renderer(slide, index, store).render(start, stop)
             slide.file.check_unchanged()
         for damage in damages:
@@ -374,8 +357,7 @@ class _Verifier:
         image = self._decode(what, found, size) if found != wanted else None
         if image is None:
             return
-        difference = ImageChops.difference(image, _pixels(wanted, size)).reduce(_BLOCK_PIXELS)
-        if max(difference.tobytes()) <= _TOLERANCE + _TOLERANCE_BY_QUALITY // quality:
+        if is_alike(image, decoded(wanted, size), quality):
             self.recoded += 1
         else:
             self.report(f"{what} does not show what the slide does")
@@ -386,61 +368,13 @@ class _Verifier:
         """Return the image; report a finding if it is missing or of another size."""
         try:
             if found is None:
-                raise _Flaw("is missing")
-            return _pixels(found, size)
-        except _Flaw as flaw:
+                raise Flaw("is missing")
+            return decoded(found, size)
+        except Flaw as flaw:
             self.report(f"{what} {flaw}")
             return None
-
-
-class _ComparingStore:
-    """A store that keeps nothing, but passes on what would be written."""
-
-    def __init__(self, show: Write) -> None:
-        self._show = show
-
-    def missing(self, names: Collection[str]) -> set[str]:
-        return set(names)
-
-    @contextmanager
-    def writing(self, on_written: Callable[[], None]) -> Iterator[Write]:
-        yield self._show
 
 
 def _parts(part: str, ranges: Iterable[tuple[int, int]]) -> Iterator[dict[str, Any]]:
     for start, stop in ranges:
         yield {"part": part, "start": start, "stop": stop}
-
-
-def _pixels(data: bytes, size: tuple[int, int] | None) -> Image.Image:
-    """Return the pixels of a JPEG file. Raises _Flaw, also if it is of another size."""
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            if size and image.size != size:
-                raise _Flaw("measures {} × {} pixels, not {} × {}".format(*image.size, *size))
-            return image.convert("RGB")
-    except _UNDECODABLE as error:
-        raise _Flaw("cannot be decoded") from error
-
-
-def _is_own(slide: Slide, pyramid: DeepZoom, tile: TileAddress, data: bytes) -> bool:
-    """Return whether the pyramid's tile is one of the slide's own, with this data."""
-    own = native_tile(slide, pyramid, tile)
-    return own is not None and slide.jpeg_tile(*own) == data
-
-
-def _is_lost(slide: Slide, level: int, col: int, row: int) -> bool:
-    """Return whether the slide's tile, or one of a finer level below it, cannot be decoded."""
-    tile = TileNumber(level, col, row)
-    for finer in slide.levels[1 : level + 1]:
-        for number in range(finer.image.cols * finer.image.rows):
-            part = TileNumber(finer.index, number % finer.image.cols, number // finer.image.cols)
-            if tile in LostTiles(slide.levels, [part]) and _is_damaged(slide, part):
-                return True
-    return False
-
-
-def _is_damaged(slide: Slide, tile: TileNumber) -> bool:
-    level = slide.levels[tile.level]
-    RegionReader(slide).read(level, level.image.tile_box(tile.col, tile.row))
-    return slide.is_damaged(*tile)

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from vsv.slides.damage import TileNumber
 from vsv.slides.level import Level
 
-__all__ = ["LostTiles", "empty_tiles"]
+__all__ = ["LostTiles", "covered_tiles", "empty_tiles"]
 
 # Where more of the finest level is empty than this, the scanner left out what has no tissue.
 _MAX_EMPTY_SHARE: Final = 0.1
@@ -68,12 +68,7 @@ class LostTiles:
     def _cover(self, level: Level, mask: bytes, other: Level) -> None:
         """Add the other level's tiles that show a part of this level's."""
         cover = self._masks[other.index]
-        across, down = (
-            _Axis(level.image.tile[axis], level.image.size[axis], level.downsample).onto(
-                _Axis(other.image.tile[axis], other.image.size[axis], other.downsample)
-            )
-            for axis in (0, 1)
-        )
+        across, down = _spans(level, other)
         stops = [cols.stop for cols in across]
         for row, rows in enumerate(down):
             first, end = row * level.image.cols, (row + 1) * level.image.cols
@@ -108,6 +103,31 @@ class _Axis(NamedTuple):
             )
             for start in range(0, self.length, self.tile)
         ]
+
+
+def _spans(level: Level, other: Level) -> tuple[list[range], list[range]]:
+    """Return, for each column and each row of the level, the other's that show a part of it."""
+    across, down = (
+        _Axis(level.image.tile[axis], level.image.size[axis], level.downsample).onto(
+            _Axis(other.image.tile[axis], other.image.size[axis], other.downsample)
+        )
+        for axis in (0, 1)
+    )
+    return across, down
+
+
+def covered_tiles(level: Level, tile: TileNumber, finer: Level) -> Iterator[TileNumber]:
+    """Yield, by rows, the tiles of a finer level that this level's tile covers.
+
+    On its own level a tile covers itself.
+    """
+    if finer is not level and finer.downsample >= level.downsample:
+        return
+    across, down = _spans(finer, level)
+    cols = [col for col, covering in enumerate(across) if tile.col in covering]
+    for row, covering in enumerate(down):
+        if tile.row in covering:
+            yield from (TileNumber(finer.index, col, row) for col in cols)
 
 
 def empty_tiles(levels: Sequence[Level], byte_counts: Sequence[Sequence[int]]) -> list[bytes]:
