@@ -34,3 +34,21 @@ def slide_like(real, made):
         return kept[number, image_id][0]
 
     return make
+
+
+@pytest.fixture
+def slide_with(real, tmp_path):
+    """Make small slides that differ in what a test needs."""
+
+    def make(name="other.svs", size=(300, 200), label_text=None, describe_pages=True, **properties):
+        return generated_slide(
+            tmp_path / name,
+            real,
+            size=size,
+            downsamples=(1,),
+            label_text=label_text,
+            describe_pages=describe_pages,
+            properties=properties,
+        )
+
+    return make

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from vsv.identifiers import FileVersion
 from vsv.imports.request import ImportState
+from vsv.imports.workflow import ImportJob
 from vsv.slides.slide import Slide
 
 
@@ -47,3 +48,16 @@ def spoil(path, level, col, row):
     with path.open("r+b") as file:
         file.seek(offset + 2)
         file.write(bytes(length - 2))
+
+
+def states(world, request, calls):
+    return [world.call(request).state.value for _ in range(calls)]
+
+
+def job_for(world, request):
+    file = world.files.check(request.filename)
+    return ImportJob(file.image_id, request.filename, file.size, file.mtime_ns)
+
+
+def edit(world, image_id, **fields):
+    world.catalogue.change(image_id, "ann", "EDIT", lambda old: {**old, **fields})
