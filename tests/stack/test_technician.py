@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import signal
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,12 +24,14 @@ def changed(line):
 
 
 def test_a_whole_day(new_slide, bring_in, look, edit, remove, history, cdr, viewer, ask, stack):
+    # A stack that has had such a day before has other slides with these IDs, and says so.
+    one, other = (f"S26-{uuid.uuid4().int % 10**8}" for _ in range(2))
     # Two scans: one with a barcode, one whose label nobody can read.
-    first, first_path = new_slide(label_text="S26-100-A1")
+    first, first_path = new_slide(label_text=f"{one}-A1")
     second, second_path = new_slide(label_text=None)
     for path in (first_path, second_path):
         assert bring_in(path)["status"] == "IMPORTED"
-    assert (look(first)["SlideID"], look(first)["CaseID"]) == ("S26-100-A1", "S26-100")
+    assert (look(first)["SlideID"], look(first)["CaseID"]) == (f"{one}-A1", one)
     unread = look(second)
     assert (unread["SlideID"], unread["Barcode"]["text"]) == (second, None)
     assert unread["Barcode"]["reason"]
@@ -46,7 +49,7 @@ def test_a_whole_day(new_slide, bring_in, look, edit, remove, history, cdr, view
         edit(second, Status="SEND")
     edit(second, Status="BAD")
     unread = look(second)
-    edit(second, SlideID=" S26-200-B1 ", CaseID="S26-200", Version=unread["Version"])
+    edit(second, SlideID=f" {other}-B1 ", CaseID=other, Version=unread["Version"])
 
     # The other scan is bad: it is deleted and scanned again under the same name.
     edit(first, Status="BAD")
@@ -54,7 +57,7 @@ def test_a_whole_day(new_slide, bring_in, look, edit, remove, history, cdr, view
     wait_for(lambda: look(first)["Status"] == "DELETED")
     assert not list(stack.efs.glob(f"{first}*"))
     assert viewer.get(f"/DeepZoom/{first}.dzi").status_code == 404
-    again, again_path = new_slide(name=first_path.name, label_text="S26-100-A1", size=(900, 700))
+    again, again_path = new_slide(name=first_path.name, label_text=f"{one}-A1", size=(900, 700))
     assert again_path == first_path
     answer = bring_in(again_path)
     assert (answer["status"], answer["ImageID"]) == ("IMPORTED", again)
@@ -97,8 +100,8 @@ def test_a_whole_day(new_slide, bring_in, look, edit, remove, history, cdr, view
     ]
     edits = [line for line in history(second) if line["Action"] == "EDIT"]
     assert changed(edits[2]) == {
-        "SlideID": (second, "S26-200-B1"),
-        "CaseID": (second, "S26-200"),
+        "SlideID": (second, f"{other}-B1"),
+        "CaseID": (second, other),
         "IdSource": ("NONE", "TYPED"),
     }
     assert [changed(line).get("Status") for line in edits[3:]] == [
