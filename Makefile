@@ -39,11 +39,17 @@ BENCH_VENV := .venv-bench
 BENCH_PIP := $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check -qq
 # checkov wants other versions of what SAM and the tests use.
 CHECKOV_VENV := .venv-checkov
-CHECKOV_PIP := $(CHECKOV_VENV)/bin/python -m pip --disable-pip-version-check -qq
-
 # MkDocs builds the documentation's site, and nothing else here needs it.
 DOCS_VENV := .venv-docs
-DOCS_PIP := $(DOCS_VENV)/bin/python -m pip --disable-pip-version-check -qq
+# A tool's environment in the target's folder, from the prerequisite's pins alone.
+define INSTALL_TOOL
+@echo "Setting up $(@D) (half a minute the first time)"
+@$(call MAKE_ENVIRONMENT,$(@D))
+@$(@D)/bin/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes \
+  --only-binary :all: -r $<
+@$(@D)/bin/python -m pip check >/dev/null || { $(@D)/bin/python -m pip check; exit 1; }
+@touch $@
+endef
 
 export SAM_CLI_TELEMETRY := 0
 
@@ -211,18 +217,10 @@ $(VENV)/.installed: requirements/dev.txt layers/vsv/pyproject.toml $(COMPILED) $
 	@touch $@
 
 $(CHECKOV_VENV)/.installed: requirements/checkov.txt $(call other_python,$(CHECKOV_VENV)) | packages
-	@echo "Setting up $(CHECKOV_VENV) (half a minute the first time)"
-	@$(call MAKE_ENVIRONMENT,$(CHECKOV_VENV))
-	@$(CHECKOV_PIP) install --no-deps --require-hashes --only-binary :all: -r requirements/checkov.txt
-	@$(CHECKOV_PIP) check >/dev/null || { $(CHECKOV_PIP) check; exit 1; }
-	@touch $@
+	$(INSTALL_TOOL)
 
 $(DOCS_VENV)/.installed: requirements/docs.txt $(call other_python,$(DOCS_VENV)) | packages
-	@echo "Setting up $(DOCS_VENV)"
-	@$(call MAKE_ENVIRONMENT,$(DOCS_VENV))
-	@$(DOCS_PIP) install --no-deps --require-hashes --only-binary :all: -r requirements/docs.txt
-	@$(DOCS_PIP) check >/dev/null || { $(DOCS_PIP) check; exit 1; }
-	@touch $@
+	$(INSTALL_TOOL)
 
 web/node_modules/.installed: web/package.json web/package-lock.json | packages
 	@echo "Installing the pages' packages"
