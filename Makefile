@@ -16,6 +16,9 @@ PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_
 TEMPLATES := func.template.yaml $(wildcard main.template.yaml) $(wildcard templates/*.template.yaml)
 DOCUMENTS := $(sort $(shell find . -name '*.md' -not -path './.*' -not -path '*/node_modules/*' -not -path '*/build/*'))
 PROSE := lint/prose
+PAGES := lint/pages
+PAGES_FILES := $(sort $(shell find . \( -name '*.js' -o -name '*.mjs' -o -name '*.css' -o -name '*.html' \) \
+  -not -path './.*' -not -path '*/node_modules/*' -not -path '*/build/*' -not -path './web/dist/*'))
 TYPED := layers/vsv/vsv layers/common functions lint local scanscope benchmarks estimates deployment docs/site tests/scanscope
 # Tests run in random order. A run's first lines have its seed: `make test-quick SEED=…` repeats it.
 PYTEST := $(BIN)/python -m pytest $(if $(SEED),--randomly-seed=$(SEED))
@@ -106,7 +109,7 @@ deploy: setup ## Deploy to AWS, and again after each change: make deploy STACK=�
 # ─── Checks ──────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: test test-quick test-slow test-web test-stack test-bench mutation
-.PHONY: docs lint lint-python lint-prose lint-yaml lint-templates lint-shell format
+.PHONY: docs lint lint-python lint-pages lint-prose lint-yaml lint-templates lint-shell format
 test: setup ## Run all checks and tests, and say what came of them
 	@MAKE="$(MAKE)" $(BIN)/python -m tests.run $(if $(SEED),--seed $(SEED))
 
@@ -134,12 +137,18 @@ test-web: setup ## Run the pages' tests: units, and in a real browser
 mutation: setup ## Count the changes to the library that unit tests notice (MODULES=…, MOST=25, SEED=1)
 	$(BIN)/python -m tests.mutation --most $(or $(MOST),25) --seed $(or $(SEED),1) $(MODULES)
 
-lint: lint-python lint-prose docs lint-templates lint-shell ## Check formatting, types, words, documents, templates and scripts
+lint: lint-python lint-pages lint-prose docs lint-templates lint-shell ## Check formatting, types, words, documents, templates and scripts
 
 lint-python: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict --namespace-packages --explicit-package-bases $(TYPED)
+
+# TypeScript reads the types in the pages' comments; OpenSeadragon brings its own.
+lint-pages: setup $(PAGES)/node_modules/.installed
+	$(PAGES)/node_modules/.bin/prettier --config $(PAGES)/prettier.json --check --log-level warn $(PAGES_FILES)
+	$(PAGES)/node_modules/.bin/eslint --config $(PAGES)/eslint.config.mjs $(filter %.js %.mjs,$(PAGES_FILES))
+	$(PAGES)/node_modules/.bin/tsc --project $(PAGES)/tsconfig.json
 
 # Documents by textlint, the words of sources by a check of our own: one list of words for both.
 lint-prose: setup $(PROSE)/node_modules/.installed
@@ -167,9 +176,10 @@ lint-templates: lint-yaml built $(CHECKOV_VENV)/.installed
 lint-shell: setup
 	$(BIN)/shellcheck .ci/run local/packages.sh layers/libdmtx/fetch.sh
 
-format: setup ## Format the Python code
+format: setup $(PAGES)/node_modules/.installed ## Format Python, JavaScript, style sheets and HTML
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(PAGES)/node_modules/.bin/prettier --config $(PAGES)/prettier.json --write --log-level warn $(PAGES_FILES)
 
 # ─── Benchmarks ──────────────────────────────────────────────────────────────────────────────────
 
@@ -233,6 +243,11 @@ $(PROSE)/node_modules/.installed: $(PROSE)/package.json $(PROSE)/package-lock.js
 	@cd $(PROSE) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+$(PAGES)/node_modules/.installed: $(PAGES)/package.json $(PAGES)/package-lock.json | packages
+	@echo "Installing the pages' formatter and linters"
+	@cd $(PAGES) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 web/dist/.built: web/node_modules/.installed web/build.mjs $(shell find web/src -type f 2>/dev/null)
 	@cd web && npm run --silent build
 	@touch $@
@@ -248,4 +263,4 @@ requirements: setup ## Renew the pins in requirements/ (UPGRADE=--upgrade for ne
 	    --output-file requirements/$$name.txt requirements/$$name.in; done
 
 clean: down ## Remove all that the other targets made
-	rm -rf .docs .local .wheels $(VENV) $(BENCH_VENV) $(CHECKOV_VENV) $(DOCS_VENV) web/node_modules web/dist $(PROSE)/node_modules
+	rm -rf .docs .local .wheels $(VENV) $(BENCH_VENV) $(CHECKOV_VENV) $(DOCS_VENV) web/node_modules web/dist $(PROSE)/node_modules $(PAGES)/node_modules

@@ -20,12 +20,27 @@ test("the scale bar is the longest round length that fits, at every zoom", () =>
 });
 
 test("round lengths at and just below powers of ten", () => {
-  const table = [[1000, 1000], [999.999999, 500], [5, 5], [4.99, 2], [1, 1], [0.2, 0.2], [0.0999, 0.05], [2e4, 2e4]];
+  const table = [
+    [1000, 1000],
+    [999.999999, 500],
+    [5, 5],
+    [4.99, 2],
+    [1, 1],
+    [0.2, 0.2],
+    [0.0999, 0.05],
+    [2e4, 2e4],
+  ];
   for (const [limit, expected] of table) assert.equal(roundLength(limit), expected);
 });
 
 test("the scale bar's text, in µm or mm", () => {
-  const texts = [[0.25, 1, "20 µm"], [0.25, 0.025, "1 mm"], [0.5, 0.5, "100 µm"], [0.25, 4, "10 µm"], [0.25, 0.01, "2 mm"]];
+  const texts = [
+    [0.25, 1, "20 µm"],
+    [0.25, 0.025, "1 mm"],
+    [0.5, 0.5, "100 µm"],
+    [0.25, 4, "10 µm"],
+    [0.25, 0.01, "2 mm"],
+  ];
   for (const [mppUm, zoom, text] of texts) assert.equal(scaleBar(mppUm, zoom, 180).text, text);
 });
 

@@ -7,7 +7,10 @@ import { GET_SLIDE } from "../../web/src/api/queries.js";
 
 /** The names of the fields in a selection, without those of nested objects. */
 function selected(query) {
-  const fields = query.slice(query.indexOf("{", query.indexOf("getSlide(")) + 1, query.lastIndexOf("}", query.length - 3));
+  const fields = query.slice(
+    query.indexOf("{", query.indexOf("getSlide(")) + 1,
+    query.lastIndexOf("}", query.length - 3),
+  );
   return fields.replace(/\{[^{}]*\}/g, "").match(/\w+/g);
 }
 

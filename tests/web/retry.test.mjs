@@ -19,10 +19,12 @@ const newRetries = (random = () => 0) =>
   new Retries((waiting) => notified.push(waiting), { sleep: async (ms) => void waits.push(ms), random });
 
 /** Throws these errors one after the other, then answers. */
-const refusing = (...errors) => async () => {
-  if (errors.length) throw errors.shift();
-  return "answer";
-};
+const refusing =
+  (...errors) =>
+  async () => {
+    if (errors.length) throw errors.shift();
+    return "answer";
+  };
 
 test("it waits as long as the server asks for, within limits", async () => {
   assert.equal(await newRetries().run(refusing(busy(5_000), busy(0), busy(3_600_000))), "answer");

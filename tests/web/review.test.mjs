@@ -19,7 +19,10 @@ test("a slide is sent once it is good, imported and identified", () => {
   assert.deepEqual(nextStatuses(good), ["BAD", "SEND"]);
   assert.deepEqual(nextStatuses({ ...good, CaseID: null }), ["BAD"]);
   assert.equal(notSendable({ ...good, CaseID: null }), "It can be sent once it has a case ID.");
-  assert.equal(notSendable({ ...good, SlideID: null, CaseID: null }), "It can be sent once it has a slide ID and a case ID.");
+  assert.equal(
+    notSendable({ ...good, SlideID: null, CaseID: null }),
+    "It can be sent once it has a slide ID and a case ID.",
+  );
   assert.match(notSendable({ ...good, ImportStatus: "IMPORTING" }), /import is complete/);
   assert.equal(notSendable(good), null);
   assert.equal(notSendable({ ...SLIDE, CaseID: null }), null, "nobody asked to send it yet");
@@ -40,7 +43,10 @@ test("while a slide is being removed no operation is possible; afterwards those 
   assert.deepEqual(removals({ ...SLIDE, ImportStatus: "IMPORTING" }), []);
   assert.deepEqual(removals({ ...SLIDE, Status: "TRANSFERRED" }), ["RESTORE", "DELETE"]);
   assert.deepEqual(removals({ ...SLIDE, Status: "DELETED" }), []);
-  assert.deepEqual(removalState(removal("TRANSFER", "FAILED")), { state: "failed", text: "Archiving failed. It broke." });
+  assert.deepEqual(removalState(removal("TRANSFER", "FAILED")), {
+    state: "failed",
+    text: "Archiving failed. It broke.",
+  });
   assert.equal(removalState(removal("DELETE", "REQUESTED")).text, "Being deleted…");
   assert.equal(removalState(SLIDE), null);
   assert.equal(removalTitle("DELETE", [SLIDE]), "Delete “S-1-A”");
@@ -66,7 +72,12 @@ test("somebody else's change: edited fields stay, others follow it, and the diff
       { field: "Status", now: "BAD", mine: "GOOD" },
     ],
   });
-  const same = rebase(SLIDE, typed(" S-9-A", ""), { ...SLIDE, SlideID: "S-9-A", CaseID: undefined, Status: "GOOD" }, "GOOD");
+  const same = rebase(
+    SLIDE,
+    typed(" S-9-A", ""),
+    { ...SLIDE, SlideID: "S-9-A", CaseID: undefined, Status: "GOOD" },
+    "GOOD",
+  );
   assert.deepEqual(same, { typed: typed("S-9-A", ""), differences: [] }, "both made the same changes");
   const emptied = rebase(SLIDE, typed("", "S-1"), { ...SLIDE, SlideID: "S-2-A" });
   assert.deepEqual(emptied.differences, [{ field: "SlideID", now: "S-2-A", mine: null }]);
@@ -94,12 +105,16 @@ test("a change is shown with action, person, old and new values", () => {
     "Status: from New to Good",
   ]);
   const removal = (State, Error) => JSON.stringify({ Operation: "TRANSFER", State, Error });
-  assert.deepEqual(change("ann", "TRANSFER", field("Removal", null, removal("REQUESTED"))).lines, ["Archiving requested"]);
+  assert.deepEqual(change("ann", "TRANSFER", field("Removal", null, removal("REQUESTED"))).lines, [
+    "Archiving requested",
+  ]);
   assert.deepEqual(
     change("removal", "TRANSFER", field("Removal", removal("REQUESTED"), removal("FAILED", "no room"))).lines,
     ["Archiving failed: no room"],
   );
-  assert.deepEqual(change("ann", "TRANSFER", field("Removal", removal("REQUESTED"), null)).lines, ["Archiving finished"]);
+  assert.deepEqual(change("ann", "TRANSFER", field("Removal", removal("REQUESTED"), null)).lines, [
+    "Archiving finished",
+  ]);
   const sent = change("cdr", "SEND", field("Sent", null, '{"Receipt": "r-1"}'), field("Odd", null, "{"));
   assert.equal(sent.who, "the system");
   assert.equal(change("ann", "EDIT").who, "ann");
@@ -129,7 +144,11 @@ test("slides in progress are polled, less often while nothing changes, until the
       return [record];
     },
   };
-  const watch = new Watch(api, () => known, (slides) => (known = slides));
+  const watch = new Watch(
+    api,
+    () => known,
+    (slides) => (known = slides),
+  );
   watch.start();
   const pass = async (ms) => {
     context.mock.timers.tick(ms);

@@ -99,7 +99,11 @@ test("a token about to expire is renewed once for many requests", async () => {
   const tokens = await Promise.all(Array.from({ length: 20 }, () => signIn.idToken()));
   assert.deepEqual(new Set(tokens), new Set([token("second")]));
   assert.deepEqual(requests, [{ client_id: "viewer", grant_type: "refresh_token", refresh_token: "r1" }]);
-  assert.equal(await signIn.renewed(token("first")), token("second"), "a late refusal of the old token causes no request");
+  assert.equal(
+    await signIn.renewed(token("first")),
+    token("second"),
+    "a late refusal of the old token causes no request",
+  );
 });
 
 test("while the sign-in service is down, a valid token is used and an expired one is a network error", async () => {

@@ -41,7 +41,9 @@ export function message({ title, detail }, ...buttons) {
  * @returns {HTMLButtonElement}
  */
 export function button(text, onClick) {
-  return /** @type {HTMLButtonElement} */ (element("button", { type: "button", class: "button", click: onClick }, text));
+  return /** @type {HTMLButtonElement} */ (
+    element("button", { type: "button", class: "button", click: onClick }, text)
+  );
 }
 
 /**

@@ -153,5 +153,8 @@ export function factsOf(slide) {
  */
 export function matches(slide, text) {
   const names = [slide.SlideID, slide.CaseID, slide.ImageID, slide.Filename].join("\n").toLowerCase();
-  return text.toLowerCase().split(/\s+/).every((word) => names.includes(word));
+  return text
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => names.includes(word));
 }

@@ -35,7 +35,12 @@ export class SlideCard {
       heading(slide),
       facts(slide),
       state(slide, actions !== null),
-      actions && element("div", { class: "slide-actions" }, button("Review", () => actions.review(this.#slide))),
+      actions &&
+        element(
+          "div",
+          { class: "slide-actions" },
+          button("Review", () => actions.review(this.#slide)),
+        ),
       actions && this.#selector(actions),
     );
     this.#labelControls();

@@ -147,7 +147,12 @@ export class SlideList {
       if (document.body.dataset.state === "list") this.#watch.start();
     } catch (error) {
       if (signal.aborted) return;
-      this.#notice.replaceChildren(message(describe(error), button("Try again", () => this.#loadPage())));
+      this.#notice.replaceChildren(
+        message(
+          describe(error),
+          button("Try again", () => this.#loadPage()),
+        ),
+      );
     }
     this.#more.disabled = false;
     this.#cards.removeAttribute("aria-busy");
@@ -172,7 +177,9 @@ export class SlideList {
     for (const card of this.#slides.values()) {
       const hidden = text !== "" && !matches(card.slide, text);
       card.element.hidden = hidden;
-      if (hidden) card.selected = false; // no operation on slides that the user does not see
+      if (hidden) {
+        card.selected = false;
+      } // no operation on slides that the user does not see
       else shown += 1;
     }
     this.#showSelection();

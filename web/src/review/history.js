@@ -58,7 +58,12 @@ export class History {
       if (!replace) entries[0]?.focus();
     } catch (error) {
       if (signal.aborted) return;
-      this.#foot.replaceChildren(message(describe(error), button("Try again", () => this.#loadPage(replace))));
+      this.#foot.replaceChildren(
+        message(
+          describe(error),
+          button("Try again", () => this.#loadPage(replace)),
+        ),
+      );
     }
   }
 }

@@ -75,7 +75,11 @@ export class ReviewDialog {
     this.#remove = remove;
     this.#seen = slide;
     this.#history = new History(api, slide.ImageID);
-    this.#watch = new Watch(api, () => [this.#seen], ([now]) => now && !this.#saving && this.update(now));
+    this.#watch = new Watch(
+      api,
+      () => [this.#seen],
+      ([now]) => now && !this.#saving && this.update(now),
+    );
     this.#inputs = { SlideID: this.#input("SlideID"), CaseID: this.#input("CaseID") };
 
     this.#statuses = new Map(STATUSES.map((status) => [status, button("", () => this.#setStatus(status))]));

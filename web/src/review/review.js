@@ -89,7 +89,9 @@ export function isConfirmable(seen, typed) {
  * @returns {boolean}
  */
 export function isDone(edit, now) {
-  const same = Object.entries(edit).every(([field, value]) => (now[/** @type {keyof Edit} */ (field)] ?? null) === value);
+  const same = Object.entries(edit).every(
+    ([field, value]) => (now[/** @type {keyof Edit} */ (field)] ?? null) === value,
+  );
   const identifies = Boolean(edit.SlideID && now.CaseID);
   return same && !(identifies && now.IdSource === "NONE");
 }

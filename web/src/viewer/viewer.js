@@ -274,7 +274,9 @@ export class SlideViewer {
       image.whenFullyLoaded(() => afterPaint(() => this.#osd === osd && (this.#stage.dataset.viewerReady = "true")));
       osd.canvas.focus({ preventScroll: true });
     });
-    for (const event of ["animation", "animation-finish", "resize"]) osd.addHandler(event, () => this.#showZoom());
+    for (const event of /** @type {const} */ (["animation", "animation-finish", "resize"])) {
+      osd.addHandler(event, () => this.#showZoom());
+    }
     osd.addHandler("animation-finish", () => this.#onViewChange(this.#view()));
     osd.addHandler("canvas-key", (/** @type {any} */ event) => this.#onKey(event));
     osd.addHandler("tile-loaded", (/** @type {any} */ { tile }) => {
@@ -306,7 +308,12 @@ export class SlideViewer {
     const { viewport } = this.#osd;
     const image = this.#image();
     const { x, y } = image.viewportToImageCoordinates(viewport.getCenter());
-    return { x, y, zoom: image.viewportToImageZoom(viewport.getZoom()), rotation: (viewport.getRotation() + 360) % 360 };
+    return {
+      x,
+      y,
+      zoom: image.viewportToImageZoom(viewport.getZoom()),
+      rotation: (viewport.getRotation() + 360) % 360,
+    };
   }
 
   /** Show scale bar and magnification for the current zoom. */

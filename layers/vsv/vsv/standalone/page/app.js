@@ -105,7 +105,12 @@ async function showList(left = "") {
     notice("list-notice", /** @type {Error} */ (error).message);
   }
   applyFilter();
-  if (left) cards().find(({ dataset }) => dataset.name === left)?.querySelector("a")?.focus();
+  if (left) {
+    cards()
+      .find(({ dataset }) => dataset.name === left)
+      ?.querySelector("a")
+      ?.focus();
+  }
 }
 
 const cards = () => /** @type {HTMLElement[]} */ ([...find("slides").children]);
@@ -199,7 +204,9 @@ function loadOpenSeadragon() {
     script.onload = () => resolve();
     script.onerror = () => {
       loading = null;
-      reject(new Error(`The viewer could not be loaded from ${script.src}. vsv serve --openseadragon names another copy.`));
+      reject(
+        new Error(`The viewer could not be loaded from ${script.src}. vsv serve --openseadragon names another copy.`),
+      );
     };
     document.head.append(script);
   });
@@ -239,7 +246,9 @@ function openViewer(name, { width, height, version }) {
     osd.world.getItemAt(0).whenFullyLoaded(() => (find("viewer").dataset.drawn = name));
   });
   osd.addHandler("open-failed", ({ message }) => notice("slide-notice", message));
-  for (const event of ["animation", "animation-finish", "resize"]) osd.addHandler(event, showOptics);
+  for (const event of /** @type {const} */ (["animation", "animation-finish", "resize"])) {
+    osd.addHandler(event, showOptics);
+  }
   osd.addHandler("canvas-key", (event) => {
     if (event.originalEvent.code === "KeyF") event.preventDefaultAction = true; // a mirrored slide misleads
     if (event.originalEvent.key === "1") fullSize();
@@ -296,7 +305,9 @@ function roundLength(limit) {
 /** @param {Facts} slide */
 function describe({ width, height, appMag, mppUm }) {
   const size = `${width.toLocaleString("en")} × ${height.toLocaleString("en")}`;
-  return [size, appMag && `${appMag}×`, mppUm && `${Number(mppUm.toPrecision(3))}\u00a0µm/px`].filter(Boolean).join(" · ");
+  return [size, appMag && `${appMag}×`, mppUm && `${Number(mppUm.toPrecision(3))}\u00a0µm/px`]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 /** @param {number} bytes */
