@@ -21,6 +21,7 @@ from scanscope import import_slides
 from tests.conftest import ROOT, load_template
 from vsv.admin import cli as admin
 from vsv.api.answers import STATUS_OF
+from vsv.pyramid.encoding import MEDIA_TYPES
 from vsv.standalone import cli
 
 MAIN = load_template(ROOT / "main.template.yaml")
@@ -175,6 +176,13 @@ def test_the_http_reference_names_all_routes():
         if event["Type"] == "Api"
     }
     assert described == routes
+
+
+def test_the_http_reference_names_all_formats():
+    text = (ROOT / "docs/reference/http.md").read_text()
+    named = re.findall(r"\.\{(jpeg[\w\\|]*)\}", text)
+    assert len(named) == 2
+    assert all(formats.split("\\|") == [*MEDIA_TYPES] for formats in named)
 
 
 def test_the_http_reference_names_the_status_of_each_error():

@@ -1,10 +1,8 @@
-// Scale bar, magnification, the URL's hash, and the texts of a record.
+// Scale bar and magnification.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { formatMagnification, imageZoomAt, magnificationSteps } from "../../web/src/viewer/magnification.js";
-import { factsOf, matches } from "../../web/src/record.js";
-import { formatRoute, parseRoute } from "../../web/src/route.js";
 import { roundLength, scaleBar } from "../../web/src/viewer/scale-bar.js";
 
 test("the scale bar is the longest round length that fits, at every zoom", () => {
@@ -54,22 +52,4 @@ test("magnification is the objective's times the zoom", () => {
   for (const step of magnificationSteps(40)) {
     assert.equal(formatMagnification(imageZoomAt(step, 40), 40), `${step.toFixed(1)}×`);
   }
-});
-
-test("a hash leads back to the slide and the view it was made from, for any ImageID", () => {
-  const view = { x: 12345, y: 678, zoom: 0.125, rotation: 90 };
-  for (const imageId of ["1001", "a/b ä+%2F#?&=x", "../..", "<img>"]) {
-    assert.deepEqual(parseRoute(formatRoute(imageId, view)), { imageId, view });
-    assert.deepEqual(parseRoute(formatRoute(imageId)), { imageId, view: null });
-  }
-  assert.equal(parseRoute(""), null);
-  for (const broken of ["&x=1&y=2", "&x=1&y=b&zoom=1", "&x=1&y=2&zoom=0", "&x=1&y=2&zoom=Infinity"]) {
-    assert.deepEqual(parseRoute(`#slide=1${broken}`), { imageId: "1", view: null });
-  }
-});
-
-test("a record with only an ImageID is described without unknown values", () => {
-  assert.deepEqual(factsOf({ ImageID: "7", MPP: null, ScanDate: "" }), [["Image ID", "7"]]);
-  assert.ok(matches({ ImageID: "7", SlideID: "S24-17-A1" }, "a1  s24"));
-  assert.ok(!matches({ ImageID: "7", SlideID: "S24-17-A1" }, "s24 b1"));
 });

@@ -1,6 +1,7 @@
 """What an import reads: the IDs on the label, the scanner's metadata, and what is missing."""
 
 import re
+from decimal import Decimal
 
 import pytest
 
@@ -15,6 +16,15 @@ def test_the_label_names_slide_and_case(world, generated):
     assert record["IdSource"] == "BARCODE"
     assert record["Barcode"] == {"text": "S26-04711-A1"}
     assert "ImportWarnings" not in record
+
+
+def test_what_the_scanner_wrote_is_in_the_record(world, slide_with):
+    slide = slide_with(ImageID="77", **{"ScanScope ID": "SS1302"})
+    world.bring_in(world.scan(slide, "x.svs"))
+    record = world.catalogue.get("77")
+    assert record["Scanner"] == "SS1302"
+    assert record["AppMag"] == 40
+    assert record["MPP"] == Decimal("0.2520")
 
 
 @pytest.mark.parametrize(

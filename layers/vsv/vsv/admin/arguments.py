@@ -149,7 +149,8 @@ until the file is found to be the one that was imported.""",
         """\
 Rewrite the slide index, the tile index and the associated images. Rendered tiles
 stay if the slide index says that they were made of this file. If the index is lost
-or says otherwise, they are rendered again.""",
+or says otherwise, they are rendered again. The scanner's metadata are read into the
+record again; technicians' edits stay.""",
         "rebuild-index 204711",
     )
     _add_slides(rebuild)

@@ -1,7 +1,8 @@
 """Who gets which attributes of a record: the GraphQL API, the CSV export, the CDR.
 
 A new field of the record is for the API (by its name in the schema), for the CSV export (a last
-column), and for the CDR only with a new version of its schema.
+column), and for the CDR only with a new version of its schema. CONTRIBUTING.md lists the other
+places.
 """
 
 import json

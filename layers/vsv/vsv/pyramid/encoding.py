@@ -25,7 +25,8 @@ from vsv.slides.ycbcr import to_rgb
 
 __all__ = ["MEDIA_TYPES", "Pixels", "averaged", "encode", "halved", "is_jpeg"]
 
-# What images are encoded as, by the extension that clients ask for.
+# What images are encoded as, by the extension that clients ask for. Pillow can write only what
+# layers/pillow-simd/requirements.txt compiles into it.
 MEDIA_TYPES: Final = {"jpeg": "image/jpeg", "jpg": "image/jpeg", "png": "image/png"}
 
 # libturbojpeg's numbers: chroma as fine as luma; the more accurate cosine transform; leave my
@@ -97,10 +98,13 @@ def is_jpeg(image_format: str) -> bool:
 def encode(image: Image.Image, image_format: str, quality: int) -> bytes:
     """Return the image as a file: ``jpeg`` or ``jpg``, its chroma not subsampled, or ``png``."""
     buffer = io.BytesIO()
-    if is_jpeg(image_format):
-        image.save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
-    else:
-        image.save(buffer, "PNG", compress_level=1)
+    match MEDIA_TYPES[image_format]:
+        case "image/jpeg":
+            image.save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
+        case "image/png":
+            image.save(buffer, "PNG", compress_level=1)
+        case other:
+            raise ValueError(f"images cannot be encoded as {other}")
     return buffer.getvalue()
 
 

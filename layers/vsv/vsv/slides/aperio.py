@@ -39,7 +39,7 @@ class Metadata:
     """What the ImageDescription says. ``None`` stands for what it does not say.
 
     ``mpp_um`` is microns per pixel at level 0, ``app_mag`` the objective power, ``scan_date`` has
-    a time zone, ``barcode`` is what the scanner itself read from the label.
+    a time zone, ``scanner`` is the scanner's own ID, ``barcode`` what it read itself.
     ``warnings`` tell what of a slide is missing or unusable, in words for a technician; ``notes``
     what many scanners leave out, and what was taken instead.
     """

@@ -2,7 +2,8 @@
 
 A tile has three sources, asked in this order: the slide's own tiles (*native*), the pyramid of the
 import (*pre-rendered*), the slide's pixels (*made*). Where none has it, NotFound is raised. Every
-answer gets its tag before any pixel is read, so that a viewer that has it already costs nothing.
+tile gets its tag before any pixel is read, so that a viewer that has it already costs nothing. (An
+associated image that the import did not keep is decoded first, which shows whether it is sound.)
 """
 
 import hashlib
@@ -44,6 +45,7 @@ class TileOptions:
     image_format: str = "jpeg"
 
 
+# What the import's pyramid is: JPEG, by either extension, on the slide's own grid.
 _DEFAULT_OPTIONS: Final = tuple(
     TileOptions(image_format=name) for name in MEDIA_TYPES if is_jpeg(name)
 )
@@ -89,15 +91,16 @@ class Images:
         imported = index if index and index.imported else None
         if index and index.archived and not (index.levels and _fits(index, options)):
             raise Archived
-        native = imported.pyramid if imported else default_pyramid(self._slide(image_id))
-        document = _with(native, options).descriptor(options.image_format).encode()
+        own_grid = imported.pyramid if imported else default_pyramid(self._slide(image_id))
+        document = _cut_as_asked(own_grid, options).descriptor(options.image_format).encode()
         return Resource(_digest(document.decode()), "application/xml", lambda: document)
 
     def tile(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
         """Return one tile, from the first of its sources that has it.
 
-        Raises NotFound for an unknown slide, level, column or row, and Archived where the tile
-        would have to be made of a slide that has left EFS.
+        Raises NotFound for an unknown slide, level, column or row, Archived where the tile would
+        have to be made of a slide that has left EFS, and NotRendered where it would take too many
+        pixels. ``load`` raises FileChanged where the file has changed since the import.
         """
         if options not in _DEFAULT_OPTIONS:
             return self._as_asked(image_id, address, options)
@@ -110,6 +113,14 @@ class Images:
             or self._made(image_id, address, options)
         )
 
+    def _as_asked(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
+        """Return the tile by the viewer's own tile size, overlap or format."""
+        if is_jpeg(options.image_format):
+            index = self._storage.read_index(image_id)
+            if index and _fits(index, options):
+                return self.tile(image_id, address, TileOptions(image_format=options.image_format))
+        return self._made(image_id, address, options)
+
     def _native(self, slide: CachedSlide | None, address: TileAddress) -> Resource | None:
         """Return the tile straight from the slide's file, or None if it is not one of its own.
 
@@ -120,6 +131,8 @@ class Images:
             return None
 
         def load() -> bytes:
+            # The file may have left since: then there is the pyramid's copy. A tile that is unlike
+            # its index is made of what can be read.
             try:
                 tile = slide.native_tile(block, address)
             except FileNotFoundError:
@@ -146,9 +159,9 @@ class Images:
         return self._stored(image_id, tile_name(address))
 
     def _made(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
-        """Return the tile, made of the slide's pixels."""
+        """Return the tile, made of the slide: of its own JPEG tiles if possible, else of pixels."""
         slide = self._slide(image_id)
-        pyramid = _with(default_pyramid(slide), options)
+        pyramid = _cut_as_asked(default_pyramid(slide), options)
         pyramid.tile_at(address)
         pixels = source_pixels(slide, pyramid, address.level)
         if pixels > self._max_pixels:
@@ -156,7 +169,7 @@ class Images:
                 f"a tile of level {address.level} shows {pixels:,} pixels, too many to "
                 "be read on request; the import renders it as a JPEG tile of the default grid"
             )
-        return self._made_of(
+        return self._tagged(
             slide,
             f"{pyramid} {address}",
             options.image_format,
@@ -164,14 +177,6 @@ class Images:
                 slide, pyramid, address, options.image_format, self._quality, self._budget()
             ),
         )
-
-    def _as_asked(self, image_id: str, address: TileAddress, options: TileOptions) -> Resource:
-        """Return the tile by the viewer's own tile size, overlap or format."""
-        if is_jpeg(options.image_format):
-            index = self._storage.read_index(image_id)
-            if index and _fits(index, options):
-                return self.tile(image_id, address, TileOptions(image_format=options.image_format))
-        return self._made(image_id, address, options)
 
     def associated(self, image_id: str, name: str, image_format: str) -> Resource:
         """Return the label, thumbnail or macro. Raises NotFound where the slide has none."""
@@ -186,7 +191,7 @@ class Images:
         except Archived:
             return self._converted(image_id, name, image_format)
         image = associated_image(slide, name, self._budget())
-        return self._made_of(
+        return self._tagged(
             slide, name, image_format, lambda: encode(image, image_format, self._quality)
         )
 
@@ -220,7 +225,7 @@ class Images:
         """
         return PixelBudget(2 * self._max_pixels)
 
-    def _made_of(
+    def _tagged(
         self, slide: Slide, what: str, image_format: str, load: Callable[[], bytes]
     ) -> Resource:
         tag = _digest(f"{slide.version} {what} {image_format} {self._quality} {__version__}")
@@ -229,14 +234,14 @@ class Images:
 
 def _fits(index: SlideIndex, options: TileOptions) -> bool:
     """Return whether the slide's pyramid has the tile size, overlap and format that are asked."""
-    return is_jpeg(options.image_format) and _with(index.pyramid, options) == index.pyramid
+    return is_jpeg(options.image_format) and _cut_as_asked(index.pyramid, options) == index.pyramid
 
 
-def _with(native: DeepZoom, options: TileOptions) -> DeepZoom:
+def _cut_as_asked(own_grid: DeepZoom, options: TileOptions) -> DeepZoom:
     if options in _DEFAULT_OPTIONS:
-        return native
-    tile = Size(options.tile_size, options.tile_size) if options.tile_size else native.tile
-    return DeepZoom(native.size, tile, options.overlap or 0)
+        return own_grid  # as below, but sooner
+    tile = Size(options.tile_size, options.tile_size) if options.tile_size else own_grid.tile
+    return DeepZoom(own_grid.size, tile, options.overlap or 0)
 
 
 def _digest(text: str) -> str:
