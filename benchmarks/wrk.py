@@ -21,6 +21,7 @@ CONNECTIONS: Final = 12
 # An answer may take its time, but a server that hangs must not hang the benchmark.
 _REQUEST_TIMEOUT_S: Final = 20
 _PATIENCE_S: Final = 60
+_LONGEST_S: Final = 60
 
 # Written for one thread of wrk's, which has one Lua: whichever connection is free asks for the
 # trace's next tile, as a browser's do.
@@ -61,7 +62,22 @@ class Load:
 
 
 def replay(server: Server, trace: Iterable[Address], seconds: int) -> Load:
-    """Ask for the trace's tiles, over and over, for ``seconds``."""
+    """Ask for the trace's tiles, over and over, for ``seconds``.
+
+    Ask for twice as long, and again, as long as there are fewer answers than connections: a rate
+    says nothing then. Raises ServerError if a server answers fewer in a minute.
+    """
+    addresses = list(trace)
+    while True:
+        load = _load(server, addresses, seconds)
+        if load.answers >= CONNECTIONS:
+            return load
+        if seconds >= _LONGEST_S:
+            raise ServerError(f"{load.answers} answers in {seconds} s")
+        seconds = min(2 * seconds, _LONGEST_S)
+
+
+def _load(server: Server, trace: Iterable[Address], seconds: int) -> Load:
     wrk = shutil.which("wrk")
     if wrk is None:
         raise ServerError("wrk is not installed: `make bench` installs it")

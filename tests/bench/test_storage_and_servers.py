@@ -2,11 +2,15 @@
 
 import json
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from benchmarks.servers import Server
 from benchmarks.slow_fs import slow_folder
+from benchmarks.wrk import CONNECTIONS, replay
 from local.settings import ROOT, STATE
 
 pytestmark = pytest.mark.bench
@@ -75,6 +79,31 @@ def test_what_an_nfs_client_keeps_costs_no_second_call(tmp_path):
         changed = folder.counts() - before
     assert (again["lookup"], again["open"], again["read"]) == (0, 1, 0)
     assert changed["read"] == 1
+
+
+def test_a_slow_server_is_loaded_until_its_rate_says_something():
+    first = threading.Event()
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if not first.is_set():
+                first.wait(2.5)  # longer than the first load
+                first.set()
+            self.send_response(200)
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b"tile")
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        server = Server(listener.server_port, "/", ".jpeg")
+        load = replay(server, [(0, 0, 0)], seconds=1)
+        listener.shutdown()
+    assert load.answers >= CONNECTIONS
+    assert load.tiles_per_s > 0
 
 
 @needs_fuse
