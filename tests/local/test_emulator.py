@@ -2,9 +2,11 @@
 
 import asyncio
 import io
+import json
 import zipfile
 
 import pytest
+from ministack.core import persistence
 from ministack.core.lambda_runtime import Worker
 from ministack.core.responses import AccountRegionScopedDict
 from ministack.services import apigateway_v1, dynamodb, lambda_svc
@@ -198,3 +200,33 @@ def test_ministack_still_names_no_exception(tmp_path, monkeypatch):
     # No "error_payload", by which MiniStack would know the exception's class.
     assert (result["status"], result["error"]) == ("error", "'x'")
     assert "error_payload" not in result
+
+
+def test_tables_are_saved_as_they_are_and_only_what_changed_is_encoded(tmp_path, monkeypatch):
+    """What is read from the disk is what MiniStack itself would have written, after each change."""
+    rows = {"one": {"__no_sort__": {"ImageID": {"S": 'a "quoted" ä'}}}, "two": {"1": {"N": "1"}}}
+    tables = AccountRegionScopedDict()
+    tables.set_scoped("1", "eu", "slides", {"TableName": "slides", "items": rows})
+    tables.set_scoped("1", "eu", "empty", {"TableName": "empty", "items": {}})
+    monkeypatch.setattr(dynamodb, "_tables", tables)
+    monkeypatch.setattr(persistence, "STATE_DIR", str(tmp_path))
+    monkeypatch.setattr(persistence, "PERSIST_STATE", True)
+    monkeypatch.setattr(persistence, "json", persistence.json)
+    as_ministack_has_it, texts = dynamodb.get_state, emulator.ItemTexts()
+    emulator._write_at_once()
+    encoded = []
+    monkeypatch.setattr(emulator, "_encode", lambda item: encoded.append(item) or json.dumps(item))
+
+    def check_saved():
+        persistence.save_state("dynamodb", texts.state())
+        loaded = persistence.load_state("dynamodb")["tables"]
+        assert dict(loaded.all_items()) == dict(as_ministack_has_it()["tables"].all_items())
+
+    check_saved()
+    assert len(encoded) == 2
+    rows["two"] = {"1": {"N": "2"}, "2": {"N": "3"}}
+    check_saved()
+    assert encoded[2:] == [{"N": "2"}, {"N": "3"}]
+    del rows["one"]
+    check_saved()
+    assert len(encoded) == 4
