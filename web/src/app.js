@@ -2,6 +2,7 @@
 
 import { Api } from "./api/api.js";
 import { SignIn } from "./api/auth.js";
+import { CHANNEL, SignInTabs } from "./api/tabs.js";
 import { ReviewActions } from "./review/actions.js";
 import { closeDialogs } from "./review/dialog.js";
 import { message } from "./dom.js";
@@ -36,7 +37,9 @@ try {
 async function start(config) {
   const signIn = new SignIn(config, { redirectUri: pageUrl, storage: sessionStorage });
   const api = new Api(config, signIn, showBusy);
+  const tabs = new SignInTabs(signIn, new BroadcastChannel(CHANNEL), navigator.locks);
   await completeSignIn(signIn);
+  await tabs.takeOver();
 
   // each sign-in loads the page again, so that the user of this page does not change
   const isTechnician = signIn.groups.includes(TECHNICIANS);
@@ -91,16 +94,20 @@ async function start(config) {
     const { signOutUrl } = signIn;
     await api.deleteImageCookies();
     history.replaceState(null, "", pageUrl);
-    signIn.end();
+    tabs.signOut();
     find("#sign-in-notice").replaceChildren();
     if (signOutUrl) location.assign(signOutUrl);
   });
-  signIn.addEventListener("ended", () => {
-    find("#sign-in-notice").replaceChildren(
-      message({ title: TITLES["signed-out"], detail: "Sign in again to return to where you were." }),
-    );
+  signIn.addEventListener("ended", (event) => {
+    const { signedOut } = /** @type {CustomEvent<{signedOut: boolean}>} */ (event).detail;
+    if (signedOut) history.replaceState(null, "", pageUrl); // the address can contain IDs
+    const text = signedOut
+      ? { title: "Signed out", detail: "You signed out in another tab." }
+      : { title: TITLES["signed-out"], detail: "Sign in again to return to where you were." };
+    find("#sign-in-notice").replaceChildren(message(text));
     route();
   });
+  tabs.addEventListener("available", () => location.reload());
   window.addEventListener("hashchange", route);
   route();
 }

@@ -21,7 +21,8 @@ const TOKENS_KEY = "vsv.tokens";
 const SIGN_IN_KEY = "vsv.signIn";
 
 /**
- * The sign-in of one tab, with its tokens. Emits `ended` when the user is signed out and must sign in again.
+ * The sign-in of one tab, with its tokens. Emits `signed-in`, `renewed`, and `ended` when the user must sign in again: a
+ * CustomEvent whose detail says whether the user signed out.
  */
 export class SignIn extends EventTarget {
   #config;
@@ -69,6 +70,29 @@ export class SignIn extends EventTarget {
     return (this.#tokens && claimsOf(this.#tokens.idToken)["cognito:groups"]) ?? [];
   }
 
+  /** @returns {Tokens | null} for other tabs of this browser */
+  get tokens() {
+    return this.#tokens;
+  }
+
+  /**
+   * Use another tab's tokens.
+   * @param {Tokens} tokens
+   */
+  takeOver(tokens) {
+    this.#keep(tokens);
+  }
+
+  /**
+   * Use tokens that another tab has renewed, if they are this user's.
+   * @param {Tokens} tokens
+   */
+  replace(tokens) {
+    if (!this.#tokens) return;
+    const subject = (/** @type {Tokens} */ { idToken }) => claimsOf(idToken)["cognito:username"];
+    if (subject(tokens) === subject(this.#tokens) && tokens.expiresAt > this.#tokens.expiresAt) this.#keep(tokens);
+  }
+
   /**
    * Return the URL of the sign-in page. The verifier and the state stay in this tab.
    * @param {string} returnTo the hash to return to after the sign-in
@@ -105,12 +129,14 @@ export class SignIn extends EventTarget {
     if (query.has("error")) {
       throw new RequestError("forbidden", query.get("error_description") ?? query.get("error") ?? "");
     }
-    await this.#requestTokens({
+    const tokens = await this.#requestTokens({
       grant_type: "authorization_code",
       code: query.get("code") ?? "",
       redirect_uri: this.#redirectUri,
       code_verifier: pending.verifier,
     });
+    this.#keep(tokens);
+    this.dispatchEvent(new Event("signed-in"));
     return pending.returnTo;
   }
 
@@ -148,12 +174,15 @@ export class SignIn extends EventTarget {
     return this.#renewal;
   }
 
-  /** Delete the tokens. */
-  end() {
+  /**
+   * Delete the tokens.
+   * @param {{signedOut: boolean}} [detail] whether the user signed out, else the sign-in has expired
+   */
+  end(detail = { signedOut: false }) {
     if (!this.#tokens) return;
     this.#tokens = null;
     this.#storage.removeItem(TOKENS_KEY);
-    this.dispatchEvent(new Event("ended"));
+    this.dispatchEvent(new CustomEvent("ended", { detail }));
   }
 
   /** @returns {string | null} the URL that signs out of the hosted sign-in page too; null if there is none */
@@ -168,17 +197,23 @@ export class SignIn extends EventTarget {
       this.end();
       throw signedOut();
     }
+    let tokens;
     try {
-      await this.#requestTokens({ grant_type: "refresh_token", refresh_token: refreshToken });
+      tokens = await this.#requestTokens({ grant_type: "refresh_token", refresh_token: refreshToken });
     } catch (error) {
       if (error instanceof RequestError && error.kind === "signed-out") this.end();
       throw error;
     }
     if (!this.#tokens) throw signedOut(); // the user signed out during the request
-    return this.#tokens.idToken;
+    this.#keep(tokens);
+    this.dispatchEvent(new Event("renewed"));
+    return tokens.idToken;
   }
 
-  /** @param {Record<string, string>} form */
+  /**
+   * @param {Record<string, string>} form
+   * @returns {Promise<Tokens>}
+   */
   async #requestTokens(form) {
     let response;
     try {
@@ -199,12 +234,17 @@ export class SignIn extends EventTarget {
     if (!response.ok) throw signedOut();
     const body = await response.json();
     const { exp, iat } = claimsOf(body.id_token);
-    this.#tokens = {
+    return {
       idToken: body.id_token,
       refreshToken: body.refresh_token ?? form.refresh_token ?? null,
       expiresAt: this.#now() + (exp - iat) * 1000, // from the token's lifetime: this machine's clock may be wrong
     };
-    this.#storage.setItem(TOKENS_KEY, JSON.stringify(this.#tokens));
+  }
+
+  /** @param {Tokens} tokens */
+  #keep(tokens) {
+    this.#tokens = tokens;
+    this.#storage.setItem(TOKENS_KEY, JSON.stringify(tokens));
   }
 }
 
