@@ -7,9 +7,10 @@ from aws_lambda_powertools.event_handler import AppSyncResolver
 
 from vsv.api import graphql
 from vsv.catalogue.filters import SlideFilter
-from vsv.catalogue.listings import Listings, Search
+from vsv.catalogue.listings import Listings
 from vsv.catalogue.review import Edit, IdPatterns
 from vsv.catalogue.same_ids import edit_slide
+from vsv.catalogue.search import Search, SlideOrder
 from vsv.logs import log_unexpected, observed
 from vsv.settings import ReviewSettings
 from vsv.wiring import catalogue
@@ -71,17 +72,21 @@ def list_slides(
 
 @app.resolver(type_name="Query", field_name="searchSlides")
 def search_slides(
-    SlideIDPrefix: str | None = None,
-    CaseIDPrefix: str | None = None,
-    Scanner: str | None = None,
-    ScannedFrom: str | None = None,
-    ScannedTo: str | None = None,
+    Order: str | None = None,
     limit: int | None = None,
     nextToken: str | None = None,
+    **criteria: Any,
 ) -> dict[str, Any]:
     """Return a page of the slides that match a search."""
-    search = Search.parse(SlideIDPrefix, CaseIDPrefix, Scanner, ScannedFrom, ScannedTo)
-    return graphql.slides_page(_listings().search(search, limit, nextToken))
+    order = SlideOrder(Order) if Order else None
+    return graphql.slides_page(_listings().search(Search.parse(criteria), order, limit, nextToken))
+
+
+@app.resolver(type_name="Query", field_name="countSlides")
+def count_slides(**criteria: Any) -> dict[str, Any]:
+    """Return how many slides match a search."""
+    counted = _listings().count(Search.parse(criteria))
+    return {"Count": counted.number, "Exact": counted.exact}
 
 
 @app.resolver(type_name="Query", field_name="listUnsentSlides")

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vsv.catalogue.identity import IdSource, id_source
+from vsv.catalogue.record import ReviewStatus, instant
 from vsv.catalogue.review import UNSENT, Edit, IdPatterns
 from vsv.catalogue.same_ids import edit_slide
+from vsv.catalogue.search import Search
 from vsv.errors import Conflict, NotFound, VsvError
 
 Record = dict[str, Any]
@@ -82,6 +84,24 @@ def slides() -> list[Record]:
         slide("1032", Status="SEND_FAILED", SendError="the CDR answered 422: unknown case"),
         slide("1033", Status="BAD"),
     ]
+
+
+def _scanned(record: Record) -> str:
+    return instant(str(record.get("ScanDate"))) or ""
+
+
+def _by_id(record: Record) -> tuple[bool, str]:
+    return "SlideID" not in record, str(record.get("SlideID"))
+
+
+# What slides are ordered by, by the search's Order; the last key counts most.
+_KEYS: dict[str, list[Callable[[Record], Any]]] = {
+    "NEWEST": [lambda record: record["ImageID"], _scanned],
+    "OLDEST": [lambda record: record["ImageID"], _scanned],
+    "SLIDE_ID": [_by_id],
+    "SLIDE_ID_DESCENDING": [_by_id],
+    "STATUS": [_by_id, lambda record: [*ReviewStatus].index(record["Status"])],
+}
 
 
 class Catalogue:
@@ -208,6 +228,22 @@ class Catalogue:
             "nextToken": str(end) if end < len(self.records) else None,
         }
 
+    def search(
+        self, search: Search, order: str | None, limit: int | None, token: str | None
+    ) -> Record:
+        """Return the next ``limit`` slides that a search finds. Tokens count earlier slides."""
+        found = [record for record in self.records.values() if search.finds(record)]
+        for key in _KEYS[order or "NEWEST"]:
+            found.sort(key=key, reverse=order in (None, "NEWEST", "SLIDE_ID_DESCENDING"))
+        if order == "SLIDE_ID_DESCENDING":
+            found.sort(key=lambda record: "SlideID" not in record)
+        start = int(token or 0)
+        end = start + (limit or 100)
+        return {
+            "items": [shown(record) for record in found[start:end]],
+            "nextToken": str(end) if end < len(found) else None,
+        }
+
     def get(self, image_id: str) -> Record | None:
         record = self.records.get(image_id)
         return shown(record) if record else None
@@ -270,31 +306,17 @@ class Api:
     def searchSlides(
         self,
         _: object,
-        SlideIDPrefix: str = "",
-        CaseIDPrefix: str = "",
-        Scanner: str | None = None,
-        ScannedFrom: str | None = None,
-        ScannedTo: str | None = None,
+        Order: str | None = None,
         limit: int | None = None,
         nextToken: str | None = None,
+        **criteria: Any,
     ) -> object:
-        start, end = (
-            datetime.fromisoformat(text) if text else None for text in (ScannedFrom, ScannedTo)
-        )
+        return self._catalogue.search(Search.parse(criteria), Order, limit, nextToken)
 
-        def passes(record: Record) -> bool:
-            scanned = record.get("ScanDate")
-            moment = datetime.fromisoformat(scanned) if scanned else None
-            return (
-                _is_kept(record)
-                and record.get("SlideID", "").startswith(SlideIDPrefix or "")
-                and record.get("CaseID", "").startswith(CaseIDPrefix or "")
-                and Scanner in (None, record.get("Scanner"))
-                and (start is None or (moment is not None and moment >= start))
-                and (end is None or (moment is not None and moment <= end))
-            )
-
-        return self._catalogue.some(passes, limit, nextToken)
+    def countSlides(self, _: object, **criteria: Any) -> object:
+        search = Search.parse(criteria)
+        number = sum(search.finds(record) for record in self._catalogue.records.values())
+        return {"Count": min(number, 1000), "Exact": number <= 1000}
 
     def slideHistory(
         self, _: object, ImageID: str, limit: int | None = None, nextToken: str | None = None

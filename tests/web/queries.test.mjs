@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-import { GET_SLIDE } from "../../web/src/api/queries.js";
+import { COUNT_SLIDES, GET_SLIDE, listingQuery } from "../../web/src/api/queries.js";
 
 /** The names of the fields in a selection, without those of nested objects. */
 function selected(query) {
@@ -19,4 +19,12 @@ test("the query selects what the record's type declares", async () => {
   const declaration = source.slice(0, source.indexOf("*/"));
   const declared = [...declaration.matchAll(/^ \* @property \{.*\} \[?(\w+)\]?/gm)].map(([, name]) => name);
   assert.deepEqual(selected(GET_SLIDE).sort(), declared.sort());
+});
+
+test("slides are counted by the criteria that they are searched by", () => {
+  const criteria = (query) => [...query.matchAll(/\$(\w+): \w+/g)].map(([, name]) => name);
+  const others = ["Order", "limit", "nextToken"];
+  const searched = criteria(listingQuery("searchSlides")).filter((name) => !others.includes(name));
+  assert.deepEqual(criteria(COUNT_SLIDES), searched);
+  assert.ok(searched.includes("Text"));
 });

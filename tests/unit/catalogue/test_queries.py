@@ -5,6 +5,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from tests.unit.catalogue.helpers import Refused, ids, pages
+from vsv.catalogue.record import ReviewStatus
 
 
 @pytest.mark.usefixtures("slides")
@@ -37,6 +38,12 @@ ALL = set(range(40))
             {"ScannedFrom": "2025-12-31T23:00:05Z", "ScannedTo": "2026-01-01T01:00:09+02:00"},
             {5, 6, 7, 8, 9},
         ),
+        ("searchSlides", {"Text": "s 9998"}, set(range(10, 20))),
+        ("searchSlides", {"Text": "9998", "Status": "NEW"}, {10, 15}),
+        ("searchSlides", {"Text": "a", "Failed": True}, {7, 17, 27, 37}),
+        ("searchSlides", {"Text": "00013.SVS"}, {13}),
+        ("searchSlides", {"Order": "OLDEST"}, ALL),
+        ("searchSlides", {"Order": "STATUS", "Scanner": "SS1"}, {n for n in ALL if n % 3 == 1}),
         ("listUnsentSlides", {}, {n for n in ALL if n % 5 != 3}),
         ("listImportFailures", {}, {7, 17, 27, 37}),
         ("listCaseIDs", {}, {n for n in ALL if n % 10 != 7}),
@@ -60,12 +67,42 @@ def test_the_order_is_what_one_looks_for(ask):
 
 
 @pytest.mark.usefixtures("slides")
+@pytest.mark.parametrize("criteria", [{}, {"Text": "9998"}, {"Scanner": "SS1"}, {"Status": "BAD"}])
+def test_a_search_has_the_order_that_is_wanted(ask, criteria):
+    def found(order):
+        return pages(ask, "searchSlides", 7, Order=order, **criteria)
+
+    oldest = found("OLDEST")
+    assert [each["ImageID"] for each in oldest] == sorted(each["ImageID"] for each in oldest)
+    assert ids(found("NEWEST")) == ids(oldest)[::-1]
+    by_id = sorted(each["SlideID"] for each in oldest)
+    assert [each["SlideID"] for each in found("SLIDE_ID")] == by_id
+    assert [each["SlideID"] for each in found("SLIDE_ID_DESCENDING")] == by_id[::-1]
+    statuses = [[*ReviewStatus].index(each["Status"]) for each in found("STATUS")]
+    assert statuses == sorted(statuses)
+    assert len(statuses) == len(oldest)
+    if criteria:
+        by_default = found(None)
+        assert ids(by_default) == ids(oldest)[::-1]
+
+
+@pytest.mark.usefixtures("slides")
+def test_slides_are_counted_by_the_same_criteria(ask):
+    assert ask("countSlides") == {"Count": 40, "Exact": True}
+    assert ask("countSlides", Text="9998", Scanner="SS1") == {"Count": 4, "Exact": True}
+    assert ask("countSlides", Status="DELETED") == {"Count": 1, "Exact": True}
+    assert ask("countSlides", Text="nobody") == {"Count": 0, "Exact": True}
+
+
+@pytest.mark.usefixtures("slides")
 def test_a_slide_without_ids_is_seen_wherever_it_is_not_looked_for_by_them(ask):
     ask("updateSlide", input={"ImageID": "i00000", "SlideID": None, "CaseID": None})
     assert "SlideID" not in ask("getSlide", ImageID="i00000")
     assert ids(pages(ask, "querySlidesByStatus", 2, Status="NEW"))[-1] == "i00000"
     assert "i00000" in ids(pages(ask, "listSlides", 9))
     assert "i00000" in ids(pages(ask, "listUnsentSlides"))
+    assert ids(pages(ask, "searchSlides", 9, Order="SLIDE_ID"))[-1] == "i00000"
+    assert ids(pages(ask, "searchSlides", 9, Order="SLIDE_ID_DESCENDING"))[-1] == "i00000"
     assert "i00000" not in ids(pages(ask, "listCaseIDs"))
     ask("updateSlide", input={"ImageID": "i00000", "SlideID": "S-7"})
     assert ids(pages(ask, "querySlidesByStatus", 2, Status="NEW")).count("i00000") == 1

@@ -1,7 +1,7 @@
 // Requests to the server: GraphQL for slide records and REST for removals, both with the user's token; images with
 // cookies that are requested with this token.
 
-import { GET_SLIDE, GET_SLIDES, SLIDE_HISTORY, UPDATE_SLIDE, listingQuery } from "./queries.js";
+import { COUNT_SLIDES, GET_SLIDE, GET_SLIDES, SLIDE_HISTORY, UPDATE_SLIDE, listingQuery } from "./queries.js";
 import { RequestError } from "./errors.js";
 import { ImageCookies } from "./image-cookies.js";
 import { Retries, retryAfter } from "./retry.js";
@@ -32,6 +32,10 @@ const GRAPHQL_KINDS = {
  * @typedef {import("../review/changes.js").Change} Change
  * @typedef {import("../list/listing.js").Listing} Listing
  * @typedef {{limit: number, nextToken: string | null}} Page
+ *
+ * The criteria of a search, as the schema's `searchSlides` has them.
+ * @typedef {{Text?: string, Status?: string, Unidentified?: boolean, Failed?: boolean, Scanner?: string,
+ *   ScannedFrom?: string, ScannedTo?: string, SlideIDPrefix?: string, CaseIDPrefix?: string}} Criteria
  *
  * The result of a removal request for one slide: an HTTP status and a message.
  * @typedef {{ImageID: string, status: number, detail: string}} RemovalResult
@@ -78,6 +82,16 @@ export class Api {
     const variables = { ...listing.arguments, ...page };
     const { items, nextToken } = (await this.#query(listingQuery(listing.field), variables, signal))[listing.field];
     return { items: items.filter(Boolean), nextToken };
+  }
+
+  /**
+   * Return how many slides a search finds.
+   * @param {Criteria} criteria
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{Count: number, Exact: boolean}>} at most 1,000; a lower bound unless it is exact
+   */
+  async countSlides(criteria, signal) {
+    return (await this.#query(COUNT_SLIDES, criteria, signal)).countSlides;
   }
 
   /**

@@ -16,6 +16,19 @@ export const SLIDE_HISTORY = `query SlideHistory($ImageID: String!, $limit: Int,
   slideHistory(ImageID: $ImageID, limit: $limit, nextToken: $nextToken) {
     items { Version At By Action Changes { Field From To } } nextToken } }`;
 
+/** The criteria of a search. @type {Record<string, string>} */
+const CRITERIA = {
+  Text: "String",
+  Status: "String",
+  Unidentified: "Boolean",
+  Failed: "Boolean",
+  Scanner: "String",
+  ScannedFrom: "AWSDateTime",
+  ScannedTo: "AWSDateTime",
+  SlideIDPrefix: "String",
+  CaseIDPrefix: "String",
+};
+
 /** The query fields that list slides, and the arguments of each besides `limit` and `nextToken`. */
 const LISTINGS = {
   listSlides: {},
@@ -23,13 +36,7 @@ const LISTINGS = {
   listImportFailures: {},
   listUnidentified: {},
   querySlidesByStatus: { Status: "String!" },
-  searchSlides: {
-    SlideIDPrefix: "String",
-    CaseIDPrefix: "String",
-    Scanner: "String",
-    ScannedFrom: "AWSDateTime",
-    ScannedTo: "AWSDateTime",
-  },
+  searchSlides: { ...CRITERIA, Order: "SlideOrder" },
 };
 
 /**
@@ -38,9 +45,25 @@ const LISTINGS = {
  * @returns {string}
  */
 export function listingQuery(field) {
-  const types = { ...LISTINGS[field], limit: "Int", nextToken: "String" };
-  const variables = Object.entries(types).map(([name, type]) => `$${name}: ${type}`);
-  const fieldArguments = Object.keys(types).map((name) => `${name}: $${name}`);
-  return `query Slides(${variables.join(", ")}) {
-    ${field}(${fieldArguments.join(", ")}) { items { ${SLIDE} } nextToken } }`;
+  const { variables, fieldArguments } = parameters({ ...LISTINGS[field], limit: "Int", nextToken: "String" });
+  return `query Slides(${variables}) {
+    ${field}(${fieldArguments}) { items { ${SLIDE} } nextToken } }`;
+}
+
+const COUNT = parameters(CRITERIA);
+
+/** The number of slides that a search finds. */
+export const COUNT_SLIDES = `query CountSlides(${COUNT.variables}) {
+  countSlides(${COUNT.fieldArguments}) { Count Exact } }`;
+
+/** @param {Record<string, string>} types those of a field's arguments, by name */
+function parameters(types) {
+  return {
+    variables: Object.entries(types)
+      .map(([name, type]) => `$${name}: ${type}`)
+      .join(", "),
+    fieldArguments: Object.keys(types)
+      .map((name) => `${name}: $${name}`)
+      .join(", "),
+  };
 }

@@ -5,7 +5,7 @@
  * @typedef {object} Listing
  * @property {"listSlides" | "listUnsentSlides" | "listUnidentified" | "listImportFailures" | "querySlidesByStatus" |
  *   "searchSlides"} field
- * @property {Record<string, string>} arguments
+ * @property {Record<string, string | boolean>} arguments
  * @property {string} emptyText
  *
  * The values of the search form. Days are values of date inputs, for example `2024-05-17`.

@@ -10,7 +10,7 @@ import binascii
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from boto3.dynamodb.conditions import ConditionBase, Key
 from botocore.exceptions import ClientError
@@ -23,17 +23,21 @@ from vsv.catalogue.indexes import LISTED, UNCONFIRMED
 from vsv.catalogue.projections import case_fields
 from vsv.catalogue.record import IdSource, ImportStatus, ReviewStatus, SlideRecord, instant
 from vsv.catalogue.review import UNSENT
+from vsv.catalogue.search import Search, SlideOrder
 from vsv.catalogue.table import Catalogue
-from vsv.errors import InvalidRequest, quoted
+from vsv.errors import InvalidRequest
 
-__all__ = ["Listings", "Page", "Search"]
+__all__ = ["Listings", "Page", "SlideCount"]
 
 _STATUS_INDEX: Final = "Status-SlideID-index"
 _UNDELETED: Final = tuple(each for each in ReviewStatus if each is not ReviewStatus.DELETED)
 
 _MAX_PAGE: Final = 1000
 _DEFAULT_PAGE: Final = 100
-_MAX_PREFIX_CHARS: Final = 200
+# Counts are exact up to this number.
+_MAX_COUNT: Final = 1000
+# A count looks at this number of slides at most.
+_MAX_COUNTED: Final = 5000
 # Sorts after all times that a record may have: the character that follows "9".
 _END_OF_TIME: Final = ":"
 # The key of a range's number in a token. Clients hold tokens during a deployment: it stays.
@@ -52,6 +56,14 @@ class Page(NamedTuple, Generic[_T]):
 
 
 @dataclass(frozen=True)
+class SlideCount:
+    """How many slides match: ``number`` at least, and no others if it is ``exact``."""
+
+    number: int
+    exact: bool
+
+
+@dataclass(frozen=True)
 class _IndexRange:
     """A range of an index, which has keys only: records are read by them."""
 
@@ -63,77 +75,6 @@ class _IndexRange:
     def keys(self) -> set[str]:
         """Return the keys of a place in the index: the attributes in its name, and ImageID."""
         return {*self.index.removesuffix("-index").split("-"), "ImageID"}
-
-
-@dataclass(frozen=True)
-class Search:
-    """The criteria of a search; None for those that do not matter.
-
-    ``slide_id`` and ``case_id`` are what the ID begins with, ``scanner`` is the scanner's own ID;
-    the scan's time is in ``scanned_from``..``scanned_to``, both included, as ``instant`` has them.
-    """
-
-    slide_id: str | None = None
-    case_id: str | None = None
-    scanner: str | None = None
-    scanned_from: str | None = None
-    scanned_to: str | None = None
-
-    @classmethod
-    def parse(
-        cls,
-        slide_id: str | None = None,
-        case_id: str | None = None,
-        scanner: str | None = None,
-        scanned_from: str | None = None,
-        scanned_to: str | None = None,
-    ) -> Self:
-        """Parse the arguments of ``searchSlides``.
-
-        Raises InvalidRequest if no criterion is given, or a time has no zone.
-        """
-        texts = [text.strip() if text else None for text in (slide_id, case_id, scanner)]
-        times = []
-        for text in (scanned_from, scanned_to):
-            moment = instant(text) if text else None
-            if text and moment is None:
-                raise InvalidRequest(f"{quoted(text)} is not a time with a zone")
-            times.append(moment)
-        if not any((*texts, *times)):
-            raise InvalidRequest("say what to look for: a prefix, a scanner or a time")
-        if any(text and len(text) > _MAX_PREFIX_CHARS for text in texts):
-            raise InvalidRequest(f"a prefix has at most {_MAX_PREFIX_CHARS} characters")
-        return cls(texts[0] or None, texts[1] or None, texts[2] or None, *times)
-
-    def index_range(self) -> _IndexRange:
-        """Return the range that has the fewest slides besides those that match."""
-        if self.slide_id:
-            return _all_by("SlideID", Key("SlideID").begins_with(self.slide_id))
-        if self.case_id:
-            return _all_by("CaseID", Key("CaseID").begins_with(self.case_id))
-        if self.scanner:
-            scanner = Key("Scanner").eq(self.scanner)
-            in_time = self.scanned_from or self.scanned_to
-            condition = scanner & self._time() if in_time else scanner
-            return _IndexRange("Scanner-ScannedAt-index", condition, forward=False)
-        return _all_by("ScannedAt", self._time(), forward=False)
-
-    def _time(self) -> ConditionBase:
-        first, last = self.scanned_from or "0", self.scanned_to or _END_OF_TIME
-        if first > last:
-            raise InvalidRequest(f"the scan's time is to be from {first} to {last}: none is")
-        return Key("ScannedAt").between(first, last)
-
-    def finds(self, record: SlideRecord) -> bool:
-        """Return whether the record matches."""
-        scanned = record.get("ScannedAt", "")
-        return (
-            str(record.get("SlideID", "")).startswith(self.slide_id or "")
-            and str(record.get("CaseID", "")).startswith(self.case_id or "")
-            and self.scanner in (None, record.get("Scanner"))
-            and (self.scanned_from is None or scanned >= self.scanned_from)
-            and (self.scanned_to is None or "-" < scanned <= self.scanned_to)
-        )
 
 
 class Listings:
@@ -182,10 +123,30 @@ class Listings:
         return self._walk([index_range], limit, token)
 
     def search(
-        self, search: Search, limit: int | None = None, token: str | None = None
+        self,
+        search: Search,
+        order: SlideOrder | None = None,
+        limit: int | None = None,
+        token: str | None = None,
     ) -> Page[SlideRecord]:
-        """Return the slides that match: by the ID that was given, else most recent scans first."""
-        return self._walk([search.index_range()], limit, token, search.finds)
+        """Return the slides that match.
+
+        Without an order, by the ID whose beginning was given, else most recent scans first. Raises
+        InvalidRequest if there is neither a criterion nor an order.
+        """
+        if search.is_empty and order is None:
+            raise InvalidRequest("say what to look for, or in which order")
+        return self._walk(_ranges_of(search, order), limit, token, search.finds)
+
+    def count(self, search: Search) -> SlideCount:
+        """Return how many slides match: exact to 1,000 if it is enough to look at 5,000."""
+        ranges, number, token = _ranges_of(search, None), 0, None
+        for _ in range(0, _MAX_COUNTED, _MAX_PAGE):
+            page = self._walk(ranges, _MAX_PAGE, token, search.finds)
+            number, token = number + len(page.items), page.token
+            if number > _MAX_COUNT or token is None:
+                break
+        return SlideCount(min(number, _MAX_COUNT), exact=number <= _MAX_COUNT and token is None)
 
     def unidentified(self, limit: int | None = None, token: str | None = None) -> Page[SlideRecord]:
         """Return the imported slides whose IDs nobody has read or typed, or that lack one."""
@@ -314,6 +275,44 @@ def _all_by(
     )
 
 
+def _scanned(
+    first: str | None, last: str | None, scanner: str | None = None, *, forward: bool = False
+) -> _IndexRange:
+    """Return the range of the slides of a scanner, or of all, that were scanned in a time."""
+    first, last = first or "0", last or _END_OF_TIME
+    if first > last:
+        raise InvalidRequest(f"the scan's time is to be from {first} to {last}: none is")
+    in_time = Key("ScannedAt").between(first, last)
+    if scanner is None:
+        return _all_by("ScannedAt", in_time, forward=forward)
+    condition = Key("Scanner").eq(scanner) & in_time
+    return _IndexRange("Scanner-ScannedAt-index", condition, forward=forward)
+
+
+def _ranges_of(search: Search, order: SlideOrder | None) -> list[_IndexRange]:
+    """Return ranges that hold all slides which a search finds, in this order."""
+    if order is None and search.slide_id:
+        return [_all_by("SlideID", Key("SlideID").begins_with(search.slide_id))]
+    if order is None and search.case_id:
+        return [_all_by("CaseID", Key("CaseID").begins_with(search.case_id))]
+    statuses = [search.status] if search.status else [*_UNDELETED]
+    if order is SlideOrder.STATUS or search.status == ReviewStatus.DELETED:
+        return _by_statuses(statuses)
+    if order in (SlideOrder.SLIDE_ID, SlideOrder.SLIDE_ID_DESCENDING):
+        by_id = _all_by("SlideID", forward=order is SlideOrder.SLIDE_ID)
+        return [by_id, *(_unidentified(status) for status in statuses)]
+    # Slides whose scan time is unknown are in no range of times.
+    timed = search.scanned_from or search.scanned_to
+    forward = order is SlideOrder.OLDEST
+    if timed:
+        first, last = search.scanned_from, search.scanned_to
+        return [_scanned(first, last, search.scanner, forward=forward)]
+    if search.scanner:
+        scanner = Key("Scanner").eq(search.scanner)
+        return [_IndexRange("Scanner-ScannedAt-index", scanner, forward=forward)]
+    return [_all_by("ScannedAt", forward=forward)]
+
+
 def _ranges_for(wanted: SlideFilter) -> list[_IndexRange]:
     """Return ranges that hold all slides which pass the filter, and as few others as possible."""
     if case_id := wanted.operand("CaseID", "eq"):
@@ -331,8 +330,7 @@ def _ranges_for(wanted: SlideFilter) -> list[_IndexRange]:
     )
     # A bound without a zone compares as a text: that is not a range of the index.
     if (low or high) and all(instant(bound) for bound in (low, high) if bound):
-        search = Search(scanned_from=low and instant(low), scanned_to=high and instant(high))
-        return [search.index_range()]
+        return [_scanned(low and instant(low), high and instant(high))]
     return _by_statuses(_UNDELETED)
 
 

@@ -1,0 +1,48 @@
+"""The words that slides are searched by: what a word is, and where it is found."""
+
+import re
+import unicodedata
+from typing import Final
+
+from vsv.catalogue.record import SlideRecord
+
+__all__ = ["has_words", "starts_of", "starts_of_record", "words_of"]
+
+# What separates the parts of an ID and of a file name, folders among them.
+_SEPARATORS: Final = r"\s\-_./\\"
+_FIRST_OF_PART: Final = re.compile(rf"(?<![^{_SEPARATORS}])[^{_SEPARATORS}]")
+_LEADING: Final = re.compile(rf"^[{_SEPARATORS}]+")
+# The fields that are searched by words.
+_FIELDS: Final = ("SlideID", "CaseID", "Filename")
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Return the words of a search, each once, without separators before them."""
+    words = (_LEADING.sub("", word) for word in _folded(text).split())
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def starts_of(text: str) -> list[str]:
+    """Return the text from the beginning of each of its parts on, for example
+    ``s24-17-a1``, ``17-a1`` and ``a1``.
+    """
+    folded = _folded(text)
+    return [folded[found.start() :] for found in _FIRST_OF_PART.finditer(folded)]
+
+
+def starts_of_record(record: SlideRecord) -> list[str]:
+    """Return ``starts_of`` the record's IDs and its file's name, each once."""
+    texts = (record.get(name) for name in _FIELDS)
+    found = (start for text in texts if text for start in starts_of(str(text)))
+    return list(dict.fromkeys(found))
+
+
+def has_words(record: SlideRecord, words: tuple[str, ...]) -> bool:
+    """Return whether each word begins a part of the record's IDs or of its file's name."""
+    starts = starts_of_record(record)
+    return all(any(start.startswith(word) for start in starts) for word in words)
+
+
+def _folded(text: str) -> str:
+    """Return the text in the form in which texts are compared, whatever their case."""
+    return unicodedata.normalize("NFC", text).casefold()
