@@ -1,18 +1,28 @@
-// Builds the pages into web/dist/ or into the folder named: copies src/ and the files of OpenSeadragon that they load.
-import { cp, mkdir, rm } from "node:fs/promises";
+// Builds the pages into web/dist/ or into the folder named: copies src/ and the files of libraries that the pages load.
+import { cp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const openseadragon = "node_modules/openseadragon";
+/** The files of each library in node_modules/. @type {Record<string, string[]>} */
+const LIBRARIES = {
+  openseadragon: ["build/openseadragon/openseadragon.min.js", "LICENSE.txt"],
+  "lit-html": [
+    "lit-html.js",
+    "directive.js",
+    "directive-helpers.js",
+    "directives/live.js",
+    "directives/repeat.js",
+    "LICENSE",
+  ],
+};
 const pages = process.argv[2] ? resolve(process.argv[2]) : here("dist");
 
 await rm(pages, { recursive: true, force: true });
 await cp(here("src"), pages, { recursive: true });
-await mkdir(join(pages, "openseadragon"));
-await cp(
-  here(`${openseadragon}/build/openseadragon/openseadragon.min.js`),
-  join(pages, "openseadragon/openseadragon.min.js"),
-);
-await cp(here(`${openseadragon}/LICENSE.txt`), join(pages, "openseadragon/LICENSE.txt"));
+for (const [library, files] of Object.entries(LIBRARIES)) {
+  for (const file of files) {
+    await cp(here(`node_modules/${library}/${file}`), join(pages, library, file.replace("build/openseadragon/", "")));
+  }
+}
 console.log(`built ${pages}`);

@@ -56,6 +56,14 @@ def assert_scale_bar_is_true(page: Page, mpp_um: float, text: str) -> None:
     assert slide_px * mpp_um == pytest.approx(float(value) * {"µm": 1, "mm": 1000}[unit], rel=0.01)
 
 
+def test_the_content_security_policy_allows_the_import_map(page: Page, backend: Backend):
+    page.goto(backend.url)
+    html = "import('lit-html').then(({ html }) => html`a ${1}`.values)"
+    assert page.evaluate(html) == [1]
+    repeat = "import('lit-html/directives/repeat.js').then(({ repeat }) => typeof repeat)"
+    assert page.evaluate(repeat) == "function"
+
+
 def test_from_sign_in_to_full_zoom_and_sign_out(page: Page, backend: Backend):
     page.goto(backend.url)
     body = page.locator("body")
