@@ -29,6 +29,7 @@ from vsv.catalogue.record import (
     Operation,
     Removal,
     RemovalState,
+    ReviewReason,
     ReviewStatus,
     SlideRecord,
     changed,
@@ -36,7 +37,7 @@ from vsv.catalogue.record import (
 )
 
 ATTRIBUTES = frozenset(SlideRecord.__annotations__)
-ENUMERATIONS = (ReviewStatus, ImportStatus, IdSource, Operation, RemovalState)
+ENUMERATIONS = (ReviewStatus, ImportStatus, IdSource, Operation, RemovalState, ReviewReason)
 VALUES = frozenset(str(value) for each in ENUMERATIONS for value in each)
 CODE = ("layers/vsv/vsv", "functions", "local")
 
@@ -178,7 +179,8 @@ def test_whoever_gets_a_record_gets_attributes_that_it_has():
         assert set(fields) <= ATTRIBUTES
 
 
-def test_the_schema_has_the_enumeration_s_values():
-    kind = load_schema(ROOT / "graphql" / "schema.graphql").type_map["IdSource"]
+@pytest.mark.parametrize("enumeration", [IdSource, ReviewReason])
+def test_the_schema_has_the_enumeration_s_values(enumeration: type[StrEnum]):
+    kind = load_schema(ROOT / "graphql" / "schema.graphql").type_map[enumeration.__name__]
     assert is_enum_type(kind)
-    assert set(kind.values) == set(IdSource)
+    assert list(kind.values) == list(enumeration)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsv.catalogue.identity import IdSource, id_source
-from vsv.catalogue.record import ReviewStatus
+from vsv.catalogue.record import ReviewReason, ReviewStatus
 from vsv.catalogue.review import Edit, IdPatterns
 from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion
 
@@ -17,6 +17,8 @@ LEGAL = {
     ("NEW", "BAD"),
     ("GOOD", "BAD"),
     ("BAD", "GOOD"),
+    ("GOOD", "NEW"),
+    ("BAD", "NEW"),
     ("GOOD", "SEND"),
     ("SENT", "SEND"),
     ("SEND_FAILED", "SEND"),
@@ -182,6 +184,63 @@ def test_an_unknown_slide_is_an_error_and_a_deleted_one_is_left_alone():
     asked = record(Removal={"Operation": "DELETE", "State": "REQUESTED"})
     with pytest.raises(Conflict, match="DELETE of the slide is under way"):
         edit(asked, SlideID="x")
+
+
+@pytest.mark.parametrize("reason", ReviewReason)
+def test_a_slide_is_bad_for_a_reason_until_it_is_not(reason):
+    bad = edit(record(), Status="BAD", ReviewReason=reason, ReviewNote=" at the edge\t\r\nof it ")
+    assert (bad["ReviewReason"], bad["ReviewNote"]) == (reason, "at the edge\nof it")
+    assert edit(bad, SlideID="S24-2-A") == bad | {"SlideID": "S24-2-A", "CaseID": "S24-1"}
+    for status in ("GOOD", "NEW"):
+        assert edit(bad, Status=status) == record(Status=status)
+        assert edit(bad, Status=status, ReviewReason=None, ReviewNote="") == record(Status=status)
+
+
+def test_the_reason_can_be_given_later_changed_and_removed():
+    bad = edit(record(), Status="BAD")
+    assert bad == record(Status="BAD")
+    assert edit(bad, ReviewReason="LABEL") == bad | {"ReviewReason": "LABEL"}
+    noted = edit(bad, ReviewReason="OTHER", ReviewNote="a note")
+    assert edit(noted, ReviewReason="LABEL")["ReviewNote"] == "a note"
+    assert edit(noted, ReviewReason=None, ReviewNote=None) == bad
+    assert edit(noted, ReviewNote=" \n ") == bad | {"ReviewReason": "OTHER"}
+
+
+@pytest.mark.parametrize("given", [{"ReviewReason": "LABEL"}, {"ReviewNote": "a note"}])
+@pytest.mark.parametrize("status", [status for status in ReviewStatus if status != "BAD"])
+def test_only_a_bad_slide_has_a_reason(status, given):
+    name = next(iter(given))
+    with pytest.raises(Conflict, match=f"{name} is for slides that are BAD; .* is {status}"):
+        edit(record(Status=status), **given)
+    with pytest.raises(Conflict, match=f"{name} is for slides that are BAD; .* is GOOD"):
+        edit(record(Status="BAD"), Status="GOOD", **given)
+
+
+def test_an_archived_slide_keeps_the_reason():
+    archived = record(Status="TRANSFERRED", StatusBefore="BAD", ReviewReason="LABEL")
+    assert edit(archived, SlideID="S24-2-A")["ReviewReason"] == "LABEL"
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"ReviewReason": "blurred"}, "ReviewReason is 'blurred', not one of OUT_OF_FOCUS, "),
+        ({"ReviewReason": ""}, "ReviewReason is ''"),
+        ({"ReviewReason": 1}, "ReviewReason is '1'"),
+        ({"ReviewNote": 1}, "ReviewNote must be a string"),
+        ({"ReviewNote": "x" * 501}, "ReviewNote has 501 characters, not up to 500"),
+        ({"ReviewNote": "x\0"}, "ReviewNote holds a character that cannot be seen"),
+        ({"ReviewNote": "x\u202e"}, "ReviewNote holds a character that cannot be seen"),
+    ],
+)
+def test_a_reason_or_note_that_makes_no_sense_is_refused(given, wrong):
+    with pytest.raises(InvalidRequest, match=wrong):
+        edit(record(Status="BAD"), **given)
+
+
+@pytest.mark.parametrize("note", ["x" * 500, "⚠️ 👩\u200d🔬", "=1+1", "a\n\nb"])
+def test_a_note_is_prose(note):
+    assert edit(record(Status="BAD"), ReviewNote=note)["ReviewNote"] == note
 
 
 def test_only_what_the_cdr_can_use_is_sent():

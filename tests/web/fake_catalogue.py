@@ -82,7 +82,9 @@ def slides() -> list[Record]:
         slide("1030", Status="TRANSFERRED", ScanDate="2023-02-01T08:00:00+01:00"),
         slide("1031", Status="SENT", Sent=sent, SentAs=sent_as, Scanner="SS5678"),
         slide("1032", Status="SEND_FAILED", SendError="the CDR answered 422: unknown case"),
-        slide("1033", Status="BAD"),
+        slide(
+            "1033", Status="BAD", ReviewReason="OUT_OF_FOCUS", ReviewNote="the tissue's left edge"
+        ),
     ]
 
 

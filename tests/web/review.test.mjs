@@ -104,6 +104,11 @@ test("a change is shown with action, person, old and new values", () => {
     "Slide ID: from “7” to “S-7-A”",
     "Status: from New to Good",
   ]);
+  const bad = [field("ReviewReason", "LABEL", "OUT_OF_FOCUS"), field("ReviewNote", null, "left half")];
+  assert.deepEqual(change("ann", "EDIT", ...bad).lines, [
+    "Reason: from Label to Out of focus",
+    "Note: from none to “left half”",
+  ]);
   const removal = (State, Error) => JSON.stringify({ Operation: "TRANSFER", State, Error });
   assert.deepEqual(change("ann", "TRANSFER", field("Removal", null, removal("REQUESTED"))).lines, [
     "Archiving requested",

@@ -1,6 +1,8 @@
 // A slide's record: its fields, and the texts that show them.
 
 /**
+ * @typedef {"OUT_OF_FOCUS" | "TISSUE_MISSED" | "STITCHING" | "LABEL" | "ARTEFACT" | "WRONG_SLIDE" | "OTHER"} ReviewReason
+ *
  * As GraphQL returns it. Every field but the ImageID can be missing.
  * @typedef {object} Slide
  * @property {string} ImageID
@@ -9,6 +11,8 @@
  * @property {string | null} [CaseID]
  * @property {"BARCODE" | "SCANNER" | "TYPED" | "NONE" | null} [IdSource] where the slide ID and the case ID come from
  * @property {string | null} [Status] the review's
+ * @property {ReviewReason | null} [ReviewReason] why it is BAD
+ * @property {string | null} [ReviewNote] a note on a BAD slide; it may have several lines
  * @property {number | null} [width] pixels
  * @property {number | null} [height] pixels
  * @property {string | null} [ScanDate] ISO 8601
@@ -39,6 +43,17 @@ export const STATUS_TEXTS = {
   SEND_FAILED: "Sending failed",
   TRANSFERRED: "Archived",
   DELETED: "Deleted",
+};
+
+/** Why a slide is bad, in the order of the menu. @type {Record<ReviewReason, string>} */
+export const REVIEW_REASONS = {
+  OUT_OF_FOCUS: "Out of focus",
+  TISSUE_MISSED: "Tissue missed",
+  STITCHING: "Stitching",
+  LABEL: "Label",
+  ARTEFACT: "Artefact",
+  WRONG_SLIDE: "Wrong slide",
+  OTHER: "Other",
 };
 
 /** The sources of IDs, for the history. @type {Record<string, string>} */

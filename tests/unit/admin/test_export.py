@@ -30,6 +30,14 @@ def test_the_catalogue_as_a_table_in_fixed_columns(admin, world, imported):
     assert {row["ImageID"] for row in rows(out)} == {ID, "1"}
 
 
+def test_the_last_columns_say_why_a_slide_is_bad(admin, world):
+    add(world, "1", Status="BAD", ReviewReason="LABEL", ReviewNote="torn\nin two")
+    _, out, _ = admin("export")
+    (row,) = rows("\n".join(out).splitlines(keepends=True))
+    assert (row["Status"], row["ReviewReason"]) == ("BAD", "LABEL")
+    assert row["ReviewNote"].splitlines() == ["torn", "in two"]
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
 @pytest.mark.slow
 def test_nothing_in_the_table_is_a_formula(admin, world, tmp_path, text):

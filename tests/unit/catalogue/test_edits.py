@@ -54,3 +54,36 @@ def test_edits_of_what_is_not_there_or_makes_no_sense(ask):
         ask("updateSlide", input={"ImageID": "nobody", "SlideID": "S-1"})
     with pytest.raises(Refused, match=r"BadRequest: SlideID .* pattern"):
         ask("updateSlide", input={"ImageID": "i00000", "SlideID": "x" * 31})
+
+
+@pytest.mark.usefixtures("slides")
+def test_why_a_slide_is_bad_is_in_the_record_its_history_and_the_filter(ask):
+    why = {"ReviewReason": "LABEL", "ReviewNote": "half of it\nis missing"}
+    bad = ask("updateSlide", input={"ImageID": "i00000", "Status": "BAD", **why})
+    assert {name: bad[name] for name in why} == why
+    found = pages(ask, "listSlides", filter={"ReviewReason": {"eq": "LABEL"}})
+    assert [slide["ImageID"] for slide in found] == ["i00000"]
+    back = ask("updateSlide", input={"ImageID": "i00000", "Status": "NEW"})
+    assert back.keys().isdisjoint(why)
+    undone, done = pages(ask, "slideHistory", ImageID="i00000")
+    assert {each["Field"]: (each["From"], each["To"]) for each in done["Changes"]} == {
+        "Status": ("NEW", "BAD"),
+        **{name: (None, text) for name, text in why.items()},
+    }
+    assert {each["Field"]: (each["From"], each["To"]) for each in undone["Changes"]} == {
+        "Status": ("BAD", "NEW"),
+        **{name: (text, None) for name, text in why.items()},
+    }
+
+
+@pytest.mark.usefixtures("slides")
+def test_an_undo_does_not_undo_what_somebody_else_did(ask):
+    """Ann takes back her BAD, which Bob has made GOOD."""
+    bad = ask("updateSlide", input={"ImageID": "i00000", "Status": "BAD"})
+    ask("updateSlide", input={"ImageID": "i00000", "Status": "GOOD"})
+    with pytest.raises(Refused, match="Conflict"):
+        ask(
+            "updateSlide",
+            input={"ImageID": "i00000", "Status": "NEW", "Version": bad["Version"]},
+        )
+    assert ask("getSlide", ImageID="i00000")["Status"] == "GOOD"

@@ -8,12 +8,14 @@ from vsv.slides.slide import Slide
 def test_a_reimport_keeps_what_a_technician_edited(world, generated):
     request = world.scan(generated, "x.svs")
     image_id = world.has_imported(generated, "x.svs").image_id
-    edits = {"SlideID": "S-EDITED-1", "CaseID": None, "IdSource": "TYPED", "Status": "GOOD"}
+    edits = {"SlideID": "S-EDITED-1", "CaseID": None, "IdSource": "TYPED", "Status": "BAD"}
+    edits |= {"ReviewReason": "LABEL", "ReviewNote": "torn"}
     world.catalogue.change(image_id, "ann", "EDIT", lambda old: {**old, **edits})
     job = job_for(world, request)
     world.workflow.run(job)
     record = world.catalogue.get(image_id)
-    assert (record["SlideID"], record["Status"]) == ("S-EDITED-1", "GOOD")
+    assert (record["SlideID"], record["Status"]) == ("S-EDITED-1", "BAD")
+    assert (record["ReviewReason"], record["ReviewNote"]) == ("LABEL", "torn")
     assert record["IdSource"] == "TYPED"
     assert "CaseID" not in record
     assert record["ImportStatus"] == "IMPORTED"

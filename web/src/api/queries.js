@@ -1,6 +1,6 @@
 // The GraphQL queries and the mutation that the pages send.
 
-const SLIDE = `ImageID Filename SlideID CaseID IdSource Status Version width height ScanDate MPP AppMag lastModified
+const SLIDE = `ImageID Filename SlideID CaseID IdSource Status ReviewReason ReviewNote Version width height ScanDate MPP AppMag lastModified
   ImportStatus ImportError ImportWarnings TilesRendered TilesTotal Barcode { text reason }
   Removal { Operation State Error } SendRequestedAt Sent { At Receipt } SendError EditedAfterSending`;
 

@@ -1,6 +1,6 @@
 // The texts of a slide's history.
 
-import { ID_SOURCE_TEXTS, formatDate, statusText } from "../record.js";
+import { ID_SOURCE_TEXTS, REVIEW_REASONS, formatDate, statusText } from "../record.js";
 import { FIELD_NAMES } from "./review.js";
 
 /**
@@ -36,6 +36,9 @@ const IMPORT_STATUSES = { IMPORTING: "in progress", IMPORTED: "complete", FAILED
 const text = (/** @type {string | null} */ value) => (value === null ? "none" : `“${value}”`);
 const status = (/** @type {string | null} */ value) => (value === null ? "none" : statusText(value));
 const source = (/** @type {string | null} */ value) => (value === null ? "none" : (ID_SOURCE_TEXTS[value] ?? value));
+const reasonText = (/** @type {string} */ value) =>
+  REVIEW_REASONS[/** @type {keyof typeof REVIEW_REASONS} */ (value)] ?? value;
+const reason = (/** @type {string | null} */ value) => (value === null ? "none" : reasonText(value));
 const fromTo = (/** @type {string} */ name, /** @type {string} */ from, /** @type {string} */ to) =>
   `${name}: from ${from} to ${to}`;
 
@@ -48,6 +51,8 @@ const KNOWN_FIELDS = {
   CaseID: (from, to) => fromTo(FIELD_NAMES.CaseID, text(from), text(to)),
   IdSource: (from, to) => fromTo("Source of the IDs", source(from), source(to)),
   Status: (from, to) => fromTo(FIELD_NAMES.Status, status(from), status(to)),
+  ReviewReason: (from, to) => fromTo("Reason", reason(from), reason(to)),
+  ReviewNote: (from, to) => fromTo("Note", text(from), text(to)),
   ImportStatus: (_, to) => to && `Import ${IMPORT_STATUSES[to] ?? to}`,
   ImportError: (_, to) => to && `Import error: ${to}`,
   Removal: (from, to) => removalText(parsed(from), parsed(to)),

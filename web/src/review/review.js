@@ -5,7 +5,8 @@
  * @typedef {import("../record.js").Slide} Slide
  * @typedef {"DELETE" | "TRANSFER" | "RESTORE"} Operation
  * @typedef {{SlideID: string, CaseID: string}} TypedIds the values of the inputs
- * @typedef {{SlideID?: string | null, CaseID?: string | null, Status?: string}} Edit the fields to change
+ * @typedef {{SlideID?: string | null, CaseID?: string | null, Status?: string,
+ *   ReviewReason?: import("../record.js").ReviewReason | null, ReviewNote?: string | null}} Edit the fields to change
  *
  * A field that somebody else has changed: its current value, and the user's own value if there is one.
  * @typedef {{field: "SlideID" | "CaseID" | "Status", now: string | null, mine?: string | null}} Difference

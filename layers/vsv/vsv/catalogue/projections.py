@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from vsv.catalogue.history import HistoryLine, changes_of
 from vsv.catalogue.identity import id_source
-from vsv.catalogue.record import SlideRecord, instant, to_json
+from vsv.catalogue.record import ReviewReason, SlideRecord, instant, to_json
 
 __all__ = [
     "API_FIELDS",
@@ -36,6 +36,7 @@ CSV_COLUMNS: Final = (
     *("ImportWarnings", "ScanDate", "Scanner", "MPP", "AppMag", "width", "height", "Barcode"),
     *("FileSize", "Sha256", "TilesRendered", "TilesTotal", "SendRequestedAt", "Sent", "SendError"),
     *("Removal", "Archive", "Version", "lastModified", "IdSource", "ImportNotes"),
+    *("ReviewReason", "ReviewNote"),
 )
 # The CDR's interface, see docs/cdr.schema.json: a new field is a new version of the schema.
 _CDR: Final = (
@@ -115,6 +116,10 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _reason(value: Any) -> str | None:
+    return value if value in [*ReviewReason] else None
+
+
 def _texts(value: Any) -> list[str] | None:
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else None
 
@@ -154,7 +159,8 @@ def _archive(value: Any) -> dict[str, Any] | None:
 # The fields of the schema's Slide that are attributes, and how each value is read.
 API_FIELDS: Final[Mapping[str, _Parse]] = {
     **dict.fromkeys(("ImageID", "Filename", "SlideID", "CaseID", "Status", "Scanner"), _text),
-    **dict.fromkeys(("ImportStatus", "ImportError", "Sha256", "SendError"), _text),
+    **dict.fromkeys(("ImportStatus", "ImportError", "Sha256", "SendError", "ReviewNote"), _text),
+    "ReviewReason": _reason,
     **dict.fromkeys(("ImportWarnings", "ImportNotes"), _texts),
     **dict.fromkeys(("Version", "width", "height", "TilesRendered", "TilesTotal"), _int),
     **dict.fromkeys(("MPP", "AppMag", "FileSize"), _float),

@@ -21,6 +21,7 @@ __all__ = [
     "Operation",
     "Removal",
     "RemovalState",
+    "ReviewReason",
     "ReviewStatus",
     "SlideRecord",
     "changed",
@@ -43,6 +44,18 @@ class ReviewStatus(StrEnum):
     SEND_FAILED = "SEND_FAILED"  # the CDR did not accept it; it may be sent again
     TRANSFERRED = "TRANSFERRED"  # its file is in the archive
     DELETED = "DELETED"  # its file is removed
+
+
+class ReviewReason(StrEnum):
+    """``ReviewReason``: why a slide is BAD, in the order of the page's menu."""
+
+    OUT_OF_FOCUS = "OUT_OF_FOCUS"  # tissue is blurred
+    TISSUE_MISSED = "TISSUE_MISSED"  # tissue on the glass is not in the scan
+    STITCHING = "STITCHING"  # the scanner's stripes do not fit together
+    LABEL = "LABEL"  # the label is missing, or cannot be read
+    ARTEFACT = "ARTEFACT"  # dirt, bubbles, folds, marks of a pen
+    WRONG_SLIDE = "WRONG_SLIDE"  # this glass slide was not to be scanned
+    OTHER = "OTHER"  # the note says what
 
 
 class ImportStatus(StrEnum):
@@ -159,6 +172,8 @@ class SlideRecord(TypedDict, total=False):
     CopyAgain: str | None  # the time when the file was found to be a bad copy
     # The review
     Status: ReviewStatus  # the state of the review
+    ReviewReason: ReviewReason  # why the slide is BAD, if somebody said so
+    ReviewNote: str  # a technician's note on a BAD slide
     SendRequestedAt: str  # the time when the slide was last marked to be sent
     Sent: Delivery  # the last delivery to the CDR
     SendError: str | None  # why the last delivery failed

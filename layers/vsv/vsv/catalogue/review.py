@@ -15,7 +15,7 @@ from vsv.catalogue.accessors import (
     version_of,
 )
 from vsv.catalogue.identity import case_of, id_source
-from vsv.catalogue.record import IdSource, ReviewStatus, SlideRecord
+from vsv.catalogue.record import IdSource, ReviewReason, ReviewStatus, SlideRecord
 from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion, quoted
 
 __all__ = ["UNIDENTIFIED", "UNSENT", "Edit", "IdPatterns", "check_status"]
@@ -29,12 +29,13 @@ UNSENT: Final = (
     ReviewStatus.SEND,
 )
 
-# What an edit may make of each status. All others come about by what was done: SENT and SEND_FAILED
-# by the delivery to the CDR, TRANSFERRED and DELETED by /RemoveImages.
+# What an edit may make of each status; NEW takes GOOD or BAD back. All others come about by what
+# was done: SENT and SEND_FAILED by the delivery to the CDR, TRANSFERRED and DELETED by
+# /RemoveImages.
 _NEXT: Final[Mapping[str, tuple[ReviewStatus, ...]]] = {
     ReviewStatus.NEW: (ReviewStatus.GOOD, ReviewStatus.BAD),
-    ReviewStatus.GOOD: (ReviewStatus.BAD, ReviewStatus.SEND),
-    ReviewStatus.BAD: (ReviewStatus.GOOD,),
+    ReviewStatus.GOOD: (ReviewStatus.BAD, ReviewStatus.SEND, ReviewStatus.NEW),
+    ReviewStatus.BAD: (ReviewStatus.GOOD, ReviewStatus.NEW),
     ReviewStatus.SEND: (),
     ReviewStatus.SENT: (ReviewStatus.SEND,),
     ReviewStatus.SEND_FAILED: (ReviewStatus.SEND,),
@@ -55,6 +56,11 @@ _BLANK: Final = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
 ) | {chr(code) for code in range(0xFE00, 0xFE10)}
 _IDS: Final = ("SlideID", "CaseID")
+# Why a slide is BAD: there while it is, and gone with it.
+_WHY_BAD: Final = ("ReviewReason", "ReviewNote")
+_MAX_NOTE_CHARS: Final = 500
+# Unseen characters that prose needs: ends of lines, and joiners (Persian, emoji).
+_IN_PROSE: Final = frozenset("\n\u200c\u200d")
 # Why a slide whose IdSource is NONE cannot be sent, and what to do.
 UNIDENTIFIED: Final = "nobody has read or typed the slide's IDs; type or confirm the slide ID first"
 
@@ -87,9 +93,9 @@ class IdPatterns:
 class Edit:
     """A technician's edit of a record.
 
-    ``fields`` has SlideID, CaseID and Status, as far as they are given; None removes an ID. An ID
-    that is the record's already is confirmed by being given. ``version`` is the record's that was
-    seen; None where the client does not tell.
+    ``fields`` has SlideID, CaseID, Status, ReviewReason and ReviewNote, as far as they are given;
+    None removes a field other than Status. An ID that is the record's already is confirmed by being
+    given. ``version`` is the record's that was seen; None where the client does not tell.
     """
 
     image_id: str
@@ -110,6 +116,10 @@ class Edit:
                 shown = "null" if status is None else quoted(str(status))
                 raise InvalidRequest(f"Status is {shown}, not one of {', '.join(ReviewStatus)}")
             fields["Status"] = status
+        if "ReviewReason" in given:
+            fields["ReviewReason"] = _parse_reason(given["ReviewReason"])
+        if "ReviewNote" in given:
+            fields["ReviewNote"] = _parse_note(given["ReviewNote"])
         version = given.get("Version")
         return cls(str(given["ImageID"]), fields, None if version is None else int(version))
 
@@ -129,6 +139,7 @@ class Edit:
         fields = {name: text for name, text in {**old, **self.fields}.items() if text is not None}
         new = cast("SlideRecord", fields)
         self._identify(old, new)
+        self._explain(old, new)
         if new == old:
             return new
         status = status_of(new)
@@ -164,6 +175,21 @@ class Edit:
         if source is not id_source(old):
             new["IdSource"] = source
 
+    def _explain(self, old: SlideRecord, new: SlideRecord) -> None:
+        """Remove the reason and the note from a slide that is not BAD any more.
+
+        Raises Conflict if the edit gives either to a slide that is not BAD.
+        """
+        status = status_of(new)
+        if status == ReviewStatus.BAD:
+            return
+        for name in _WHY_BAD:
+            if self.fields.get(name):
+                raise Conflict(f"{name} is for slides that are BAD; this one's Status is {status}")
+        if status_of(old) == ReviewStatus.BAD:
+            new.pop("ReviewReason", None)
+            new.pop("ReviewNote", None)
+
 
 def check_status(record: SlideRecord, wanted: str) -> None:
     """Raise Conflict, naming the alternatives, if an edit may not set this Status."""
@@ -175,6 +201,29 @@ def check_status(record: SlideRecord, wanted: str) -> None:
     if wanted in _SET_BY:
         message += f", which {_SET_BY[wanted]} sets"
     raise Conflict(f"{message}; it can become {' or '.join(legal) or 'nothing else'}")
+
+
+def _parse_reason(reason: object) -> str | None:
+    if reason is not None and reason not in [*ReviewReason]:
+        known = ", ".join(ReviewReason)
+        raise InvalidRequest(f"ReviewReason is {quoted(str(reason))}, not one of {known}")
+    return cast("str | None", reason)
+
+
+def _parse_note(text: object) -> str | None:
+    """Return the note without blanks around it; None if nothing is left. It may have lines."""
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise InvalidRequest("ReviewNote must be a string")
+    lines = unicodedata.normalize("NFC", text).strip().splitlines()
+    note = "\n".join(line.replace("\t", " ").rstrip() for line in lines)
+    if len(note) > _MAX_NOTE_CHARS:
+        raise InvalidRequest(f"ReviewNote has {len(note)} characters, not up to {_MAX_NOTE_CHARS}")
+    unseen = {char for char in note if unicodedata.category(char) in _UNSEEN}
+    if unseen - _IN_PROSE:
+        raise InvalidRequest("ReviewNote holds a character that cannot be seen")
+    return note or None
 
 
 def _check_editable(record: SlideRecord) -> None:
