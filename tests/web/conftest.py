@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,20 @@ def backend(built):
 @pytest.fixture
 def page(browser: Browser):
     """Open a page that must neither throw an error nor violate its content security policy."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    with watched_page(browser) as page:
+        yield page
+
+
+@pytest.fixture
+def dense_page(browser: Browser):
+    """Open such a page on a screen with twice the pixels."""
+    with watched_page(browser, device_scale_factor=2) as page:
+        yield page
+
+
+@contextmanager
+def watched_page(browser: Browser, **options: float) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, **options)
     page.set_default_timeout(120_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

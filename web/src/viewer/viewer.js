@@ -2,6 +2,7 @@
 
 import { button, definitions, imageFrom, message } from "../dom.js";
 import { TITLES, describe, sentence } from "../api/errors.js";
+import { Detail, detailField, standardPixelRatio } from "./detail.js";
 import { formatMagnification, imageZoomAt, magnificationSteps } from "./magnification.js";
 import { factsOf } from "../record.js";
 import { OPERATIONS, removalState } from "../review/removal.js";
@@ -21,8 +22,8 @@ import { Watch } from "../watch.js";
 /** Maximum zoom, in screen pixels per slide pixel. More would show no more detail. */
 const MAX_IMAGE_ZOOM = 4;
 /**
- * Tiles are drawn at this share of their size or larger. It is just above one half: at exactly one half, which the
- * magnification buttons set, the next coarser level fits pixel for pixel and has a quarter of the tiles.
+ * Tiles are drawn at this share of their size or larger, in device pixels. It is just above one half: at exactly one
+ * half, which the magnification buttons set, the next coarser level fits pixel for pixel and has a quarter of the tiles.
  */
 const MIN_PIXEL_RATIO = 0.51;
 const SCALE_BAR_MAX_PX = 180;
@@ -48,6 +49,8 @@ export class SlideViewer {
   #stage;
   /** @type {any} the OpenSeadragon viewer while a slide is open */
   #osd = null;
+  /** @type {Detail | null} of the slide that is open */
+  #detail = null;
   /** @type {Slide | null} */
   #slide = null;
   #opening = new AbortController();
@@ -83,6 +86,7 @@ export class SlideViewer {
     if (actions) {
       this.#find("#slide-facts").before(button("Review", () => this.#slide && actions.review(this.#slide)));
     }
+    this.#find("#slide-facts").after(detailField((choice) => this.#detail?.choose(choice)));
     page.dataset.backdrop = localStorage.getItem(BACKDROP_KEY) ?? "dark";
 
     const handlers = {
@@ -207,6 +211,7 @@ export class SlideViewer {
   #destroyViewer() {
     this.#osd?.destroy();
     this.#osd = null;
+    this.#detail = null;
     delete this.#stage.osd;
     delete this.#stage.dataset.viewerReady;
     this.#page.removeAttribute("data-loading");
@@ -253,7 +258,7 @@ export class SlideViewer {
       maxZoomPixelRatio: MAX_IMAGE_ZOOM,
       minZoomImageRatio: 0.6,
       visibilityRatio: 0.3,
-      minPixelRatio: MIN_PIXEL_RATIO,
+      minPixelRatio: standardPixelRatio(MIN_PIXEL_RATIO), // until this.#detail decides
       animationTime: 0.6,
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
       imageLoaderLimit: PARALLEL_TILES,
@@ -268,6 +273,7 @@ export class SlideViewer {
       if (view) this.setView(view);
       this.#showZoom();
       const image = this.#image();
+      this.#detail = new Detail(osd, image, MIN_PIXEL_RATIO);
       image.addHandler("fully-loaded-change", (/** @type {any} */ { fullyLoaded }) => {
         this.#page.toggleAttribute("data-loading", !fullyLoaded);
       });
