@@ -248,7 +248,7 @@ $(PAGES)/node_modules/.installed: $(PAGES)/package.json $(PAGES)/package-lock.js
 	@cd $(PAGES) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
-web/dist/.built: web/node_modules/.installed web/build.mjs $(shell find web/src -type f 2>/dev/null)
+web/dist/.built: web/node_modules/.installed web/build.mjs $(shell find web/src web/laboratory -type f 2>/dev/null)
 	@cd web && npm run --silent build
 	@touch $@
 

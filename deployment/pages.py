@@ -15,6 +15,7 @@ TYPES: Final = {
     ".css": "text/css",
     ".html": "text/html; charset=utf-8",
     ".ico": "image/x-icon",
+    ".jpg": "image/jpeg",
     ".js": "text/javascript",
     ".json": "application/json",
     ".map": "application/json",
@@ -22,6 +23,7 @@ TYPES: Final = {
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
+    ".webp": "image/webp",
     ".woff2": "font/woff2",
 }
 CONFIG: Final = "config.json"
@@ -38,7 +40,13 @@ def upload(s3: "S3Client", bucket: str, folder: Path, config: str) -> int:
     files = dict(_files(folder))
     if "index.html" not in files:
         raise DeploymentError(f"{folder} has no index.html: run `make setup`")
-    _put(s3, bucket, CONFIG, json.dumps(json.loads(config), indent=2).encode())
+    read = json.loads(config)
+    if (logo := read.get("logo")) and logo not in files:
+        raise DeploymentError(
+            f"LaboratoryLogo={logo}: there is no web/{logo}, or the pages were built before it;"
+            " put it there and repeat"
+        )
+    _put(s3, bucket, CONFIG, json.dumps(read, indent=2).encode())
     for name in sorted(files.keys() - {CONFIG}, key=lambda name: (name.endswith(".html"), name)):
         _put(s3, bucket, name, files[name].read_bytes())
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)

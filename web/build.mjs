@@ -1,4 +1,6 @@
-// Builds the pages into web/dist/ or into the folder named: copies src/ and the files of libraries that the pages load.
+// Builds the pages into web/dist/ or into the folder named: copies src/, the files of libraries that the pages load, and
+// the laboratory's own files (its logo) where there are any.
+import { existsSync } from "node:fs";
 import { cp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,4 +27,5 @@ for (const [library, files] of Object.entries(LIBRARIES)) {
     await cp(here(`node_modules/${library}/${file}`), join(pages, library, file.replace("build/openseadragon/", "")));
   }
 }
+if (existsSync(here("laboratory"))) await cp(here("laboratory"), join(pages, "laboratory"), { recursive: true });
 console.log(`built ${pages}`);

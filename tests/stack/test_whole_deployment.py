@@ -30,6 +30,9 @@ GIVEN = {
     "GradualDeployment": "false",
     "AlarmEmail": "ops@example.org",
     "DeletionProtection": "false",
+    "LaboratoryName": "Pathologie <b>Süd</b> & Söhne",
+    "LaboratoryLogo": "laboratory/logo.svg",
+    "Banner": "Research use only",
 }
 MISSING = {
     "AWS::CloudFront::KeyGroup",
@@ -140,6 +143,8 @@ def test_it_is_made_and_tells_what_the_documentation_says(stack, cloudformation,
     assert outputs["ApiUrl"] == f"{outputs['ViewerUrl']}whole"
     config = json.loads(outputs["PageConfig"])
     assert all(value for name, value in config.items() if name != "apiUrl")
+    shown = {"laboratory": "LaboratoryName", "logo": "LaboratoryLogo", "banner": "Banner"}
+    assert all(config[name] == GIVEN[parameter] for name, parameter in shown.items())
 
     # The custom resource has really looked up what is in the rule.
     ec2 = stack.client("ec2")

@@ -358,6 +358,22 @@ def test_pages_come_with_their_types_and_the_first_page_last(run_deploy, aws):
     assert aws.s3.objects["app.js"]["ContentType"] == "text/javascript"
 
 
+@pytest.mark.parametrize("name", ["app.js", ""])
+def test_a_logo_among_the_pages_is_uploaded_with_them(run_deploy, aws, monkeypatch, name):
+    monkeypatch.setitem(OUTPUTS, "PageConfig", json.dumps({"logo": name}))
+    run_deploy()
+    assert json.loads(aws.s3.objects["config.json"]["Body"]) == {"logo": name}
+
+
+def test_a_logo_that_is_not_there_is_named_before_anything_is_uploaded(
+    run_deploy, aws, monkeypatch
+):
+    monkeypatch.setitem(OUTPUTS, "PageConfig", json.dumps({"logo": "laboratory/logo.svg"}))
+    with pytest.raises(DeploymentError, match=r"there is no web/laboratory/logo\.svg"):
+        run_deploy()
+    assert aws.s3.order == []
+
+
 def test_every_file_of_the_pages_has_a_type():
     built = ROOT / "web" / "dist"
     assert (built / "index.html").exists()

@@ -1,5 +1,6 @@
 """Parameters of ``make deploy``: every value reaches SAM as it is, and wrong ones are refused."""
 
+import json
 import subprocess
 
 import pytest
@@ -10,7 +11,7 @@ from samcli.cli.types import CfnParameterOverridesType
 from deployment import parameters
 from deployment.deploy import Request, read_request
 from deployment.errors import DeploymentError
-from tests.conftest import ROOT
+from tests.conftest import ROOT, load_template
 from tests.sam_speed import read_templates_once
 
 read_templates_once()
@@ -111,11 +112,32 @@ def test_what_is_asked_wrongly_is_told(flags, problem):
         ("StageName", "Prod", "not accepted"),
         ("PyramidStore", "tape", "not one of efs, s3"),
         ("SmbPassword", "x" * 105, "longer than 104"),
+        ("LaboratoryName", 'The "Lab"', "not accepted"),
+        ("LaboratoryName", "Lab\\", "not accepted"),
+        ("Banner", "two\nlines", "not accepted"),
+        ("Banner", "x" * 121, "longer than 120"),
+        ("LaboratoryLogo", "https://elsewhere.example/logo.svg", "not accepted"),
+        ("LaboratoryLogo", "laboratory/../index.html", "not accepted"),
     ],
 )
 def test_a_wrong_parameter_is_told_before_anything_is_built(name, value, problem):
     with pytest.raises(DeploymentError, match=problem):
         parameters.check({name: value}, MAIN)
+
+
+def test_the_laboratorys_texts_reach_the_pages_as_they_are():
+    values = {
+        "LaboratoryName": "Söhne & <b>Töchter</b>, 's-Gravenhage {$x}",
+        "LaboratoryLogo": "laboratory/Logo-2.svg",
+        "Banner": "Research use only",
+    }
+    parameters.check(values, MAIN)
+    template = load_template(ROOT / "main.template.yaml")
+    text = template["Outputs"]["PageConfig"]["Value"]["Fn::Sub"]
+    for name, value in values.items():
+        text = text.replace(f"${{{name}}}", value)
+    config = json.loads(text)
+    assert [config[name] for name in ("laboratory", "logo", "banner")] == [*values.values()]
 
 
 def test_a_secret_is_not_told():

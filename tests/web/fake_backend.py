@@ -62,6 +62,7 @@ class FakeBackend(ThreadingHTTPServer):
         self.refresh_tokens: dict[str, str] = {}
         self.api_broken = False
         self.tiles_broken = False
+        self.more_config: dict[str, str | None] = {}
         self.busy = 0  # how many requests for data and tiles are still refused
         self.counts = {"sign_in": 0, "refresh": 0, "image_cookies": 0, "tiles": 0, "refused": 0}
 
@@ -74,6 +75,8 @@ class FakeBackend(ThreadingHTTPServer):
             self.refresh_tokens.clear()
         if event in {"break-tiles", "repair-tiles"}:
             self.tiles_broken = event == "break-tiles"
+        if event == "configure":
+            self.more_config = body
         if event == "be-busy":
             self.busy = int(body["requests"] or 0)
         if event in {"break-api", "repair-api"}:
@@ -178,7 +181,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.problem(HTTPStatus.NOT_FOUND)
 
-    def config(self) -> dict[str, str]:
+    def config(self) -> dict[str, str | None]:
         """Return what the pages read as `config.json`."""
         url = self.server.url
         return {
@@ -189,6 +192,7 @@ class Handler(BaseHTTPRequestHandler):
             "logoutUrl": f"{url}/logout",
             "clientId": CLIENT_ID,
             "scope": "openid profile email",
+            **self.server.more_config,
         }
 
     # --- the hosted sign-in page -------------------------------------------------------------

@@ -8,6 +8,7 @@ import { closeDialogs } from "./review/dialog.js";
 import { message } from "./dom.js";
 import { mergeDoubleClicks } from "./double-click.js";
 import { RequestError, TITLES, describe } from "./api/errors.js";
+import { showLaboratory } from "./laboratory.js";
 import { nameOf } from "./record.js";
 import { TECHNICIANS } from "./review/review.js";
 import { formatRoute, parseRoute } from "./route.js";
@@ -15,10 +16,11 @@ import { SlideList } from "./list/slide-list.js";
 import { SlideViewer } from "./viewer/viewer.js";
 
 /**
- * @typedef {import("./api/auth.js").AuthConfig & {apiUrl: string, graphqlUrl: string}} Config
+ * @typedef {import("./api/auth.js").AuthConfig & import("./laboratory.js").LaboratoryConfig &
+ *   {apiUrl: string, graphqlUrl: string}} Config
  */
 
-const TITLE = document.title;
+let title = document.title;
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 
 /** This page's URL, as it is registered with the sign-in service. */
@@ -35,6 +37,7 @@ try {
 
 /** @param {Config} config */
 async function start(config) {
+  title = showLaboratory(config);
   const signIn = new SignIn(config, { redirectUri: pageUrl, storage: sessionStorage });
   const api = new Api(config, signIn, showBusy);
   const tabs = new SignInTabs(signIn, new BroadcastChannel(CHANNEL), navigator.locks);
@@ -152,7 +155,7 @@ async function loadConfig() {
 /** @param {string} slideName the open slide's, or an empty string */
 function showName(slideName) {
   find("#slide-name").textContent = slideName;
-  document.title = slideName ? `${slideName} · ${TITLE}` : TITLE;
+  document.title = slideName ? `${slideName} · ${title}` : title;
 }
 
 /** @param {"signed-out" | "list" | "viewer"} state */
