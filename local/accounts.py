@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
 
 PEOPLE: Final = {"technician": "Technicians", "pathologist": "Pathologists"}
+MAY: Final = {
+    "technician": "reviews slides: judges, corrects, sends, archives and deletes them",
+    "pathologist": "finds and views slides, and changes nothing",
+}
 
 
 def new_password() -> str:

@@ -33,6 +33,8 @@ from ministack import app as ministack
 from ministack.core import iam_evaluator, lambda_runtime, persistence, responses
 from ministack.services import apigateway_v1, dynamodb, lambda_svc
 
+from local import sign_in
+
 _AUTOSAVE_INTERVAL_S: Final = 5.0
 # Saving takes some hundred milliseconds once the tables hold some hundred slides.
 _GATHERING_S: Final = 0.02
@@ -404,6 +406,7 @@ if __name__ == "__main__":
     _write_at_once()
     _encode_items_once()
     _extend_timeouts()
+    sign_in.name_logins()
     _replay_streams()
     _note_decisions(Path(os.environ["DECISIONS_FILE"]))
     asyncio.run(_serve())

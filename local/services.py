@@ -86,7 +86,10 @@ def emulator() -> Service:
             "POWERTOOLS_TRACE_DISABLED": "true",
         },
         answers=lambda: _answers(f"{endpoint_url()}/_ministack/health"),
-        sources=[_HERE / "emulator.py", settings.ROOT / "requirements" / "dev.txt"],
+        sources=[
+            *(_HERE / name for name in ("emulator.py", "sign_in.py", "accounts.py")),
+            settings.ROOT / "requirements" / "dev.txt",
+        ],
     )
 
 
