@@ -74,7 +74,7 @@ TILES_PER_PIECE: Final = int(default_of("TilesPerPiece"))
 MAP_CONCURRENCY: Final = int(default_of("ImportConcurrency"))
 # Tiles that a viewer asks for at once; CloudFront speaks HTTP/2, so that the browser's six
 # connections are no limit.
-PARALLEL_TILES: Final = int(_found(r"PARALLEL_TILES = (\d+)", "web/src/viewer/viewer.js"))
+PARALLEL_TILES: Final = int(_found(r"PARALLEL_TILES = (\d+)", "web/src/viewer/slide-view.js"))
 # Rendered tiles after which RenderTiles tells the record.
 TILES_PER_REPORT: Final = int(
     _found(r"_TILES_PER_REPORT: Final = (\d+)", "layers/vsv/vsv/imports/steps.py")
