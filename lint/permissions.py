@@ -20,6 +20,7 @@ DOCUMENT: Final = ROOT / "docs" / "permissions.md"
 # Those that hold functions.
 TEMPLATES: Final = (
     ROOT / "func.template.yaml",
+    ROOT / "templates" / "live.template.yaml",
     ROOT / "templates" / "auth.template.yaml",
     ROOT / "templates" / "base.template.yaml",
 )

@@ -34,6 +34,7 @@ _STACKS: Final = {
     "vsv-pyramids": ROOT / "templates" / "pyramids.template.yaml",
     "vsv-archive": ROOT / "templates" / "archive.template.yaml",
     "vsv-func": _FUNC_TEMPLATE,
+    "vsv-live": ROOT / "templates" / "live.template.yaml",
 }
 _SOURCES: Final = (
     *_STACKS.values(),
@@ -70,6 +71,8 @@ def deploy(endpoint_url: str, viewer_urls: Sequence[str]) -> tuple[Outputs, bool
         "CdrUrl": services.cdr_url(),
         "CdrCredentials": json.dumps({"token": settings.CDR_TOKEN}),
         "CdrGiveUpSeconds": _CDR_GIVE_UP_S,
+        "GraphQLUrl": f"{services.standins_url()}/graphql",
+        "GraphQLApiArn": settings.GRAPHQL_API_ARN,
     }
     stacks = {
         name: template

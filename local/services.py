@@ -88,6 +88,7 @@ def emulator() -> Service:
         answers=lambda: _answers(f"{endpoint_url()}/_ministack/health"),
         sources=[
             *(_HERE / name for name in ("emulator.py", "sign_in.py", "accounts.py")),
+            _HERE / "signatures.py",
             settings.ROOT / "requirements" / "dev.txt",
         ],
     )

@@ -22,6 +22,8 @@ HOST: Final = "127.0.0.1"
 ACCOUNT: Final = "000000000000"
 CDR_TOKEN: Final = "local"  # noqa: S105  the stand-in's, which listens to this machine only
 COOKIE_KEY_PAIR_ID: Final = "KLOCALCOOKIES"  # CloudFront's name for a key, where there is none
+SIGNATURES_PATH: Final = "/_vsv/signatures"  # of the emulator, for stand-ins
+GRAPHQL_API_ARN: Final = f"arn:aws:appsync:{REGION}:{ACCOUNT}:apis/local"
 TASK_ARN: Final = f"arn:aws:datasync:{REGION}:{ACCOUNT}:task/task-0123456789abcdef0"
 
 CREDENTIALS: Final = {

@@ -29,6 +29,7 @@ __all__ = [
     "backup",
     "fixed",
     "kept",
+    "live",
     "million_tiles",
     "slide_import",
 ]
@@ -67,6 +68,13 @@ CALL_READ_UNITS: Final = 8
 # Calls of /ImportSlide for one slide, one a minute; seconds of it and of CheckFile. Assumptions.
 _CALL_S: Final = 0.2
 _MINUTE_S: Final = 60
+# Changes of a slide's record in its first month (import, review, sending), and reports of progress,
+# one in five seconds of a minute. An assumption.
+_CHANGES: Final = 8
+_REPORTS: Final = 12
+_PUBLISH_S: Final = 0.05
+# Viewers of the busiest time, connected for a whole working day. Too many rather than too few.
+_CONNECTED_MINUTES: Final = 8 * 60
 # Lambda's three lines of each call. Metrics count what has ended: too few to matter here.
 _LOG_BYTES: Final = 330
 
@@ -179,13 +187,28 @@ def archived(archive: Archive) -> tuple[float, float, float]:
 def fixed(people: int) -> Mapping[str, float]:
     """Return the fixed dollars a month, with one scanner's client."""
     return {
-        "alarms (30 metrics), dashboard": 30 * usd("alarm", 1) + usd("dashboard", 1),
-        "metrics of our own (up to 35)": 35 * usd("metric", 1),
+        "alarms (32 metrics), dashboard": 32 * usd("alarm", 1) + usd("dashboard", 1),
+        "metrics of our own (up to 37)": 37 * usd("metric", 1),
         "key that signs sessions": usd("kms", 1),
         "secrets, CloudFront's and the CDR's": 2 * usd("secret", 1),
         "a scanner's client, a token an hour": usd("m2m-client", 1) + usd("m2m", 730),
         "people beyond 10,000": usd("mau", max(0, people - 10_000)),
     }
+
+
+def live(slides: int, viewers: int, days: int, prerender: str) -> float:
+    """Return the dollars for telling ``viewers`` of ``slides`` new slides within ``days``.
+
+    A message is far below the 5 KB that are billed as one.
+    """
+    messages = slides * (_CHANGES + (_REPORTS if prerender != "none" else 0))
+    return (
+        usd("appsync", messages)
+        + usd("appsync-message", messages * viewers)
+        + usd("appsync-minute", viewers * days * _CONNECTED_MINUTES)
+        + usd("lambda", messages)
+        + usd("lambda-s", messages * _PUBLISH_S * _OTHER_GB)
+    )
 
 
 def backup(slides: int) -> float:

@@ -52,6 +52,8 @@ PRICES: Final = {
     "ddb": Price("DynamoDB, storage", 0.25, 1, _MONTH, _LIST),
     "ddb-pitr": Price("DynamoDB, point-in-time recovery", 0.20, 1, _MONTH, _LIST),
     "appsync": Price("AppSync, queries and edits", 4.00, 10**6, "operations", "AWSi, AppSync"),
+    "appsync-message": Price("AppSync, real-time updates", 2.00, 10**6, "messages", _MEMORY, False),
+    "appsync-minute": Price("AppSync, connections", 0.08, 10**6, "minutes", _MEMORY, False),
     "mau": Price("Cognito Essentials, beyond 10,000 people", 0.015, 1, "person", _MEMORY, False),
     "m2m": Price("Cognito, machine's tokens", 2.25, 1000, "tokens", "Vantage, April 2025"),
     "m2m-client": Price("Cognito, machine's client", 6.00, 1, "month", _MEMORY, False),

@@ -11,6 +11,7 @@ from estimates.cost.model import (
     backup,
     fixed,
     kept,
+    live,
     million_tiles,
     slide_import,
 )
@@ -151,6 +152,7 @@ def month(size: Size, prerender: str) -> Mapping[str, float]:
         "tiles": tiles * fsum(million_tiles("svs", EDGE_SHARE).values()),
         "GraphQL": usd("appsync", new * _QUESTIONS)
         + usd("ddb-read", new * _QUESTIONS * _QUESTION_UNITS),
+        "live updates": live(new, size.viewers, WORKING_DAYS, prerender),
         "whatever is done": fsum(fixed(size.people).values()),
     }
     if prerender != "none":

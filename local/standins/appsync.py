@@ -1,16 +1,21 @@
 """Stand-in for AppSync: executes ``graphql/schema.graphql`` on the real SlideCatalogue function.
 
-It enforces ``@aws_auth`` groups field by field, and invokes the function with the event that
-``graphql/resolver.js`` hands on, so that the function cannot tell the difference. What mutations
-return goes to those who subscribed to them; `local.standins.realtime` carries it there.
+It enforces the directives of authorization field by field, and invokes the function with the event
+that ``graphql/resolver.js`` hands on, so that the function cannot tell the difference. What
+mutations return goes to those who subscribed to them; `local.standins.realtime` carries it there.
+
+Directives count as "Using additional authorization modes" in AppSync's developer guide says. A
+field's own come before its type's. Without any, a field is for Cognito's people, who are the
+default. ``@aws_auth`` counts only where Cognito is the only way to authorize.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from graphql import (
+    DirectiveNode,
     DocumentNode,
     ExecutionResult,
     FieldNode,
@@ -50,12 +55,20 @@ directive @aws_api_key on OBJECT | FIELD_DEFINITION
 directive @aws_subscribe(mutations: [String!]!) on FIELD_DEFINITION
 """
 _PRELUDE: Final = _DIRECTIVES + "\n".join(f"scalar {name}" for name in _SCALARS)
-_GROUP_DIRECTIVES: Final = frozenset({"aws_auth", "aws_cognito_user_pools"})
+_COGNITO: Final = "aws_cognito_user_pools"
+_IAM: Final = "aws_iam"
+_MODES: Final = frozenset({_COGNITO, _IAM, "aws_api_key"})
+# Fields whose resolver, graphql/publish.js, returns their arguments and asks no function.
+_ECHOES: Final = frozenset({"publishSlideChange"})
 
 Claims = Mapping[str, Any]
 Event = dict[str, Any]
 Invoke = Callable[[Event], Awaitable[Any]]
 Publish = Callable[[str, Any], None]
+# Whether a role's policies allow a root field, by its type's name and its own.
+Permits = Callable[[str, str], Awaitable[bool]]
+# The groups that may use a field, by way of authorization; None where everybody may.
+Access = Mapping[str, Set[str] | None]
 
 
 class ResolverError(Exception):
@@ -72,12 +85,21 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the claims of a verified token, and the request's headers."""
+    """Who asks, with the request's headers: the claims of a verified token, or a role.
+
+    A role has ``permits``, and its ARN as the claim ``sub``.
+    """
 
     claims: Claims
     issuer: str
     headers: Mapping[str, str]
     address: str
+    permits: Permits | None = None
+
+    @property
+    def mode(self) -> str:
+        """The directive of the way in which the caller is authorized."""
+        return _IAM if self.permits else _COGNITO
 
     @property
     def groups(self) -> list[str]:
@@ -86,6 +108,8 @@ class Caller:
 
     def identity(self) -> dict[str, Any]:
         """Return the identity as AppSync hands it to a resolver."""
+        if self.permits:
+            return {"userArn": self.claims["sub"], "sourceIp": [self.address]}
         return {
             "claims": dict(self.claims),
             "defaultAuthStrategy": "ALLOW",
@@ -100,13 +124,17 @@ class Caller:
 def load_schema(path: Path) -> GraphQLSchema:
     """Return the schema of an AppSync API, its root fields resolved by a Lambda function."""
     schema = build_ast_schema(parse(f"{_PRELUDE}\n{path.read_text()}"))
+    # AppSync refuses directives of ways that the API has not: the schema tells which it has.
+    names = {each.name.value for each in _directives(schema)}
+    only_cognito = names.isdisjoint(_MODES - {_COGNITO})
     for root in (schema.query_type, schema.mutation_type):
         for field in root.fields.values() if root else ():
             field.resolve = _resolve_by_function
     for kind in schema.type_map.values():
         if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
             for field in kind.fields.values():
-                field.resolve = _guarded(kind, field.ast_node, field.resolve or _from_parent)
+                field.extensions = {"access": _access(kind.ast_node, field.ast_node, only_cognito)}
+                field.resolve = _guarded(kind, field.resolve or _from_parent)
     return schema
 
 
@@ -247,6 +275,12 @@ def _checked(
 
 async def _resolve_by_function(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
     context: _RequestContext = info.context
+    permits = context.caller.permits
+    if permits and not await permits(info.parent_type.name, info.field_name):
+        raise _unauthorized(info.parent_type, info.field_name)
+    if info.field_name in _ECHOES:
+        context.mutated.append((info, arguments))
+        return arguments
     selected = [node.selection_set for node in info.field_nodes if node.selection_set]
     result = await context.invoke(
         {
@@ -283,10 +317,8 @@ def _from_parent(source: Any, info: GraphQLResolveInfo, **_: Any) -> Any:
     return source.get(info.field_name) if isinstance(source, Mapping) else None
 
 
-def _guarded(kind: GraphQLObjectType, node: Any, resolve: Any) -> Any:
-    """Return ``resolve``, open only to the groups that the field's directives name."""
-    if _allowed_groups(node) is None:
-        return resolve
+def _guarded(kind: GraphQLObjectType, resolve: Any) -> Any:
+    """Return ``resolve``, open only to those whom the field's directives name."""
 
     def guarded(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
         _authorize(kind, info.field_name, info.context.caller)
@@ -296,18 +328,40 @@ def _guarded(kind: GraphQLObjectType, node: Any, resolve: Any) -> Any:
 
 
 def _authorize(kind: GraphQLObjectType, field_name: str, caller: Caller) -> None:
-    """Raise what AppSync answers to somebody who is in none of a field's groups."""
-    allowed = _allowed_groups(kind.fields[field_name].ast_node)
-    if allowed is not None and allowed.isdisjoint(caller.groups):
-        raise GraphQLError(
-            f"Not Authorized to access {field_name} on type {kind.name}",
-            extensions={"errorType": "Unauthorized"},
-        )
+    """Raise what AppSync answers to somebody who may not use a field."""
+    access: Access = kind.fields[field_name].extensions["access"]
+    groups = access.get(caller.mode)
+    if caller.mode not in access or (groups is not None and groups.isdisjoint(caller.groups)):
+        raise _unauthorized(kind, field_name)
 
 
-def _allowed_groups(node: Any) -> frozenset[str] | None:
-    """Return the groups of a field's definition, or None where everybody signed in may ask."""
-    return _listed(node, _GROUP_DIRECTIVES, "cognito_groups")
+def _unauthorized(kind: GraphQLObjectType, field_name: str) -> GraphQLError:
+    return GraphQLError(
+        f"Not Authorized to access {field_name} on type {kind.name}",
+        extensions={"errorType": "Unauthorized"},
+    )
+
+
+def _access(kind: Any, field: Any, only_cognito: bool) -> Access:
+    """Return who may use a field, by the definitions of its type and of itself."""
+    for node in (field, kind):
+        access = {
+            each.name.value: _listed(node, {each.name.value}, "cognito_groups")
+            for each in node.directives
+            if each.name.value in _MODES
+        }
+        if access:
+            return access
+    return {_COGNITO: _listed(field, {"aws_auth"}, "cognito_groups") if only_cognito else None}
+
+
+def _directives(schema: GraphQLSchema) -> Iterator[DirectiveNode]:
+    """Yield all directives of the schema's types and fields."""
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLObjectType) and kind.ast_node:
+            yield from kind.ast_node.directives
+            for field in kind.fields.values():
+                yield from field.ast_node.directives if field.ast_node else ()
 
 
 def _listed(node: Any, directives: Set[str], argument: str) -> frozenset[str] | None:

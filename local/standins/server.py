@@ -24,6 +24,7 @@ from local.standins import appsync, datasync
 from local.standins.cookies import CookieVerifier
 from local.standins.edge import Edge
 from local.standins.realtime import Identify, Realtime
+from local.standins.roles import Roles
 from local.standins.tokens import TokenVerifier, Unauthorized
 
 _LAMBDA_TIMEOUT_S: Final = 35
@@ -72,6 +73,7 @@ def create_app() -> ASGIApp:
         page_config={
             "apiUrl": "",
             "graphqlUrl": "/graphql",
+            "liveUrl": "/graphql/realtime",
             "authorizeUrl": config["authorize_url"],
             "tokenUrl": config["token_url"],
             "logoutUrl": config["logout_url"],
@@ -159,6 +161,8 @@ def _own_graphql_routes(config: dict[str, Any]) -> list[BaseRoute]:
         ),
     )
 
+    roles = Roles(endpoint_url, settings.GRAPHQL_API_ARN)
+
     def call(event: appsync.Event) -> Any:
         answer = functions.invoke(
             FunctionName=config["slide_catalogue"], Payload=json.dumps(event).encode()
@@ -172,6 +176,8 @@ def _own_graphql_routes(config: dict[str, Any]) -> list[BaseRoute]:
         return await asyncio.to_thread(call, event)
 
     async def identify(authorization: str | None, asked: HTTPConnection) -> appsync.Caller:
+        if isinstance(asked, Request) and roles.has_signed(authorization):
+            return await roles.caller(asked)
         return appsync.Caller(
             claims=await asyncio.to_thread(verifier.claims, authorization),
             issuer=verifier.issuer,

@@ -163,7 +163,7 @@ def test_a_stream_starts_again_with_what_its_table_holds(monkeypatch):
     dynamodb.load_persisted_state({"tables": tables})
     lambda_svc.load_persisted_state({"dynamodb_stream_positions": positions})
     (record,) = dynamodb._stream_records.get_scoped("111122223333", "eu-central-1", "slides")
-    assert record["dynamodb"]["NewImage"] == item
+    assert record["dynamodb"]["NewImage"] == record["dynamodb"]["OldImage"] == item
     assert not list(lambda_svc._dynamodb_stream_positions.all_items())
 
 

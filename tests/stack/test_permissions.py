@@ -5,6 +5,7 @@ permission must have been used. This module runs last, and only after all others
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -28,6 +29,8 @@ UNSEEN = {
     ("*Image", "s3:ListBucket", "*-archive-*"): "S3 answers 403 for what is not there without it",
     ("*Image", "s3:AbortMultipartUpload", "*"): "for uploads that were given up",
     ("*Image", "sqs:SendMessage", "*"): "Lambda itself, when a call has failed three times",
+    ("PublishChange", "dynamodb:*Stream*", "*"): "Lambda itself reads the stream",
+    ("PublishChange", "dynamodb:Get[RS]*", "*"): "Lambda itself reads the stream",
     ("SendToCdr", "dynamodb:*Stream*", "*"): "Lambda itself reads the stream",
     ("SendToCdr", "dynamodb:Get[RS]*", "*"): "Lambda itself reads the stream",
 }
@@ -35,7 +38,7 @@ UNSEEN = {
 
 def function_of(name: str) -> str:
     """Return the logical ID in a function's name, ``vsv-func-XFunction-1234``."""
-    return name.removeprefix("vsv-func-").partition("Function-")[0]
+    return re.sub(r"^vsv-(func|live)-", "", name).partition("Function-")[0]
 
 
 def decisions() -> Iterator[dict[str, str]]:

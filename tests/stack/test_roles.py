@@ -43,7 +43,9 @@ FIELDS = {
     "Query.listCaseIDs": PEOPLE,
     "Query.slideHistory": PEOPLE,
     "Mutation.updateSlide": TECHNICIANS,
+    "Mutation.publishSlideChange": frozenset(),
     "Subscription.onUpdateSlide": PEOPLE,
+    "Subscription.onSlideChange": PEOPLE,
 }
 ROLES = (
     *("anonymous", "forged", "expired", "another pool's", "another client's"),
@@ -78,7 +80,8 @@ def test_of_every_route_and_field_it_is_said_who_may():
 
 def test_every_field_that_changes_something_names_its_group_in_the_schema():
     for name, field in SCHEMA.mutation_type.fields.items():
-        assert [each.name.value for each in field.ast_node.directives] == ["aws_auth"], name
+        known = {"aws_iam"} if name == "publishSlideChange" else {"aws_cognito_user_pools"}
+        assert {each.name.value for each in field.ast_node.directives} == known, name
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +194,11 @@ DOCUMENTS = {
     "Mutation.updateSlide": (
         'mutation { updateSlide(input: {ImageID: "nobody", SlideID: "x"}) { ImageID } }'
     ),
+    "Mutation.publishSlideChange": (
+        'mutation { publishSlideChange(ImageID: "nobody") { ImageID } }'
+    ),
     "Subscription.onUpdateSlide": "subscription { onUpdateSlide { ImageID } }",
+    "Subscription.onSlideChange": "subscription { onSlideChange { ImageID } }",
 }
 
 

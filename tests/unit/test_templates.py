@@ -279,4 +279,34 @@ def test_every_field_of_the_schema_has_its_resolver():
         if resource["Type"] == "AWS::AppSync::Resolver"
     ]
     assert {(each["TypeName"], each["FieldName"]) for each in resolvers} == fields
-    assert {each["CodeS3Location"] for each in resolvers} == {"../graphql/resolver.js"}
+    by_code = {each["FieldName"]: each["CodeS3Location"] for each in resolvers}
+    assert by_code.pop("publishSlideChange") == "../graphql/publish.js"
+    assert set(by_code.values()) == {"../graphql/resolver.js"}
+
+
+def test_with_roles_beside_people_the_schema_says_of_each_field_who_may():
+    """AppSync ignores @aws_auth then, and a field without a directive is for all people."""
+    (other,) = GRAPHQL["Api"]["Properties"]["AdditionalAuthenticationProviders"]
+    assert other == {"AuthenticationType": "AWS_IAM"}
+    assert GRAPHQL["Api"]["Properties"]["AuthenticationType"] == "AMAZON_COGNITO_USER_POOLS"
+    source = (ROOT / "graphql" / "schema.graphql").read_text()
+    assert re.findall(r"^[^#\n]*@aws_auth", source, re.MULTILINE) == []
+    schema = load_schema(ROOT / "graphql" / "schema.graphql")
+    people, roles_ = "aws_cognito_user_pools", "aws_iam"
+    access = {
+        (kind.name, name): field.extensions["access"]
+        for kind in schema.type_map.values()
+        if hasattr(kind, "fields") and not kind.name.startswith("__")
+        for name, field in kind.fields.items()
+        if field.extensions
+    }
+    for (kind, name), who in access.items():
+        if (kind, name) == ("Mutation", "publishSlideChange"):
+            assert who == {roles_: None}
+        elif kind == "Mutation":
+            assert who[people], f"{name} is open to everybody who signs in"
+            assert set(who) == {people}
+        elif kind == "Slide":
+            assert set(who) == {people, roles_}
+        else:
+            assert who == {people: None}, (kind, name)

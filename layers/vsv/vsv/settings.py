@@ -16,6 +16,7 @@ __all__ = [
     "ClientSettings",
     "ExtractMetadataSettings",
     "ImportSlideSettings",
+    "LiveSettings",
     "RemovalSettings",
     "ReviewSettings",
     "SessionSettings",
@@ -233,6 +234,19 @@ class CdrSettings:
             _required(environment, "SLIDE_TABLE"),
             _required(environment, "HISTORY_TABLE"),
         )
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """Settings of PublishChange: the GraphQL API that it publishes by, and that API's region."""
+
+    graphql_url: str
+    aws_region: str
+
+    @classmethod
+    def read(cls, environment: Environment = os.environ) -> Self:
+        """Read GRAPHQL_URL, and AWS_REGION, which Lambda sets. Raises ValueError."""
+        return cls(_secure_url(environment, "GRAPHQL_URL"), _required(environment, "AWS_REGION"))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What signed-in people are told of changes while they look: messages of AppSync subscriptions."""
