@@ -71,6 +71,7 @@ OTHERS = {
     "*/slides/aperio.py": {"ImageID", "MPP", "AppMag", "Barcode"},
     "*/slides/openslide_reader.py": {"width", "height"},
     "local/*samples.py": {"ImageID", "MPP", "AppMag"},
+    "local/sample_slides/demo_slides.py": {"ImageID", "MPP", "AppMag", "Stain"},
 }
 
 

@@ -1,0 +1,1 @@
+"""The parts of which sample slides are made, and the slides of the demonstration."""
