@@ -29,8 +29,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
-from fake_catalogue import WITHOUT_LABEL, Api, Catalogue, now, shown
+from fake_catalogue import WITHOUT_LABEL, Api, Catalogue, now, shown, slide
 from fake_images import TILE_SIZE, draw_label, draw_tile, jpeg, tissue
+from fake_live import Live
 from graphql import GraphQLError, GraphQLSchema, build_schema, graphql_sync
 
 from vsv.errors import Conflict, InvalidRequest, NotFound, StaleVersion
@@ -55,6 +56,8 @@ class FakeBackend(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.pages = pages.resolve()
         self.catalogue = Catalogue(work_s)
+        self.live = Live(graphql_schema)
+        self.live.tell(self.catalogue.records)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.codes: dict[str, dict[str, str]] = {}
         self.id_tokens: dict[str, str] = {}  # token: user
@@ -64,7 +67,14 @@ class FakeBackend(ThreadingHTTPServer):
         self.tiles_broken = False
         self.more_config: dict[str, str | None] = {}
         self.busy = 0  # how many requests for data and tiles are still refused
-        self.counts = {"sign_in": 0, "refresh": 0, "image_cookies": 0, "tiles": 0, "refused": 0}
+        self.counts = {
+            "sign_in": 0,
+            "refresh": 0,
+            "image_cookies": 0,
+            "tiles": 0,
+            "refused": 0,
+            "graphql": 0,
+        }
 
     def simulate(self, event: str, body: dict[str, str | None]) -> None:
         """Simulate a failure, the end of some work, or somebody else's change."""
@@ -100,6 +110,18 @@ class FakeBackend(ThreadingHTTPServer):
         if event == "fail-work":
             self.catalogue.failure = body["why"]
             self.catalogue.work(at_once=True)
+        if event == "render":  # some more tiles of an import
+            self.catalogue.records[str(body["ImageID"])]["TilesRendered"] = body["TilesRendered"]
+        if event == "arrive":
+            new = slide(str(body["ImageID"]))
+            self.catalogue.change(new["ImageID"], "import", "IMPORT", lambda _: new)
+        if event == "await-live":
+            self.live.wait_for(int(body["subscriptions"] or 0))
+        if event in {"forbid-live", "allow-live"}:
+            self.live.is_forbidden = event == "forbid-live"
+        if event in {"cut-live", "forbid-live"}:
+            self.live.cut()
+        self.live.tell(self.catalogue.records)
 
     def is_busy(self) -> bool:
         """Return whether this request is refused, and count it."""
@@ -142,12 +164,14 @@ class Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if url.path == "/config.json":
             self.reply_json(self.config())
+        elif url.path == "/graphql/realtime":
+            self.server.live.serve(self, self.server.id_tokens)
         elif url.path == "/oauth2/authorize":
             self.sign_in_page(query)
         elif url.path == "/logout":
             self.redirect(query["logout_uri"])
         elif url.path == "/fake/counts":
-            self.reply_json(self.server.counts)
+            self.reply_json(self.server.counts | {"live": self.server.live.connections})
         elif url.path.startswith("/api/DeepZoom/"):
             self.deepzoom(url.path.removeprefix("/api/DeepZoom/"))
         else:
@@ -288,6 +312,8 @@ class Handler(BaseHTTPRequestHandler):
             Api(self.server.catalogue, user),
             variable_values=request["variables"],
         )
+        self.server.counts["graphql"] += 1
+        self.server.live.tell(self.server.catalogue.records)
         self.reply_json(
             {"data": result.data}
             | ({"errors": [appsync_error(each) for each in result.errors]} if result.errors else {})

@@ -2,6 +2,7 @@
 
 import { Api } from "./api/api.js";
 import { SignIn } from "./api/auth.js";
+import { Live } from "./api/live.js";
 import { CHANNEL, SignInTabs } from "./api/tabs.js";
 import { ReviewActions } from "./review/actions.js";
 import { closeDialogs } from "./review/dialog.js";
@@ -9,6 +10,7 @@ import { message } from "./dom.js";
 import { mergeDoubleClicks } from "./double-click.js";
 import { RequestError, TITLES, describe } from "./api/errors.js";
 import { showLaboratory } from "./laboratory.js";
+import { LiveRecords } from "./live-records.js";
 import { nameOf } from "./record.js";
 import { TECHNICIANS } from "./review/review.js";
 import { formatRoute, parseRoute } from "./route.js";
@@ -17,7 +19,7 @@ import { SlideViewer } from "./viewer/viewer.js";
 
 /**
  * @typedef {import("./api/auth.js").AuthConfig & import("./laboratory.js").LaboratoryConfig &
- *   {apiUrl: string, graphqlUrl: string}} Config
+ *   {apiUrl: string, graphqlUrl: string, liveUrl?: string}} Config
  */
 
 let title = document.title;
@@ -58,6 +60,14 @@ async function start(config) {
     viewer.update(open);
     showName(nameOf(open));
   };
+  const live = new Live(config, signIn);
+  api.live = live;
+  const liveRecords = new LiveRecords(live, api, {
+    shown: () => [...list.slides, ...(viewer.slide ? [viewer.slide] : [])],
+    update,
+    arrived: (imageIds) => list.arrived(imageIds),
+    missed: () => list.missed(),
+  });
   let listScroll = 0;
 
   const route = () => {
@@ -66,6 +76,11 @@ async function start(config) {
     if (document.body.dataset.state === "list") listScroll = scrollY;
     closeDialogs();
     show(next);
+    if (signIn.active) live.start();
+    else {
+      live.stop();
+      liveRecords.clear();
+    }
     find("#user").textContent = signIn.user;
 
     if (next === "viewer" && slide) {
@@ -111,6 +126,8 @@ async function start(config) {
     route();
   });
   tabs.addEventListener("available", () => location.reload());
+  window.addEventListener("online", () => live.hurry());
+  document.addEventListener("visibilitychange", () => signIn.active && live.show(!document.hidden));
   window.addEventListener("hashchange", route);
   route();
 }

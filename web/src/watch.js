@@ -1,4 +1,5 @@
-// Polls the records of slides that are being imported, removed or sent.
+// Polls the records of slides that are being imported, removed or sent. While the live connection tells of changes,
+// this is for messages that were lost.
 
 import { isInProgress } from "./record.js";
 
@@ -47,6 +48,7 @@ export class Watch {
     const { signal } = this.#stopped;
     const known = this.#slides().filter(isInProgress);
     if (known.length === 0) return;
+    const pause = this.#api.live?.connected ? LAST_POLL_MS : pauseMs;
     this.#timer = setTimeout(async () => {
       let changed = false;
       try {
@@ -58,6 +60,6 @@ export class Watch {
         // ask again after the next pause
       }
       if (!signal.aborted) this.#wait(changed ? FIRST_POLL_MS : Math.min(pauseMs * BACKOFF, LAST_POLL_MS));
-    }, pauseMs);
+    }, pause);
   }
 }

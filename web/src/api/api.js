@@ -58,6 +58,8 @@ export class Api {
   #imageCookies = new ImageCookies(() => this.#requestImageCookies());
   /** ID of the request that returned the cookies. Image URLs carry it, so that it is in CloudFront's log. */
   #cookiesRequestId = "";
+  /** What tells of changed slides, if anything does. @type {import("./live.js").Live | null} */
+  live = null;
 
   /**
    * @param {{apiUrl: string, graphqlUrl: string}} config

@@ -1,5 +1,6 @@
 // The slide list: cards with label and thumbnail, loaded page by page.
 
+import { Arrivals } from "./arrivals.js";
 import { SlideCard } from "./card.js";
 import { button, imageFrom, message } from "../dom.js";
 import { describe } from "../api/errors.js";
@@ -45,6 +46,7 @@ export class SlideList {
   #nextToken = null;
   #loaded = false;
   #loading = new AbortController();
+  #arrivals = new Arrivals(() => void this.reload());
 
   /**
    * @param {HTMLElement} page
@@ -63,9 +65,10 @@ export class SlideList {
     this.#filter.addEventListener("input", () => this.#applyFilter());
     this.#more.addEventListener("click", () => this.#loadPage());
     find("#list-refresh").addEventListener("click", () => this.reload());
+    this.#notice.before(this.#arrivals.element);
     this.#watch = new Watch(
       api,
-      () => [...this.#slides.values()].map(({ slide }) => slide),
+      () => this.slides,
       (slides) => this.update(slides),
     );
     if (actions) this.#addReview(page, actions);
@@ -80,6 +83,24 @@ export class SlideList {
   /** Called when another page is shown. */
   hide() {
     this.#watch.stop();
+  }
+
+  /** @returns {Slide[]} the records that are shown */
+  get slides() {
+    return [...this.#slides.values()].map(({ slide }) => slide);
+  }
+
+  /**
+   * Announce new slides.
+   * @param {string[]} imageIds
+   */
+  arrived(imageIds) {
+    if (this.#loaded) this.#arrivals.add(imageIds);
+  }
+
+  /** Announce that new slides may have arrived unnoticed. */
+  missed() {
+    if (this.#loaded) this.#arrivals.miss();
   }
 
   /**
@@ -114,6 +135,7 @@ export class SlideList {
     this.#notice.replaceChildren();
     this.#nextToken = null;
     this.#loaded = false;
+    this.#arrivals.clear();
     this.#applyFilter();
   }
 

@@ -117,6 +117,11 @@ export class SlideViewer {
     return this.#slide;
   }
 
+  /** @returns {Slide | null} the open slide's record */
+  get slide() {
+    return this.#slide;
+  }
+
   /**
    * Show the current record of the open slide.
    * @param {Slide} slide
