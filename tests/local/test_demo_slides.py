@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from pathlib import Path
 
 import numpy as np
 import openslide
@@ -79,8 +80,15 @@ def stock(real) -> Stock:
 
 @pytest.fixture(scope="module")
 def made(stock, tmp_path_factory):
+    """Return a slide's file, made when first asked for: processes share the tests of a module."""
     folder = tmp_path_factory.mktemp("demo")
-    return {slide.filename: make(slide, stock, folder / slide.filename) for slide in SLIDES}
+
+    def file_of(filename: str) -> Path:
+        path = folder / filename
+        (slide,) = (slide for slide in SLIDES if slide.filename == filename)
+        return path if path.exists() else make(slide, stock, path)
+
+    return file_of
 
 
 def sharpness(path, left: int, top: int) -> float:
@@ -99,7 +107,7 @@ def sharpness(path, left: int, top: int) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("slide", SOUND, ids=lambda slide: slide.filename)
 def test_it_opens_with_its_images_and_properties(made, slide):
-    with Slide(made[slide.filename]) as opened:
+    with Slide(made(slide.filename)) as opened:
         metadata = opened.metadata()
         assert not metadata.warnings
         assert not opened.notices
@@ -111,7 +119,7 @@ def test_it_opens_with_its_images_and_properties(made, slide):
         assert read(label) == (slide.slide_id if slide.has_barcode else None)
         assert associated_image(opened, "macro").size == (1280, 431)
         assert associated_image(opened, "thumbnail").width > 200
-    with openslide.OpenSlide(made[slide.filename]) as opened:
+    with openslide.OpenSlide(made(slide.filename)) as opened:
         assert opened.properties["aperio.Stain"] == slide.stain
         assert opened.level_count == 3
         # The coarse levels show what the finest one does.
@@ -123,14 +131,14 @@ def test_it_opens_with_its_images_and_properties(made, slide):
 
 @pytest.mark.slow
 def test_the_microarray_is_at_least_40_000_pixels_wide(made):
-    with Slide(made["microarray.svs"]) as slide:
+    with Slide(made("microarray.svs")) as slide:
         assert slide.width >= 40_000
 
 
 @pytest.mark.slow
 def test_one_slide_is_out_of_focus(made):
-    sharp = sharpness(made["skin_1.svs"], 900, 1700)
-    assert sharpness(made["skin_out_of_focus.svs"], 900, 1700) < sharp / 10
+    sharp = sharpness(made("skin_1.svs"), 900, 1700)
+    assert sharpness(made("skin_out_of_focus.svs"), 900, 1700) < sharp / 10
 
 
 @pytest.mark.slow
@@ -148,7 +156,7 @@ def test_the_stains_differ(stock):
 def test_one_file_is_cut_off_and_its_import_says_so(made):
     (slide,) = (slide for slide in SLIDES if slide.fails)
     expected = re.escape("the file is truncated: it ends at byte")
-    with pytest.raises(UnreadableSlide, match=expected), Slide(made[slide.filename]):
+    with pytest.raises(UnreadableSlide, match=expected), Slide(made(slide.filename)):
         pass
 
 
@@ -156,4 +164,4 @@ def test_one_file_is_cut_off_and_its_import_says_so(made):
 def test_the_same_slide_has_the_same_bytes_again(made, real, tmp_path):
     (slide,) = (slide for slide in SLIDES if slide.filename == "shave_1.svs")
     again = demo_slides.make(slide, Stock(pixels_of(real)), tmp_path / slide.filename)
-    assert again.read_bytes() == made[slide.filename].read_bytes()
+    assert again.read_bytes() == made(slide.filename).read_bytes()
