@@ -237,6 +237,26 @@ def test_subscribers_hear_of_edits(stack, edit, slide, look):
         assert not client.waiting
 
 
+def test_subscribers_hear_of_every_change_whatever_made_it(stack, new_slide, bring_in, edit):
+    """An import, then a person: told by the table's stream."""
+    everything = "subscription { onSlideChange { ImageID Version Status ImportStatus SlideID } }"
+    with connect(stack.graphql_url, stack.tokens("pathologist")["IdToken"]) as client:
+        client.subscribe(everything)
+        image_id, path = new_slide()
+        assert bring_in(path)["status"] == "IMPORTED"
+
+        def told():
+            while (change := client.next()["data"]["onSlideChange"])["ImageID"] != image_id:
+                continue
+            return change
+
+        while (change := told())["ImportStatus"] != "IMPORTED":
+            assert change["SlideID"] is None, "a message names no slide"
+        edit(image_id, SlideID="S26-LIVE", CaseID="S26-C", Status="GOOD")
+        while told()["Status"] != "GOOD":
+            continue
+
+
 # Removal
 
 

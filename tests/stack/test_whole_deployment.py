@@ -46,6 +46,9 @@ def prepared(template: dict, given: dict) -> dict:
     """Return a nested template as the emulator takes it."""
     if "Transform" in template:
         template = expanded(template, given)
+    if "RealtimeUrl" in template.get("Outputs", {}):
+        # The emulator's AppSync has no attribute of that name.
+        template["Outputs"]["RealtimeUrl"]["Value"] = {"Fn::Sub": "wss://${Api.ApiId}/graphql"}
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]:
             # The emulator knows no alarms over several metrics.
