@@ -5,9 +5,11 @@ import { SignIn } from "./api/auth.js";
 import { Live } from "./api/live.js";
 import { CHANNEL, SignInTabs } from "./api/tabs.js";
 import { ReviewActions } from "./review/actions.js";
-import { closeDialogs } from "./review/dialog.js";
+import { closeDialogs } from "./dialog.js";
 import { message } from "./dom.js";
 import { mergeDoubleClicks } from "./double-click.js";
+import { Keys } from "./keys.js";
+import { openKeysDialog } from "./keys-dialog.js";
 import { RequestError, TITLES, describe } from "./api/errors.js";
 import { showLaboratory } from "./laboratory.js";
 import { LiveRecords } from "./live-records.js";
@@ -50,9 +52,14 @@ async function start(config) {
   const isTechnician = signIn.groups.includes(TECHNICIANS);
   const actions = isTechnician ? new ReviewActions(api, (slides) => update(slides)) : null;
   const list = new SlideList(find("#list-page"), api, actions);
-  const viewer = new SlideViewer(find("#viewer-page"), api, actions, (view) => {
+  const keys = new Keys(document);
+  const showView = (/** @type {import("./route.js").View} */ view) => {
     if (viewer.imageId !== null) history.replaceState(null, "", formatRoute(viewer.imageId, view));
-  });
+  };
+  const viewer = new SlideViewer(find("#viewer-page"), api, actions, showView, keys);
+  const showKeys = () => openKeysDialog(keys);
+  keys.add("Everywhere", () => signIn.active, [{ keys: ["?"], text: "this list", run: showKeys }]);
+  find("#keys").addEventListener("click", showKeys);
   const update = (/** @type {import("./record.js").Slide[]} */ slides) => {
     list.update(slides);
     const open = slides.find(({ ImageID }) => ImageID === viewer.imageId);
@@ -112,6 +119,7 @@ async function start(config) {
     const { signOutUrl } = signIn;
     await api.deleteImageCookies();
     history.replaceState(null, "", pageUrl);
+    viewer.forget();
     tabs.signOut();
     find("#sign-in-notice").replaceChildren();
     if (signOutUrl) location.assign(signOutUrl);

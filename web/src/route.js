@@ -33,7 +33,7 @@ export function formatRoute(imageId, view = null) {
     query.set("x", String(Math.round(view.x)));
     query.set("y", String(Math.round(view.y)));
     query.set("zoom", String(Number(view.zoom.toPrecision(4))));
-    if (view.rotation) query.set("rotation", String(view.rotation));
+    if (view.rotation) query.set("rotation", String(Number(view.rotation.toFixed(1))));
   }
   return `#${query}`;
 }

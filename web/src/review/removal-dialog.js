@@ -1,7 +1,7 @@
 // The dialog that asks for confirmation before slides are deleted, archived or restored, sends the request, and shows
 // the result for each slide.
 
-import { openDialog } from "./dialog.js";
+import { openDialog } from "../dialog.js";
 import { button, element, message } from "../dom.js";
 import { describe, sentence } from "../api/errors.js";
 import { nameOf } from "../record.js";

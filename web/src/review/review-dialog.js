@@ -1,6 +1,6 @@
 // The review dialog of one slide: its IDs beside its label, its status, operations on its file, its history.
 
-import { openDialog } from "./dialog.js";
+import { openDialog } from "../dialog.js";
 import { button, element, message } from "../dom.js";
 import { DOUBLE_CLICK_MS } from "../double-click.js";
 import { describe, RequestError, sentence } from "../api/errors.js";

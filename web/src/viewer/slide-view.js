@@ -33,7 +33,7 @@ const NAVIGATOR_MAX_PX = { width: 180, height: 150 };
 /**
  * Events: `opening` (`osd` is there), `zoom` (zoom, rotation or size has changed), `view` (a movement has ended), `loading` (`detail`: whether
  * tiles are missing), `ready` (the first view is complete and painted), `failed-tiles` (`detail`: how many could not be
- * loaded), `conflict` (`detail`: the error; the file is another one now), `key` (`detail`: OpenSeadragon's event).
+ * loaded), `conflict` (`detail`: the error; the file is another one now).
  */
 export class SlideView extends EventTarget {
   #stage;
@@ -108,10 +108,9 @@ export class SlideView extends EventTarget {
       osd.addHandler(event, () => this.#zoomed());
     }
     osd.addHandler("animation-finish", () => this.#tell("view"));
-    osd.addHandler("canvas-key", (/** @type {any} */ event) => {
-      if (event.originalEvent.code === "KeyF") event.preventDefaultAction = true; // a mirrored slide misleads
-      this.#tell("key", event);
-    });
+    // the pages have keys of their own; OpenSeadragon's mirror the slide, too, which misleads
+    osd.addHandler("canvas-key", (/** @type {any} */ event) => (event.preventDefaultAction = true));
+    osd.addHandler("canvas-key-press", (/** @type {any} */ event) => (event.preventDefaultAction = true));
     osd.addHandler("tile-loaded", (/** @type {any} */ { tile }) => {
       if (this.#failedTiles.delete(tile.getUrl())) this.#tellFailedTiles();
     });
@@ -196,9 +195,29 @@ export class SlideView extends EventTarget {
     this.#osd?.viewport.applyConstraints();
   }
 
-  /** @param {number} degrees clockwise */
-  rotateBy(degrees) {
-    this.#osd?.viewport.rotateBy(degrees);
+  /**
+   * @param {number} degrees clockwise
+   * @param {boolean} [immediately] without an animation
+   */
+  rotateBy(degrees, immediately = false) {
+    if (degrees) this.#osd?.viewport.rotateBy(degrees, undefined, immediately);
+  }
+
+  /** Turn the slide back as it was scanned. */
+  resetRotation() {
+    this.#osd?.viewport.setRotation(0);
+  }
+
+  /**
+   * Move the view.
+   * @param {number} x screen pixels to the right
+   * @param {number} y screen pixels down
+   */
+  panBy(x, y) {
+    if (!this.#osd) return;
+    const { viewport } = this.#osd;
+    viewport.panBy(viewport.deltaPointsFromPixels(new OpenSeadragon.Point(x, y)));
+    viewport.applyConstraints();
   }
 
   /** Show the whole slide, as it was scanned. */

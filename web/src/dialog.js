@@ -1,6 +1,6 @@
 // Modal dialogs. They are removed from the document when they close, so that no slide's data stays in it.
 
-import { element } from "../dom.js";
+import { element } from "./dom.js";
 
 let count = 0;
 
