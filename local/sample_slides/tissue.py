@@ -1,6 +1,5 @@
 """Pieces of the real slide's tissue: sections, cores, other stains, out of focus."""
 
-import functools
 import math
 from typing import Final, NamedTuple
 
@@ -36,10 +35,12 @@ class Piece(NamedTuple):
         if mirror:
             flip = Image.Transpose.FLIP_LEFT_RIGHT
             image, mask = image.transpose(flip), mask.transpose(flip)
-        rotate = functools.partial(
-            Image.Image.rotate, angle=degrees, resample=Image.Resampling.BICUBIC, expand=True
+        cubic, linear = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
+        return Piece(
+            image.rotate(degrees, cubic, expand=True, fillcolor=GLASS),
+            # The mask is smooth: half the time is enough for it.
+            mask.rotate(degrees, linear, expand=True, fillcolor=0),
         )
-        return Piece(rotate(image, fillcolor=GLASS), rotate(mask, fillcolor=0))
 
     def on_glass(self, size: tuple[int, int], offset: tuple[int, int] = (0, 0)) -> Pixels:
         """Return the piece in the middle of glass of this size, moved by ``offset``."""
