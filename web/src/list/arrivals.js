@@ -6,6 +6,8 @@ export class Arrivals {
   #text = element("span");
   /** @type {Set<string>} image IDs */
   #imageIds = new Set();
+  /** Those that were announced before: the list may not show them, because of its filter. @type {Set<string>} */
+  #announced = new Set();
   /** Whether there may be others. */
   #missed = false;
 
@@ -23,7 +25,7 @@ export class Arrivals {
    * @param {Iterable<string>} imageIds
    */
   add(imageIds) {
-    for (const imageId of imageIds) this.#imageIds.add(imageId);
+    for (const imageId of imageIds) if (!this.#announced.has(imageId)) this.#imageIds.add(imageId);
     this.#show();
   }
 
@@ -35,6 +37,7 @@ export class Arrivals {
 
   /** Announce nothing: the list has been read again. */
   clear() {
+    for (const imageId of this.#imageIds) this.#announced.add(imageId);
     this.#imageIds.clear();
     this.#missed = false;
     this.#show();
