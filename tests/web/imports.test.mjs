@@ -12,6 +12,7 @@ const ALLOWED = {
   review: ["api", ""],
   list: ["review", "api", ""],
   viewer: ["review", "api", ""],
+  "review-page": ["review", "viewer", "api", ""],
 };
 
 const folderOf = (url) => url.pathname.slice(SRC.pathname.length).split("/").slice(0, -1).join("/");

@@ -8,7 +8,17 @@ import { describe, sentence } from "../../web/src/api/errors.js";
 import { ALL, byStatus, search } from "../../web/src/list/listing.js";
 import { removalState, removalTitle } from "../../web/src/review/removal.js";
 import { isInProgress } from "../../web/src/record.js";
-import { editOf, idOf, nextStatuses, notSendable, rebase, removals } from "../../web/src/review/review.js";
+import {
+  caseOf,
+  contradictsBarcode,
+  editOf,
+  followsSlideId,
+  idOf,
+  nextStatuses,
+  notSendable,
+  rebase,
+  removals,
+} from "../../web/src/review/review.js";
 import { Watch } from "../../web/src/watch.js";
 
 const SLIDE = { ImageID: "1", SlideID: "S-1-A", CaseID: "S-1", Status: "NEW", ImportStatus: "IMPORTED", Version: 3 };
@@ -16,8 +26,8 @@ const typed = (SlideID, CaseID) => ({ SlideID, CaseID });
 
 test("a slide is sent once it is good, imported and identified", () => {
   const good = { ...SLIDE, Status: "GOOD" };
-  assert.deepEqual(nextStatuses(good), ["BAD", "SEND"]);
-  assert.deepEqual(nextStatuses({ ...good, CaseID: null }), ["BAD"]);
+  assert.deepEqual(nextStatuses(good), ["BAD", "SEND", "NEW"]);
+  assert.deepEqual(nextStatuses({ ...good, CaseID: null }), ["BAD", "NEW"]);
   assert.equal(notSendable({ ...good, CaseID: null }), "It can be sent once it has a case ID.");
   assert.equal(
     notSendable({ ...good, SlideID: null, CaseID: null }),
@@ -51,6 +61,21 @@ test("while a slide is being removed no operation is possible; afterwards those 
   assert.equal(removalState(SLIDE), null);
   assert.equal(removalTitle("DELETE", [SLIDE]), "Delete “S-1-A”");
   assert.equal(removalTitle("RESTORE", [SLIDE, SLIDE]), "Restore 2 slides");
+});
+
+test("the case ID follows the slide ID unless the record has another", () => {
+  assert.equal(caseOf("S-1-A"), "S-1");
+  assert.equal(caseOf("S1"), "S1");
+  assert.ok(followsSlideId(SLIDE));
+  assert.ok(followsSlideId({ ...SLIDE, CaseID: null }));
+  assert.ok(!followsSlideId({ ...SLIDE, CaseID: "X" }));
+});
+
+test("a slide ID contradicts a barcode that does not have it", () => {
+  const slide = { ...SLIDE, Barcode: { text: "LAB7*s-1-a", reason: null } };
+  assert.ok(!contradictsBarcode(slide, "S-1-A"));
+  assert.ok(contradictsBarcode(slide, "S-2-A"));
+  assert.ok(!contradictsBarcode({ ...SLIDE, Barcode: { text: null, reason: "none" } }, "S-2-A"));
 });
 
 test("an edit has the changed fields, without surrounding blanks; an empty field is removed", () => {

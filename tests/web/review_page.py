@@ -1,4 +1,4 @@
-"""Finds cards, dialogs and buttons of the technicians' page."""
+"""Finds cards, the review page and its buttons on the technicians' pages."""
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -12,18 +12,33 @@ def all_cards(page: Page) -> None:
     expect(page.locator(".slide-card")).to_have_count(30)
 
 
+def shown(page: Page, image_id: str) -> Locator:
+    """Wait until the review page shows a slide and accepts judgements; return the page."""
+    review_page = page.locator(f'#review-page[data-ready][data-image-id="{image_id}"]')
+    expect(review_page).to_be_visible()
+    return page.locator("#review-page")
+
+
 def review(page: Page, image_id: str) -> Locator:
-    """Open the dialog, and wait until it has loaded the current record."""
-    with page.expect_response(lambda answer: "getSlide(" in (answer.request.post_data or "")):
-        card(page, image_id).locator(".slide-actions button").click()
-    dialog = page.locator("dialog.review")
-    expect(dialog).to_be_visible()
-    return dialog
+    """Open the review page from the list."""
+    card(page, image_id).locator(".slide-actions button").click()
+    return shown(page, image_id)
+
+
+def leave(page: Page) -> None:
+    """Return to the list."""
+    page.keyboard.press("Escape")
+    expect(page.locator("#list-page")).to_be_visible()
+
+
+def judgement(page: Page, image_id: str) -> Locator:
+    """Return a slide's item in the bar of the last judgements."""
+    return page.locator(f'#judgements li[data-image-id="{image_id}"]')
 
 
 def operation(place: Locator, name: str) -> Locator:
     return place.locator(f"[data-operation={name}]")
 
 
-def status(dialog: Locator, name: str) -> Locator:
-    return dialog.locator(f"[data-status={name}]")
+def status(place: Locator, name: str) -> Locator:
+    return place.locator(f"[data-status={name}]")

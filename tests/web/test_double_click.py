@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.web.backend import Backend, sign_in
+from tests.web.review_page import judgement
 
 # The time between the two clicks.
 INTERVALS_MS = (60, 150, 250, 400)
@@ -57,100 +58,82 @@ def double_click(
 
 
 def review(page: Page, image_id: str) -> Locator:
-    with page.expect_response(lambda answer: "getSlide(" in (answer.request.post_data or "")):
-        page.locator(f'[data-image-id="{image_id}"] .slide-actions button').click()
+    page.locator(f'[data-image-id="{image_id}"] .slide-actions button').click()
+    return shown(page, image_id)
+
+
+def shown(page: Page, image_id: str) -> Locator:
+    """Let time pass until a slide can be judged, and until a click counts again."""
+    ready = page.locator(f'#review-page[data-ready][data-image-id="{image_id}"]')
+    while not ready.count():
+        page.clock.run_for(100)
     page.clock.run_for(1000)
-    return page.locator("dialog.review")
+    return page.locator("#review-page")
 
 
-def result_is(dialog: Locator, text: str) -> Callable[[], None]:
-    return lambda: expect(dialog.locator(".review-result")).to_have_text(text)
-
-
-@pytest.mark.parametrize("interval_ms", INTERVALS_MS)
-@pytest.mark.parametrize("typed", [False, True])
-def test_a_status_is_set_once(technician: Page, changes, interval_ms, typed):
-    dialog = review(technician, "1010")
-    if typed:
-        dialog.get_by_label("Case ID").fill("S24-77")
-    steps = (("GOOD", "Good"), ("BAD", "Bad"), ("GOOD", "Good"), ("SEND", "To be sent"))
-    for number, (status, text) in enumerate(steps, 1):
-        button = dialog.locator(f"[data-status={status}]")
-        double_click(technician, button, interval_ms, result_is(dialog, f"Saved: {text}."))
-        assert changes() == number
-        expect(dialog.locator(f".review-badges .status-{status}")).to_be_visible()
-        technician.clock.run_for(1000)
+def moved_to(page: Page, image_id: str) -> Callable[[], None]:
+    return lambda: expect(page.locator("#review-page")).to_have_attribute("data-image-id", image_id)
 
 
 @pytest.mark.parametrize("interval_ms", [0, *INTERVALS_MS])
-def test_a_status_is_set_once_when_the_response_is_late(technician: Page, changes, interval_ms):
-    dialog = review(technician, "1010")
-    good = dialog.locator("[data-status=GOOD]")
-    double_click(technician, good, interval_ms, lambda: None)
-    result_is(dialog, "Saved: Good.")()
+@pytest.mark.parametrize("typed", [False, True])
+def test_a_double_click_judges_one_slide(technician: Page, changes, interval_ms, typed):
+    """The second click, at the same place, does not judge the next slide."""
+    place = review(technician, "1010")
+    if typed:
+        place.get_by_label("Case ID").fill("S24-77")
+    good = place.locator("[data-status=GOOD]")
+    double_click(technician, good, interval_ms, moved_to(technician, "1011"))
+    shown(technician, "1011")
     assert changes() == 1
+    expect(judgement(technician, "1010")).to_contain_text("saved")
+    expect(place.locator(".review-badges .status-NEW")).to_be_visible()
 
 
-def test_a_delivery_that_fails_at_once_is_not_repeated_by_the_second_click(
-    technician: Page, backend: Backend, changes
+@pytest.mark.parametrize("interval_ms", INTERVALS_MS[::3])
+def test_a_double_click_on_bad_or_on_a_reason_judges_one_slide(
+    technician: Page, changes, interval_ms
 ):
-    technician.click("#slide-more")
-    expect(technician.locator(".slide-card")).to_have_count(30)
+    place = review(technician, "1010")
+    reasons = place.locator(".review-reasons")
+    bad = place.locator("[data-status=BAD]")
+    double_click(technician, bad, interval_ms, lambda: expect(reasons).to_be_visible())
+    assert changes() == 0
     technician.clock.run_for(1000)
-    dialog = review(technician, "1032")
-    again = dialog.locator("[data-status=SEND]")
-
-    def failed() -> None:
-        result_is(dialog, "Saved: To be sent.")()
-        backend.simulate("fail-work", why="the CDR answered 422: unknown case")
-
-    double_click(technician, again, 400, failed)
+    reason = place.locator("[data-reason=STITCHING]")
+    double_click(technician, reason, interval_ms, moved_to(technician, "1011"))
+    shown(technician, "1011")
     assert changes() == 1
-    technician.clock.run_for(6000)
-    expect(again).to_be_enabled()
-    again.click()
-    result_is(dialog, "Saved: To be sent.")()
-    assert changes() == 2
 
 
-def test_the_dialogs_buttons_keep_their_places(technician: Page, backend: Backend):
-    dialog = review(technician, "1010")
-    controls = "[data-status], [data-operation], .review-saving button, .dialog-head button"
+def test_the_buttons_keep_their_places(technician: Page, backend: Backend):
+    place = review(technician, "1010")
+    buttons = ".review-bar > button, .review-ids button, [data-glass] button"
 
     def places() -> list:
-        return dialog.locator(controls).evaluate_all(
-            "all => all.map((each) => [each.dataset.status ?? each.dataset.operation ?? each.type,"
-            " each.getBoundingClientRect().x, each.getBoundingClientRect().y"
-            " + (each.closest('.review-body')?.scrollTop ?? 0)])"
+        return place.locator(buttons).evaluate_all(
+            "all => all.map((each) => [each.getBoundingClientRect().x,"
+            " each.getBoundingClientRect().y, each.getBoundingClientRect().width])"
         )
 
-    def fixed() -> list:
-        """Return the places of the buttons that must not move; those for the file are below."""
-        return [place for place in places() if place[0] not in ("TRANSFER", "RESTORE", "DELETE")]
-
-    before = fixed()
-    assert len(before) == 6
-    for status, text in (("BAD", "Bad"), ("GOOD", "Good")):
-        dialog.locator(f"[data-status={status}]").click()
-        result_is(dialog, f"Saved: {text}.")()
-        assert fixed() == before
-        technician.clock.run_for(1000)
-    dialog.get_by_label("Case ID").fill("")
-    expect(dialog).to_contain_text("Saving removes the case ID.")
-    assert fixed() == before
+    before = places()
+    assert len(before) == 11
+    place.get_by_label("Case ID").fill("")
+    expect(place).to_contain_text("Saving removes the case ID.")
+    assert places() == before
     backend.simulate("edit", ImageID="1010", CaseID="S24-THEIRS")
-    dialog.locator("[data-status=BAD]").click()
-    expect(dialog.locator(".conflict")).to_be_visible()
-    assert fixed() == before
-    dialog.get_by_role("button", name="Use the current values").click()
+    place.get_by_role("button", name="Save IDs").click()
+    expect(place.locator(".conflict")).to_be_visible()
+    assert places() == before
+    place.get_by_role("button", name="Use the current values").click()
     technician.clock.run_for(1000)
-    dialog.locator("[data-status=SEND]").click()
-    result_is(dialog, "Saved: To be sent.")()
-    assert fixed() == before
-    backend.simulate("fail-work", why="the CDR answered 422: " + "unknown case " * 20)
-    technician.clock.run_for(6000)
-    expect(dialog).to_contain_text("Sending failed:")
-    assert fixed() == before
+    for image_id, key in (("1011", "g"), ("1012", "g")):
+        technician.keyboard.press(key)
+        shown(technician, image_id)
+        assert places() == before
+    technician.keyboard.press("b")
+    expect(place.locator(".review-reasons")).to_be_visible()
+    assert places() == before
 
 
 @pytest.mark.parametrize("interval_ms", INTERVALS_MS[::3])
@@ -182,13 +165,15 @@ def test_a_control_that_appears_under_the_pointer_ignores_the_second_click(
 ):
     """Each of these controls changes, or another control takes its place."""
     cards = technician.locator(".slide-card")
-    dialog = technician.locator("dialog.review")
+    page = technician.locator("#review-page")
     visible = lambda place: lambda: expect(place).to_be_visible()  # noqa: E731
 
     button = technician.locator('[data-image-id="1010"] .slide-actions button')
-    double_click(technician, button, interval_ms, visible(dialog))
-    expect(dialog).to_be_visible()
+    double_click(technician, button, interval_ms, visible(page))
+    expect(page).to_be_visible()
+    shown(technician, "1010")
     technician.keyboard.press("Escape")
+    expect(cards.first).to_be_visible()
     technician.clock.run_for(1000)
 
     search = technician.get_by_role("button", name="Search…")
@@ -206,17 +191,17 @@ def test_a_control_that_appears_under_the_pointer_ignores_the_second_click(
     more = technician.locator("#slide-more")
     double_click(technician, more, interval_ms, lambda: expect(cards).to_have_count(30))
     assert changes() == 0
-    assert "#slide" not in technician.url
-    expect(dialog).to_have_count(0)
+    assert "slide=" not in technician.url
+    expect(page).to_be_hidden()
 
 
 def test_repeated_clicks_on_an_unchanged_control_all_count(technician: Page):
     """Rotating a label, selecting, zooming: as fast as the user likes."""
-    dialog = review(technician, "1010")
-    rotate = dialog.get_by_role("button", name="Rotate")
+    place = review(technician, "1010")
+    turn = place.get_by_role("button", name="Turn the label")
     for _ in range(3):
-        rotate.click()
-    expect(dialog.locator(".review-label .slide-image")).to_have_attribute("data-turns", "3")
+        turn.click()
+    expect(place.locator("[data-glass=label] .slide-image")).to_have_attribute("data-turns", "3")
     technician.keyboard.press("Escape")
     box = technician.locator('[data-image-id="1010"]').get_by_role("checkbox")
     box.click()
@@ -224,23 +209,18 @@ def test_repeated_clicks_on_an_unchanged_control_all_count(technician: Page):
     expect(box).not_to_be_checked()
 
 
-def test_a_click_counts_again_after_half_a_second(technician: Page, changes):
-    dialog = review(technician, "1010")
-    bad = dialog.locator("[data-status=BAD]")
-    bad.click()
-    result_is(dialog, "Saved: Bad.")()
-    technician.clock.run_for(500)
-    dialog.locator("[data-status=GOOD]").click()
-    result_is(dialog, "Saved: Good.")()
-    technician.clock.run_for(500)
-    bad.click()
-    result_is(dialog, "Saved: Bad.")()
-    assert changes() == 3
+def test_a_click_counts_again_when_the_next_slide_has_been_shown(technician: Page, changes):
+    place = review(technician, "1010")
+    for number, image_id in enumerate(("1011", "1012", "1013"), 1):
+        place.locator("[data-status=GOOD]").click()
+        moved_to(technician, image_id)()
+        shown(technician, image_id)
+        assert changes() == number
 
 
 def test_a_key_that_is_held_presses_one_control(technician: Page, changes):
-    dialog = review(technician, "1010")
-    dialog.locator("[data-operation=TRANSFER]").focus()
+    place = review(technician, "1010")
+    place.locator("[data-operation=TRANSFER]").focus()
     removal = technician.locator("dialog.removal")
     technician.keyboard.down("Enter")
     expect(removal).to_be_visible()

@@ -3,13 +3,13 @@
 from playwright.sync_api import Page, expect
 
 from tests.web.backend import Backend
-from tests.web.review_page import card, operation, review
+from tests.web.review_page import card, leave, operation, review, shown
 
 
 def test_a_slide_is_deleted_after_a_confirmation(technician: Page, backend: Backend):
     technician.clock.install()
-    dialog = review(technician, "1011")
-    operation(dialog, "DELETE").click()
+    place = review(technician, "1011")
+    operation(place, "DELETE").click()
     removal = technician.locator("dialog.removal")
     expect(removal).to_contain_text(
         "This deletes the file, its pyramid and its archived copy; the record stays."
@@ -19,36 +19,36 @@ def test_a_slide_is_deleted_after_a_confirmation(technician: Page, backend: Back
     expect(keep).to_be_focused()
     technician.keyboard.press("Enter")
     expect(removal).to_have_count(0)
-    expect(operation(dialog, "DELETE")).to_be_focused()
+    expect(operation(place, "DELETE")).to_be_focused()
 
-    pressed = operation(dialog, "DELETE").bounding_box()
-    operation(dialog, "DELETE").click()
+    pressed = operation(place, "DELETE").bounding_box()
+    operation(place, "DELETE").click()
     confirm = removal.get_by_role("button", name="Delete “S24-1011-A1”")
     box = confirm.bounding_box()
     apart = box["x"] + box["width"] < pressed["x"] or box["y"] + box["height"] < pressed["y"]
     assert apart, "two clicks at one place do not delete"
     confirm.click()
     expect(removal.locator("[data-result=accepted]")).to_contain_text("Being deleted…")
-    expect(dialog.locator(".removal")).to_have_text("Being deleted…")
-    expect(dialog.get_by_label("Slide ID")).to_have_attribute("readonly", "")
+    expect(place.locator(".removal")).to_have_text("Being deleted…")
+    expect(place.get_by_label("Slide ID")).to_have_attribute("readonly", "")
     backend.simulate("fail-work", why="the file system is not available")
     technician.clock.fast_forward(6_000)
     expect(removal).to_contain_text("Deletion failed. The file system is not available.")
     removal.get_by_role("button", name="Close").click()
-    expect(dialog.locator(".removal")).to_have_text(
+    expect(place.locator(".removal")).to_have_text(
         "Deletion failed. The file system is not available."
     )
     expect(card(technician, "1011")).to_contain_text("Deletion failed.")
 
-    operation(dialog, "DELETE").click()
+    operation(place, "DELETE").click()
     removal.get_by_role("button", name="Delete “S24-1011-A1”").click()
     expect(removal.locator("[data-result=accepted]")).to_be_visible()
     backend.simulate("finish-work")
     technician.clock.fast_forward(6_000)
     expect(removal.locator("[data-result=done]")).to_contain_text("Deleted.")
     removal.get_by_role("button", name="Close").click()
-    expect(dialog).to_contain_text("The file is deleted.")
-    dialog.get_by_role("button", name="Close").click()
+    expect(place).to_contain_text("The file is deleted.")
+    leave(technician)
     expect(card(technician, "1011")).to_contain_text("Deleted")
     expect(card(technician, "1011").locator("a")).to_have_count(0)
     technician.select_option("[aria-label='By review status']", label="Deleted")
@@ -60,8 +60,8 @@ def test_a_slide_is_archived_and_restored(technician: Page, backend: Backend):
     technician.goto(f"{backend.url}/#slide=1001")
     technician.wait_for_selector('#viewer[data-viewer-ready="true"]')
     technician.locator("#slide-info").get_by_role("button", name="Review").click()
-    dialog = technician.locator("dialog.review")
-    operation(dialog, "TRANSFER").click()
+    place = shown(technician, "1001")
+    operation(place, "TRANSFER").click()
     removal = technician.locator("dialog.removal")
     expect(removal).to_contain_text("This moves the file to the archive")
     removal.get_by_role("button", name="Archive “S24-1001-A1”").click()
@@ -69,8 +69,8 @@ def test_a_slide_is_archived_and_restored(technician: Page, backend: Backend):
     removal.get_by_role("button", name="Close").click()
     backend.simulate("finish-work")
     technician.clock.fast_forward(6_000)
-    expect(dialog.locator(".review-badges")).to_have_text("Archived")
-    dialog.get_by_role("button", name="Close").click()
+    expect(place.locator(".review-badges")).to_have_text("Archived")
+    technician.go_back()
 
     notice = technician.locator("#viewer-message")
     expect(notice).to_contain_text("The slide is archived; a technician can restore it.")

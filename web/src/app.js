@@ -15,7 +15,8 @@ import { showLaboratory } from "./laboratory.js";
 import { LiveRecords } from "./live-records.js";
 import { nameOf } from "./record.js";
 import { TECHNICIANS } from "./review/review.js";
-import { formatRoute, parseRoute } from "./route.js";
+import { ReviewPage } from "./review-page/review-page.js";
+import { formatList, formatReview, formatRoute, parseReview, parseRoute } from "./route.js";
 import { SlideList } from "./list/slide-list.js";
 import { SlideViewer } from "./viewer/viewer.js";
 
@@ -50,7 +51,13 @@ async function start(config) {
 
   // each sign-in loads the page again, so that the user of this page does not change
   const isTechnician = signIn.groups.includes(TECHNICIANS);
-  const actions = isTechnician ? new ReviewActions(api, (slides) => update(slides)) : null;
+  const actions = isTechnician
+    ? new ReviewActions(
+        api,
+        (slides) => update(slides),
+        (...given) => review(...given),
+      )
+    : null;
   const list = new SlideList(find("#list-page"), api, actions);
   const keys = new Keys(document);
   const showView = (/** @type {import("./route.js").View} */ view) => {
@@ -60,8 +67,31 @@ async function start(config) {
   const showKeys = () => openKeysDialog(keys);
   keys.add("Everywhere", () => signIn.active, [{ keys: ["?"], text: "this list", run: showKeys }]);
   find("#keys").addEventListener("click", showKeys);
+  const reviewPage =
+    actions &&
+    new ReviewPage(find("#review-page"), find("#judgements"), api, keys, {
+      update: (slides) => update(slides),
+      remove: (operation, slide) => void actions.remove(operation, [slide]),
+      move: (imageId) => {
+        history.replaceState(null, "", formatReview(imageId, location.hash));
+        route();
+      },
+      show: (slide) => showName(nameOf(slide)),
+      leave: () => (location.hash = formatList(location.hash)),
+    });
+  /**
+   * @param {string} imageId
+   * @param {import("./review/actions.js").Queue | null} queue
+   */
+  const review = (imageId, queue) => {
+    if (queue) reviewPage?.setQueue(queue);
+    location.hash = formatReview(imageId, location.hash);
+  };
   const update = (/** @type {import("./record.js").Slide[]} */ slides) => {
     list.update(slides);
+    slides.forEach((slide) => reviewPage?.update(slide));
+    const reviewed = slides.find(({ ImageID }) => ImageID === reviewPage?.imageId);
+    if (reviewed) showName(nameOf(reviewed));
     const open = slides.find(({ ImageID }) => ImageID === viewer.imageId);
     if (!open) return;
     viewer.update(open);
@@ -70,7 +100,7 @@ async function start(config) {
   const live = new Live(config, signIn);
   api.live = live;
   const liveRecords = new LiveRecords(live, api, {
-    shown: () => [...list.slides, ...(viewer.slide ? [viewer.slide] : [])],
+    shown: () => [...list.slides, ...[viewer.slide, reviewPage?.slide ?? null].filter((each) => each !== null)],
     update,
     arrived: (imageIds) => list.arrived(imageIds),
     missed: () => list.missed(),
@@ -79,7 +109,8 @@ async function start(config) {
 
   const route = () => {
     const slide = signIn.active ? parseRoute(location.hash) : null;
-    const next = !signIn.active ? "signed-out" : slide ? "viewer" : "list";
+    const reviewed = signIn.active && reviewPage ? parseReview(location.hash) : null;
+    const next = !signIn.active ? "signed-out" : reviewed ? "review" : slide ? "viewer" : "list";
     if (document.body.dataset.state === "list") listScroll = scrollY;
     closeDialogs();
     show(next);
@@ -88,10 +119,12 @@ async function start(config) {
       live.stop();
       liveRecords.clear();
     }
+    find(".brand").setAttribute("href", formatList(location.hash));
     find("#user").textContent = signIn.user;
 
     if (next === "viewer" && slide) {
       list.hide();
+      reviewPage?.close();
       if (slide.imageId === viewer.imageId) {
         if (slide.view) viewer.setView(slide.view);
         return;
@@ -100,15 +133,22 @@ async function start(config) {
       void viewer.open(slide.imageId, slide.view).then((record) => record && showName(nameOf(record)));
       return;
     }
-    const closed = viewer.imageId;
+    const closed = reviewPage?.imageId ?? viewer.imageId;
     viewer.close();
     showName("");
+    if (next === "review" && reviewed) {
+      list.hide();
+      reviewPage?.open(reviewed);
+      return;
+    }
+    reviewPage?.close();
     if (next === "list") {
       list.show();
       scrollTo(0, listScroll);
       if (closed !== null) list.focus(closed);
     } else {
       list.reset();
+      reviewPage?.reset();
     }
   };
 
@@ -183,7 +223,7 @@ function showName(slideName) {
   document.title = slideName ? `${slideName} · ${title}` : title;
 }
 
-/** @param {"signed-out" | "list" | "viewer"} state */
+/** @param {"signed-out" | "list" | "viewer" | "review"} state */
 function show(state) {
   document.body.dataset.state = state;
 }

@@ -1,4 +1,4 @@
-// The hash of the page's URL: which slide is open, and its view. It survives links, reloads and sign-in.
+// The hash of the page's URL: which slide is open, and its view, or which slide is reviewed. It survives links, reloads and sign-in.
 
 /**
  * A view of a slide: the centre in slide pixels, the zoom in screen pixels per slide pixel, the rotation in degrees.
@@ -36,4 +36,39 @@ export function formatRoute(imageId, view = null) {
     if (view.rotation) query.set("rotation", String(Number(view.rotation.toFixed(1))));
   }
   return `#${query}`;
+}
+
+/**
+ * Return the slide that is reviewed.
+ * @param {string} hash `location.hash`
+ * @returns {string | null} its ImageID; null on other pages
+ */
+export function parseReview(hash) {
+  return new URLSearchParams(hash.replace(/^#/, "")).get("review") || null;
+}
+
+/**
+ * Return the hash for the review of a slide.
+ * @param {string} imageId
+ * @param {string} hash the current one: what the list shows is kept
+ * @returns {string} including `#`
+ */
+export function formatReview(imageId, hash) {
+  return `#${new URLSearchParams([["review", imageId], ...listQuery(hash)])}`;
+}
+
+/**
+ * Return the hash for the list, as it was before a slide was opened.
+ * @param {string} hash the current one
+ * @returns {string} including `#`
+ */
+export function formatList(hash) {
+  return `#${new URLSearchParams(listQuery(hash))}`;
+}
+
+/** @param {string} hash */
+function listQuery(hash) {
+  const query = new URLSearchParams(hash.replace(/^#/, ""));
+  for (const name of ["review", "slide", "x", "y", "zoom", "rotation"]) query.delete(name);
+  return [...query];
 }

@@ -217,7 +217,10 @@ export class SlideList {
    * @param {ReviewActions} actions
    */
   #addReview(page, actions) {
-    this.#cardActions = { review: (slide) => actions.review(slide), select: () => this.#showSelection() };
+    this.#cardActions = {
+      review: (slide) => actions.review(slide, this.#queue()),
+      select: () => this.#showSelection(),
+    };
     this.#listingBar = new ListingBar((listing) => {
       this.#listing = listing;
       void this.reload();
@@ -248,6 +251,13 @@ export class SlideList {
     this.#showSelection();
     // the focus was in the selection bar, which is hidden now
     if (!selected) this.#cards.querySelector("input")?.focus({ preventScroll: true });
+  }
+
+  /** @returns {import("../review/actions.js").Queue} the slides that are shown, in their order */
+  #queue() {
+    const shown = [...this.#slides.values()].filter(({ element }) => !element.hidden);
+    const ids = shown.map(({ slide }) => slide.ImageID);
+    return { ids, neighbour: async (imageId, step) => ids[ids.indexOf(imageId) + step] ?? null };
   }
 
   /** @returns {Slide[]} */

@@ -1,32 +1,40 @@
-// What technicians can do with slides: opens the dialogs, and reports changed records to the pages.
+// What technicians can do with slides: opens the review page and dialogs, and reports changed records to the pages.
 
 import { openRemovalDialog } from "./removal-dialog.js";
-import { ReviewDialog } from "./review-dialog.js";
 
 /**
  * @typedef {import("../record.js").Slide} Slide
  * @typedef {import("./review.js").Operation} Operation
+ *
+ * The slides that a technician goes through.
+ * @typedef {object} Queue
+ * @property {string[]} ids the ImageIDs that have been found so far
+ * @property {(imageId: string, step: 1 | -1) => Promise<string | null>} neighbour returns the next or the previous
+ *   slide's ImageID; null at the end
  */
 
 export class ReviewActions {
   #api;
   #onUpdate;
-  /** @type {ReviewDialog | null} the dialog that was opened last */
-  #reviewDialog = null;
+  #onReview;
 
   /**
    * @param {import("../api/api.js").Api} api
    * @param {(slides: Slide[]) => void} onUpdate called with records that have changed
+   * @param {(imageId: string, queue: Queue | null) => void} onReview called to open the review page
    */
-  constructor(api, onUpdate) {
+  constructor(api, onUpdate, onReview) {
     this.#api = api;
     this.#onUpdate = onUpdate;
+    this.#onReview = onReview;
   }
 
-  /** @param {Slide} slide */
-  review(slide) {
-    const remove = (/** @type {Operation} */ operation, /** @type {Slide} */ one) => void this.remove(operation, [one]);
-    this.#reviewDialog = new ReviewDialog(this.#api, slide, this.#onUpdate, remove);
+  /**
+   * @param {Slide} slide
+   * @param {Queue | null} [queue] null: as before, else the new slides
+   */
+  review({ ImageID }, queue = null) {
+    this.#onReview(ImageID, queue);
   }
 
   /**
@@ -36,10 +44,6 @@ export class ReviewActions {
    * @returns {Promise<boolean>} whether the user confirmed; resolved when the dialog is closed
    */
   remove(operation, slides) {
-    return openRemovalDialog(this.#api, operation, slides, (now) => {
-      this.#onUpdate(now);
-      const reviewed = now.find(({ ImageID }) => ImageID === this.#reviewDialog?.imageId);
-      if (reviewed) this.#reviewDialog?.update(reviewed, false);
-    });
+    return openRemovalDialog(this.#api, operation, slides, this.#onUpdate);
   }
 }

@@ -1,39 +1,13 @@
-// Parts of the review dialog.
+// Parts of the review page.
 
-import { button, element, imageFrom } from "../dom.js";
-import { formatDate, statusText } from "../record.js";
+import { element } from "../dom.js";
+import { REVIEW_REASONS, formatDate, statusText } from "../record.js";
 import { FIELD_NAMES } from "./review.js";
 
 /**
  * @typedef {import("../record.js").Slide} Slide
  * @typedef {import("./review.js").Difference} Difference
  */
-
-/**
- * Show the label, large. A button rotates it: labels are glued on in any direction.
- * @param {import("../api/api.js").Api} api
- * @param {string} imageId
- * @param {AbortSignal} closed
- * @param {HTMLElement} scan what is beneath the label
- * @returns {HTMLElement}
- */
-export function labelView(api, imageId, closed, scan) {
-  const figure = element("div", { class: "slide-image" }, "…");
-  const rotate = button("Rotate", () => {
-    figure.dataset.turns = String((Number(figure.dataset.turns ?? 0) + 1) % 4);
-  });
-  rotate.title = "Rotate the label by 90 degrees";
-  rotate.hidden = true;
-  api
-    .getAssociatedImage(imageId, "label", closed)
-    .then(async (blob) => {
-      const image = blob && (await imageFrom(blob, "The slide's label"));
-      figure.replaceChildren(image ?? "No label image");
-      rotate.hidden = !image;
-    })
-    .catch(() => figure.replaceChildren("The label could not be loaded"));
-  return element("div", { class: "review-label" }, figure, rotate, scan);
-}
 
 /**
  * Describe the scan: its file, its ImageID, when it was made.
@@ -55,6 +29,7 @@ export function conflictMessage(differences, ...actions) {
   const text = (/** @type {Difference["field"]} */ field, /** @type {string | null | undefined} */ value) => {
     if (value === undefined) return "unchanged";
     if (value === null) return "none";
+    if (field === "ReviewReason") return REVIEW_REASONS[/** @type {keyof typeof REVIEW_REASONS} */ (value)] ?? value;
     return field === "Status" ? statusText(value) : `“${value}”`;
   };
   const rows = differences.map(({ field, now, mine }) =>
@@ -72,7 +47,7 @@ export function conflictMessage(differences, ...actions) {
     { class: "message conflict", role: "alert", tabindex: -1 },
     element("p", { class: "message-title" }, "Somebody else has changed this slide"),
     element("table", {}, element("thead", {}, element("tr", {}, ...columns)), element("tbody", {}, ...rows)),
-    element("p", {}, "Your changes are not saved yet. You can also keep editing, and save then."),
+    element("p", {}, "Your changes are not saved yet."),
     element("p", { class: "message-actions" }, ...actions),
   );
 }
@@ -110,13 +85,11 @@ export function sourceText({ IdSource, SlideID, CaseID }) {
 }
 
 /**
- * Return the text of the button that sets a status.
- * @param {string} status
+ * Return the text of the button that sends a slide.
  * @param {Slide} slide
  */
-export function statusAction(status, slide) {
-  if (status !== "SEND") return `Mark ${statusText(status).toLowerCase()}`;
-  return slide.Status === "SENT" || slide.Status === "SEND_FAILED" ? "Send again" : "Send";
+export function sendText({ Status }) {
+  return Status === "SENT" || Status === "SEND_FAILED" ? "Send again" : "Send";
 }
 
 /**

@@ -9,7 +9,7 @@
  *   ReviewReason?: import("../record.js").ReviewReason | null, ReviewNote?: string | null}} Edit the fields to change
  *
  * A field that somebody else has changed: its current value, and the user's own value if there is one.
- * @typedef {{field: "SlideID" | "CaseID" | "Status", now: string | null, mine?: string | null}} Difference
+ * @typedef {{field: "SlideID" | "CaseID" | "Status" | "ReviewReason", now: string | null, mine?: string | null}} Difference
  */
 
 /** The Cognito group of the users who review. */
@@ -21,8 +21,8 @@ export const ID_FIELDS = ["SlideID", "CaseID"];
 /** @type {Record<string, string[]>} */
 const NEXT = {
   NEW: ["GOOD", "BAD"],
-  GOOD: ["BAD", "SEND"],
-  BAD: ["GOOD"],
+  GOOD: ["BAD", "SEND", "NEW"],
+  BAD: ["GOOD", "NEW"],
   SENT: ["SEND"],
   SEND_FAILED: ["SEND"],
 };
@@ -98,7 +98,7 @@ export function isDone(edit, now) {
 }
 
 /** The names of fields on the pages. */
-export const FIELD_NAMES = { SlideID: "Slide ID", CaseID: "Case ID", Status: "Status" };
+export const FIELD_NAMES = { SlideID: "Slide ID", CaseID: "Case ID", Status: "Status", ReviewReason: "Reason" };
 
 /**
  * Return a field's name for use within a sentence.
@@ -130,6 +130,36 @@ export function removals(slide) {
  */
 export function idOf(text) {
   return text.normalize("NFC").trim() || null;
+}
+
+/**
+ * Return the case ID that a slide ID begins with, as the server derives it.
+ * @param {string} slideId
+ * @returns {string} all before its last hyphen, or all of it
+ */
+export function caseOf(slideId) {
+  const end = slideId.lastIndexOf("-");
+  return end > 0 ? slideId.slice(0, end) : slideId;
+}
+
+/**
+ * Check whether the case ID follows the slide ID while the user types: nobody has typed another.
+ * @param {Slide} slide
+ * @returns {boolean}
+ */
+export function followsSlideId({ SlideID, CaseID }) {
+  return !CaseID || CaseID === caseOf(SlideID ?? "");
+}
+
+/**
+ * Check whether a slide ID contradicts the barcode, which may have more than the slide ID.
+ * @param {Slide} slide
+ * @param {string} slideId
+ * @returns {boolean}
+ */
+export function contradictsBarcode({ Barcode }, slideId) {
+  const text = Barcode?.text;
+  return Boolean(text) && !String(text).toLowerCase().includes(slideId.toLowerCase());
 }
 
 /**
