@@ -59,6 +59,11 @@ OTHERS = {
     "*/standalone/cli.py": {"ImageID"},
     "*/standalone/server.py": {"width", "height"},
     "*/vsv/wiring.py": {"ImageID"},
+    # The table's stream, and the arguments of publishSlideChange
+    "*/live/changes.py": {"ImageID", "Status", "Version"},
+    "*/live/publisher.py": {
+        *("ImageID", "Version", "Status", "ImportStatus", "TilesRendered", "TilesTotal"),
+    },
     # The table of transfers, and DataSync's answers
     "*/imports/transfers.py": {"Filename", "Status"},
     "local/*datasync.py": {"Status"},

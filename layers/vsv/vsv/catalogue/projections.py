@@ -19,6 +19,8 @@ __all__ = [
     "API_FIELDS",
     "CDR_REQUIRED",
     "CSV_COLUMNS",
+    "LIVE_FIELDS",
+    "LIVE_FIELDS_OF_DELETED",
     "api_fields",
     "case_fields",
     "cdr_fields",
@@ -45,6 +47,11 @@ _CDR: Final = (
 )
 # The CDR cannot use a slide without these. Others that are unknown are null.
 CDR_REQUIRED: Final = ("SlideID", "CaseID", "width", "height")
+# What signed-in people are told of a change, besides the ImageID. A message names no slide ID, case
+# or file: who may read those asks for the record. It has to stay below 5 KB, which AppSync bills
+# as one message.
+LIVE_FIELDS: Final = ("Version", "Status", "ImportStatus", "TilesRendered", "TilesTotal")
+LIVE_FIELDS_OF_DELETED: Final = ("Version", "Status")
 _FAILURE: Final = ("ImageID", "Filename", "FailedAt", "ImportError")
 _CASE: Final = ("ImageID", "CaseID")
 

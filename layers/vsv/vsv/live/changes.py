@@ -6,17 +6,12 @@ from typing import Any, Final
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from vsv.catalogue.projections import API_FIELDS
+from vsv.catalogue.projections import API_FIELDS, LIVE_FIELDS, LIVE_FIELDS_OF_DELETED
 from vsv.catalogue.record import ReviewStatus
 from vsv.logs import count, logger
 
-__all__ = ["FIELDS", "SlideChange", "slide_changes"]
+__all__ = ["SlideChange", "slide_changes"]
 
-# A message names no slide ID, case ID or file: who may read those asks for the record. It has to
-# stay below 5 KB, for which AppSync bills one message.
-FIELDS: Final = ("Version", "Status", "ImportStatus", "TilesRendered", "TilesTotal")
-# All that is told of a deleted slide.
-_OF_DELETED: Final = ("Version", "Status")
 _TOLD: Final = frozenset({"INSERT", "MODIFY"})
 _DESERIALIZER: Final = TypeDeserializer()
 
@@ -69,7 +64,7 @@ def _change(record: Mapping[str, Any]) -> SlideChange | None:
     if new == old or (_is_deleted(new) and (not old or _is_deleted(old))):
         return None
     if _is_deleted(new):
-        new = {name: new[name] for name in _OF_DELETED if name in new}
+        new = {name: new[name] for name in LIVE_FIELDS_OF_DELETED if name in new}
     return SlideChange(image_id, new, "Version" in new and new["Version"] == old.get("Version"))
 
 
@@ -79,7 +74,7 @@ def _is_deleted(fields: Mapping[str, Any]) -> bool:
 
 def _fields(image: Any) -> dict[str, Any]:
     """Return the fields that are told, without values that do not fit the schema's types."""
-    read = {name: API_FIELDS[name](_value(image, name)) for name in FIELDS}
+    read = {name: API_FIELDS[name](_value(image, name)) for name in LIVE_FIELDS}
     return {name: value for name, value in read.items() if value is not None}
 
 

@@ -17,8 +17,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from urllib3.exceptions import HTTPError
 
+from vsv.catalogue.projections import LIVE_FIELDS
 from vsv.errors import Unavailable, VsvError
-from vsv.live.changes import FIELDS, slide_changes
+from vsv.live.changes import slide_changes
 from vsv.logs import count, log_unexpected, logger
 from vsv.settings import LiveSettings
 
@@ -45,7 +46,7 @@ _TYPES: Final = {
 _MUTATION: Final = (
     f"mutation ({', '.join(f'${name}: {kind}' for name, kind in _TYPES.items())}) {{"
     f" publishSlideChange({', '.join(f'{name}: ${name}' for name in _TYPES)})"
-    f" {{ ImageID {' '.join(FIELDS)} }} }}"
+    f" {{ ImageID {' '.join(LIVE_FIELDS)} }} }}"
 )
 
 
