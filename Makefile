@@ -129,7 +129,7 @@ test-stack: setup ## Run the tests of the deployed local stack
 test-bench: setup-bench ## Run the benchmarks on a small slide and check their tables, not their times
 	$(PYTEST) -m bench
 
-test-web: setup ## Run the pages' tests: units, and in a real browser
+test-web: setup tests/web/node_modules/.installed ## Run the pages' tests: units, and in real browsers
 	@local/packages.sh "$(PYTHON)" test web
 	cd web && npm test --silent
 	$(PYTEST) tests/web --numprocesses auto --dist loadscope
@@ -237,6 +237,11 @@ web/node_modules/.installed: web/package.json web/package-lock.json | packages
 	@cd web && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+tests/web/node_modules/.installed: tests/web/package.json tests/web/package-lock.json | packages
+	@echo "Installing what tests the pages"
+	@cd tests/web && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
 $(PROSE)/node_modules/.installed: $(PROSE)/package.json $(PROSE)/package-lock.json $(wildcard $(PROSE)/words/*) \
   | packages
 	@echo "Installing the prose linter"
@@ -263,4 +268,4 @@ requirements: setup ## Renew the pins in requirements/ (UPGRADE=--upgrade for ne
 	    --output-file requirements/$$name.txt requirements/$$name.in; done
 
 clean: down ## Remove all that the other targets made
-	rm -rf .docs .local .wheels $(VENV) $(BENCH_VENV) $(CHECKOV_VENV) $(DOCS_VENV) web/node_modules web/dist $(PROSE)/node_modules $(PAGES)/node_modules
+	rm -rf .docs .local .wheels $(VENV) $(BENCH_VENV) $(CHECKOV_VENV) $(DOCS_VENV) web/node_modules web/dist tests/web/node_modules $(PROSE)/node_modules $(PAGES)/node_modules

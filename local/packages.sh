@@ -91,16 +91,25 @@ has_browser() {
     compgen -G "$HOME/.cache/ms-playwright/chromium-*" >/dev/null
 }
 
-if wants web && ! has_browser; then
-  if grep -q '^ID=ubuntu' "$root/etc/os-release"; then
+# The other browser; Ubuntu has it as a snap only, too.
+has_firefox() {
+  [ -n "${FIREFOX-}" ] || command -v firefox-esr >/dev/null || command -v firefox >/dev/null
+}
+
+if wants web && grep -q '^ID=ubuntu' "$root/etc/os-release"; then
+  if ! { has_browser && has_firefox; }; then
     cat >&2 <<'TEXT'
-error: the pages' tests need a browser, and Ubuntu has no package of Chromium. Run as root:
+error: the pages' tests need Chromium and Firefox, and Ubuntu has no packages of them. Run as root:
   .venv/bin/playwright install --with-deps chromium
-or install Google Chrome. Everything else works without it: make test-quick test-slow test-stack
+  npx --yes @puppeteer/browsers install firefox@stable
+or install Google Chrome and Mozilla's Firefox. FIREFOX=/path/to/firefox names one elsewhere. Everything else works
+without them: make test-quick test-slow test-stack
 TEXT
     exit 1
   fi
-  need chromium fonts-liberation
+elif wants web; then
+  has_browser || need chromium fonts-liberation
+  has_firefox || need firefox-esr
 fi
 
 if wants bench; then

@@ -37,6 +37,10 @@ export default [
     languageOptions: { globals: globals.node },
   },
   {
+    files: ["tests/web/firefox.mjs"], // some of it runs in the page
+    languageOptions: { globals: globals.browser },
+  },
+  {
     files: ["lint/prose/**/*.js"],
     languageOptions: { sourceType: "commonjs", globals: globals.node },
   },
