@@ -108,3 +108,16 @@ def test_the_banner_is_visible_in_full_screen(page: Page, backend: Backend):
     # Only a picture tells what covers what: hits go to the element in full screen.
     assert page.screenshot(clip=clip) == before
     assert not boxes_overlap(page, ".tools")
+
+
+def test_the_review_page_ends_above_the_judgements_under_a_banner(page: Page, backend: Backend):
+    backend.simulate("configure", banner=BANNER)
+    page.goto(f"{backend.url}/#review=1001")
+    sign_in(page, "technician")
+    page.wait_for_selector('#review-page[data-ready][data-image-id="1001"]')
+    expect(page.locator("#banner")).to_be_in_viewport(ratio=1)
+    bar = page.locator(".review-bar").bounding_box()
+    judgements = page.locator("#judgements").bounding_box()
+    assert bar
+    assert judgements
+    assert bar["y"] + bar["height"] <= judgements["y"] + 1
