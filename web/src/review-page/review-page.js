@@ -4,7 +4,9 @@
 import { render } from "lit-html";
 import { Ahead } from "./ahead.js";
 import { JudgementBar } from "./judgement-bar.js";
+import { Photographs } from "./photographs.js";
 import { NewSlides } from "./queue.js";
+import { reviewKeys } from "./review-keys.js";
 import { reviewTemplate } from "./review-view.js";
 import { Tissue } from "./tissue.js";
 import { describe, sentence } from "../api/errors.js";
@@ -69,7 +71,7 @@ export class ReviewPage {
   #history = null;
   #opening = new AbortController();
   #judgedAt = -Infinity;
-  #glass = { label: glass(), macro: glass() };
+  #photographs = new Photographs(() => this.#render());
 
   /**
    * @param {HTMLElement} root
@@ -92,7 +94,23 @@ export class ReviewPage {
       () => (this.#slide ? [this.#slide] : []),
       ([now]) => now && callbacks.update([now]),
     );
-    keys.add("Review", () => this.imageId !== null, this.#keys());
+    keys.add(
+      "Review",
+      () => this.imageId !== null,
+      reviewKeys({
+        asksReason: () => this.#reasons,
+        judge: (status) => this.#judge(status),
+        askReason: () => this.#askReason(),
+        chooseReason: (index) => this.#chooseReason(index),
+        go: (step) => this.#unlessDirty(() => void this.#go(step)),
+        undo: () => this.#undo(),
+        editIds: () => this.#root.querySelector("input")?.select(),
+        enlarge: (name) => this.#photographs.enlarge(name),
+        zoomBy: (factor) => this.#tissue.zoomBy(factor),
+        goHome: () => this.#tissue.goHome(),
+        escape: () => this.#escape(),
+      }),
+    );
     root.addEventListener("keydown", (event) => this.#onKey(event), { capture: true });
     window.addEventListener("beforeunload", (event) => {
       if (this.#judgements.unsaved || (this.#slide && this.#isDirty())) event.preventDefault();
@@ -174,7 +192,7 @@ export class ReviewPage {
     this.#history = new History(this.#api, imageId);
     const loaded = this.#ahead.load(imageId);
     const isStale = this.#ahead.isStale(imageId);
-    for (const name of /** @type {const} */ (["label", "macro"])) this.#showGlass(name, loaded.images[name], signal);
+    this.#photographs.show(loaded.images, signal);
     if (loaded.record) this.#showRecord(loaded.record, signal);
     this.#render();
     this.#takeFocus();
@@ -241,25 +259,6 @@ export class ReviewPage {
     } catch {
       // it is requested again, and the error shown, when the user goes to the next slide
     }
-  }
-
-  /**
-   * @param {"label" | "macro"} name
-   * @param {Promise<HTMLImageElement | null>} image
-   * @param {AbortSignal} signal
-   */
-  #showGlass(name, image, signal) {
-    const show = (/** @type {Node | string} */ content) => {
-      if (signal.aborted) return;
-      this.#glass[name].content = content;
-      this.#render();
-    };
-    this.#glass[name].content = "…";
-    this.#glass[name].enlarged = false;
-    image.then(
-      (loaded) => show(loaded ?? `No ${name} image`),
-      () => show(`The ${name} could not be loaded`),
-    );
   }
 
   /** Go to the next or previous slide. @param {1 | -1} step */
@@ -503,35 +502,6 @@ export class ReviewPage {
     this.#judge("BAD", { ReviewReason: reason, ...noteEdit });
   }
 
-  /** @returns {import("../keys.js").Key[]} */
-  #keys() {
-    const key = (/** @type {string} */ name, /** @type {string} */ text, /** @type {() => void} */ run) => {
-      const isFree = () => !this.#reasons || name === "b" || name === "Escape";
-      return { keys: [name], text, run: () => isFree() && run() };
-    };
-    const reasons = Object.values(REVIEW_REASONS).map((text, index) => ({
-      keys: [String(index + 1)],
-      text: `bad: ${text.toLowerCase()}`,
-      run: () => this.#chooseReason(index),
-    }));
-    return [
-      key("g", "good, and next", () => this.#judge("GOOD")),
-      key("b", "bad; then the reason", () => this.#askReason()),
-      ...reasons,
-      key("s", "send, and next", () => this.#judge("SEND")),
-      key("n", "next", () => this.#unlessDirty(() => void this.#go(1))),
-      key("p", "previous", () => this.#unlessDirty(() => void this.#go(-1))),
-      key("u", "undo the last judgement", () => this.#undo()),
-      key("i", "edit the slide ID", () => this.#root.querySelector("input")?.select()),
-      key("l", "enlarge the label", () => this.#enlarge("label")),
-      key("m", "enlarge the macro", () => this.#enlarge("macro")),
-      key("+", "zoom in", () => this.#tissue.zoomBy(1.5)),
-      key("-", "zoom out", () => this.#tissue.zoomBy(1 / 1.5)),
-      key("0", "whole slide", () => this.#tissue.goHome()),
-      key("Escape", "back to the list", () => this.#escape()),
-    ];
-  }
-
   #undo() {
     const last = this.#judgements.undoable;
     if (last) void this.#judgements.undo(last);
@@ -540,9 +510,8 @@ export class ReviewPage {
   }
 
   #escape() {
-    const enlarged = /** @type {const} */ (["label", "macro"]).find((name) => this.#glass[name].enlarged);
-    if (enlarged) this.#enlarge(enlarged);
-    else if (this.#reasons) this.#closeReasons();
+    if (this.#photographs.reduce()) return;
+    if (this.#reasons) this.#closeReasons();
     else if (!this.#question) this.#leave();
   }
 
@@ -550,14 +519,6 @@ export class ReviewPage {
     this.#reasons = false;
     this.#render();
     this.#root.focus();
-  }
-
-  /** @param {"label" | "macro"} name */
-  #enlarge(name) {
-    const enlarged = !this.#glass[name].enlarged;
-    for (const each of Object.values(this.#glass)) each.enlarged = false;
-    this.#glass[name].enlarged = enlarged;
-    this.#render();
   }
 
   /** @param {KeyboardEvent} event within the page */
@@ -614,7 +575,7 @@ export class ReviewPage {
           note: this.#note,
           result: this.#result,
           notices,
-          glass: this.#glass,
+          glass: this.#photographs.all,
           tissue: this.#tissue.element,
           history: this.#history?.element ?? null,
         },
@@ -643,11 +604,8 @@ export class ReviewPage {
     noteTyped: (event) => (this.#note = /** @type {HTMLInputElement} */ (event.target).value),
     go: (step) => this.#unlessDirty(() => void this.#go(step)),
     cancelReasons: () => this.#closeReasons(),
-    turn: (name) => {
-      this.#glass[name].turns = (this.#glass[name].turns + 1) % 4;
-      this.#render();
-    },
-    enlarge: (name) => this.#enlarge(name),
+    turn: (name) => this.#photographs.turn(name),
+    enlarge: (name) => this.#photographs.enlarge(name),
     remove: (operation) => this.#slide && this.#callbacks.remove(operation, this.#slide),
   };
 
@@ -661,11 +619,6 @@ export class ReviewPage {
     }
     this.#render();
   }
-}
-
-/** @returns {import("./review-view.js").Glass} */
-function glass() {
-  return { content: "…", turns: 0, enlarged: false };
 }
 
 /**

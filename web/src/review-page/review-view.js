@@ -11,11 +11,6 @@ import * as parts from "../review/review-parts.js";
  * @typedef {import("../record.js").Slide} Slide
  * @typedef {import("../review/review.js").Operation} Operation
  *
- * @typedef {object} Glass a photograph of the glass: label or macro
- * @property {Node | string} content the image, or why there is none
- * @property {number} turns by 90 degrees
- * @property {boolean} enlarged
- *
  * @typedef {object} Model
  * @property {Slide | null} slide
  * @property {import("../review/review.js").TypedIds} typed
@@ -25,7 +20,7 @@ import * as parts from "../review/review-parts.js";
  * @property {string} note
  * @property {string} result
  * @property {Node[]} notices
- * @property {Record<"label" | "macro", Glass>} glass
+ * @property {Record<"label" | "macro", import("./photographs.js").Photograph>} glass
  * @property {Node} tissue
  * @property {Node | null} history
  *
