@@ -21,12 +21,14 @@ TILE_ELSEWHERE: Final = (10, 0, 0)
 _T = TypeVar("_T")
 _TABLE: Final = "slides"
 _HISTORY: Final = "history"
+_TERMS: Final = "terms"
 _AWS: Final = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_DEFAULT_REGION": "eu-central-1",
     "SLIDE_TABLE": _TABLE,
     "HISTORY_TABLE": _HISTORY,
+    "TERM_TABLE": _TERMS,
     # Tiles come from the slide itself.
     "PRERENDER_LEVELS": "none",
 }
@@ -76,6 +78,17 @@ def _extract_metadata(path: Path) -> float:
                 _index("Sha256"),
                 _index("Filename"),
                 _index("Listed", "SlideID"),
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        dynamodb.create_table(
+            TableName=_TERMS,
+            KeySchema=[
+                {"AttributeName": "Term", "KeyType": "HASH"},
+                {"AttributeName": "Place", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in ("Term", "Place")
             ],
             BillingMode="PAY_PER_REQUEST",
         )

@@ -115,6 +115,7 @@ def _describe(outputs: deploy.Outputs) -> dict[str, str]:
         "aws_endpoint_url": endpoint_url,
         "table_name": outputs["SlideTableName"],
         "history_table_name": outputs["HistoryTableName"],
+        "term_table_name": outputs["TermTableName"],
         "archive_bucket": outputs["ArchiveBucketName"],
         "dead_letter_queue_url": outputs["DeadLetterQueueUrl"],
         "import_state_machine_arn": outputs["ImportStateMachineArn"],

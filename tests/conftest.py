@@ -174,7 +174,7 @@ def _create_tables() -> dict[str, str]:
 
 @pytest.fixture
 def catalogue(tables) -> Catalogue:
-    return Catalogue(dynamodb(), tables["SlideTable"], tables["HistoryTable"])
+    return Catalogue(dynamodb(), *(tables[f"{name}Table"] for name in ("Slide", "History", "Term")))
 
 
 # Playwright's own, where the system has none.

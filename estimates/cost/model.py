@@ -60,7 +60,7 @@ _UNIT_TILES: Final = 5
 # Units of a record of up to 2 KB, in the table: indexes have keys, which a report does not change;
 # what else an import writes, in transactions with their history. An assumption.
 _REPORT_UNITS: Final = 2
-_OTHER_UNITS: Final = 60
+_OTHER_UNITS: Final = 90
 # Units that an import reads, identities and other slides of its name among them, and each call of
 # /ImportSlide. A test holds them to what is asked.
 IMPORT_READ_UNITS: Final = 20

@@ -11,6 +11,7 @@ from vsv.catalogue.listings import Listings
 from vsv.catalogue.review import Edit, IdPatterns
 from vsv.catalogue.same_ids import edit_slide
 from vsv.catalogue.search import Search, SlideOrder
+from vsv.catalogue.slide_search import SlideSearch
 from vsv.logs import log_unexpected, observed
 from vsv.settings import ReviewSettings
 from vsv.wiring import catalogue
@@ -24,6 +25,11 @@ app = AppSyncResolver()  # type: ignore[no-untyped-call]
 @cache
 def _listings() -> Listings:
     return Listings(catalogue())
+
+
+@cache
+def _slide_search() -> SlideSearch:
+    return SlideSearch(catalogue())
 
 
 @cache
@@ -79,13 +85,15 @@ def search_slides(
 ) -> dict[str, Any]:
     """Return a page of the slides that match a search."""
     order = SlideOrder(Order) if Order else None
-    return graphql.slides_page(_listings().search(Search.parse(criteria), order, limit, nextToken))
+    return graphql.slides_page(
+        _slide_search().page(Search.parse(criteria), order, limit, nextToken)
+    )
 
 
 @app.resolver(type_name="Query", field_name="countSlides")
 def count_slides(**criteria: Any) -> dict[str, Any]:
     """Return how many slides match a search."""
-    counted = _listings().count(Search.parse(criteria))
+    counted = _slide_search().count(Search.parse(criteria))
     return {"Count": counted.number, "Exact": counted.exact}
 
 

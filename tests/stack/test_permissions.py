@@ -22,6 +22,9 @@ pytestmark = pytest.mark.stack
 UNSEEN = {
     ("*", "elasticfilesystem:*", "*"): "Lambda mounts the file system; here it is a folder",
     ("*", "dynamodb:Query", "*-history"): "to go on after a record was lost or restored",
+    ("RemoveImages", "dynamodb:PutItem", "*-terms"): "for records of an earlier version",
+    ("FailImport", "dynamodb:DeleteItem", "*-terms"): "of a slide that nobody had identified",
+    ("FinishImport", "dynamodb:*Item", "*-terms"): "of earlier failures, which become DELETED",
     ("ImportSlide", "datasync:*", "*"): "the stand-in for DataSync knows no roles",
     ("ImportSlide", "ec2:DescribeNetworkInterfaces", "*"): "DataSync asks it of whom starts a task",
     ("RemoveImages", "states:DescribeExecution", "*"): "where two bring a slide back at once",

@@ -23,7 +23,7 @@ from tests.conftest import ROOT, load_template
 from tests.handlers import load_handler
 from vsv import aws
 from vsv.catalogue.indexes import derived
-from vsv.catalogue.listings import _to_token
+from vsv.catalogue.pages import to_token
 
 TEXTS = (
     *("", " ", ".", "..", "/", "//", "../../etc/passwd", "%", "%00", "%2e%2e%2f", "%ff", "%25"),
@@ -284,9 +284,9 @@ TIMES = (
 )
 TOKENS = (
     *("x", "e30=", "W10=", "bnVsbA==", "ÿ"),
-    *(_to_token({"leg": leg}) for leg in ("-1", "99", "0")),
-    _to_token({"leg": "0", "ImageID": "\ud800"}),
-    _to_token({"Version": "0"}),
+    *(to_token({"leg": leg}) for leg in ("-1", "99", "0")),
+    to_token({"leg": "0", "ImageID": "\ud800"}),
+    to_token({"Version": "0"}),
     base64.urlsafe_b64encode(b"[" * 6000).decode(),
 )
 ODD = {
@@ -324,6 +324,7 @@ def resolve(catalogue, tables, monkeypatch):
     """Resolve a field as AppSync's resolver has SlideCatalogue do; return the error, if any."""
     monkeypatch.setenv("SLIDE_TABLE", tables["SlideTable"])
     monkeypatch.setenv("HISTORY_TABLE", tables["HistoryTable"])
+    monkeypatch.setenv("TERM_TABLE", tables["TermTable"])
     handler = load_handler("SlideCatalogue")
 
     def resolve(root, field, arguments, identity):

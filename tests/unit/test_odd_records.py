@@ -116,6 +116,7 @@ def test_an_odd_record_hides_no_other(catalogue, tables, monkeypatch, field, arg
         catalogue.slides.put_item(Item=derived(new))
     monkeypatch.setenv("SLIDE_TABLE", tables["SlideTable"])
     monkeypatch.setenv("HISTORY_TABLE", tables["HistoryTable"])
+    monkeypatch.setenv("TERM_TABLE", tables["TermTable"])
     event = {
         "arguments": arguments,
         "identity": {"claims": {"cognito:username": "ann", "cognito:groups": ["Technicians"]}},

@@ -123,10 +123,11 @@ class StorageSettings:
 
 @dataclass(frozen=True)
 class CatalogueSettings(_Names):
-    """Settings of functions that change the catalogue: its two DynamoDB tables."""
+    """Settings of functions that change the catalogue: its three DynamoDB tables."""
 
     slide_table: str
     history_table: str
+    term_table: str
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,7 @@ class CdrSettings:
     dead_letter_queue_url: str
     slide_table: str
     history_table: str
+    term_table: str
 
     @classmethod
     def read(cls, environment: Environment = os.environ) -> Self:
@@ -233,6 +235,7 @@ class CdrSettings:
             _required(environment, "DEAD_LETTER_QUEUE_URL"),
             _required(environment, "SLIDE_TABLE"),
             _required(environment, "HISTORY_TABLE"),
+            _required(environment, "TERM_TABLE"),
         )
 
 

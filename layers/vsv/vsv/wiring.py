@@ -49,9 +49,11 @@ def storage() -> "Storage":
 
 @cache
 def catalogue() -> Catalogue:
-    """Return the slide table with its history."""
+    """Return the slide table with its history and its terms."""
     settings = CatalogueSettings.read()
-    return Catalogue(aws.dynamodb(), settings.slide_table, settings.history_table)
+    return Catalogue(
+        aws.dynamodb(), settings.slide_table, settings.history_table, settings.term_table
+    )
 
 
 @cache

@@ -32,6 +32,7 @@ def admin(tables, tmp_path, capsys):
     stack = {
         "table_name": tables["SlideTable"],
         "history_table_name": tables["HistoryTable"],
+        "term_table_name": tables["TermTable"],
         "import_state_machine_arn": "arn:aws:states:eu-central-1:1:stateMachine:import",
         "verify_slide_function": "VerifySlide",
         "list_slides_function": "ListSlides",

@@ -21,6 +21,7 @@ class FakeCloudFormation:
         parameters = {
             "SlideTableName": "SlideTable",
             "HistoryTableName": "HistoryTable",
+            "TermTableName": "TermTable",
             "PyramidStore": "efs",
             "PyramidBucketName": "unused",
         }
@@ -71,6 +72,7 @@ def test_the_local_stack_is_asked_by_nobodys_credentials(tmp_path):
                 "aws_endpoint_url": "http://localhost:4566",
                 "table_name": "slides",
                 "history_table_name": "history",
+                "term_table_name": "terms",
                 "pyramid_bucket": "",
             }
         )

@@ -16,6 +16,7 @@ def ask(tables, monkeypatch):
     """Resolve one GraphQL field as AppSync's resolver does, for a technician."""
     monkeypatch.setenv("SLIDE_TABLE", tables["SlideTable"])
     monkeypatch.setenv("HISTORY_TABLE", tables["HistoryTable"])
+    monkeypatch.setenv("TERM_TABLE", tables["TermTable"])
     monkeypatch.setenv("SLIDE_ID_PATTERN", r".{1,30}")
     handler = load_handler("SlideCatalogue")
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 from vsv.catalogue.indexes import derived
+from vsv.catalogue.terms import digest_of, rows_of
 
 
 class Refused(Exception):
@@ -38,11 +39,20 @@ def slide(number, **fields):
 
 
 def fill(catalogue, count):
-    with catalogue.slides.batch_writer() as batch:
-        for number in range(count):
-            batch.put_item(Item={k: v for k, v in slide(number).items() if v is not None})
-        gone = slide(count, Status="DELETED", ImageID="gone", CaseID="S-99999")
-        batch.put_item(Item={k: v for k, v in gone.items() if v is not None})
+    slides = [slide(number) for number in range(count)]
+    slides.append(slide(count, Status="DELETED", ImageID="gone", CaseID="S-99999"))
+    put(catalogue, slides)
+
+
+def put(catalogue, slides):
+    """Have the records, with their terms, without each one's history."""
+    with catalogue.slides.batch_writer() as batch, catalogue.terms.batch_writer() as rows:
+        for each in slides:
+            record = {name: value for name, value in each.items() if value is not None}
+            terms = rows_of(record)
+            batch.put_item(Item=record | {"Terms": digest_of(terms)})
+            for row in terms.values():
+                rows.put_item(Item=row)
 
 
 def pages(ask, field, limit=None, **arguments):

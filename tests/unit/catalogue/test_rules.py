@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from vsv.catalogue import listings
+from vsv.catalogue import listings, pages
 from vsv.catalogue.filters import SlideFilter
 from vsv.catalogue.search import Search
 from vsv.errors import InvalidRequest
@@ -14,11 +14,11 @@ NOON = "2026-01-01T13:00:00+01:00"
 
 
 def test_a_page_has_100_slides_unless_1_to_1000_are_asked_for():
-    assert listings._page_size(None) == 100
-    assert [listings._page_size(size) for size in (1, 1000)] == [1, 1000]
+    assert pages.page_size(None) == 100
+    assert [pages.page_size(size) for size in (1, 1000)] == [1, 1000]
     for size in (0, -1, 1001):
         with pytest.raises(InvalidRequest, match=r"is not in 1\.\.1000"):
-            listings._page_size(size)
+            pages.page_size(size)
 
 
 def token(**key):
@@ -27,11 +27,11 @@ def token(**key):
 
 def test_a_page_goes_on_where_the_last_one_ended():
     searches = (Search(scanner="SS1"), Search(slide_id="S"))
-    ranges = [each for search in searches for each in listings._ranges_of(search, None)]
+    ranges = [listings._range_of(search) for search in searches]
     place = {"Listed": "SLIDE", "SlideID": "S-1", "ImageID": "1"}
     assert listings._position(None, ranges) == (0, {})
     assert listings._position(token(leg="1"), ranges) == (1, {})
-    assert listings._position(listings._to_token({"leg": "1", **place}), ranges) == (1, place)
+    assert listings._position(pages.to_token({"leg": "1", **place}), ranges) == (1, place)
     for other in (
         {"leg": "2"},
         {"leg": "0", **place},  # of another index
@@ -46,7 +46,7 @@ def test_a_page_goes_on_where_the_last_one_ended():
         with pytest.raises(InvalidRequest, match="nextToken"):
             listings._position(token(**other), ranges)
     assert listings._position(token(leg="0" * 15), ranges) == (0, {})
-    assert listings._to_token({}) is listings._to_token(None) is None
+    assert pages.to_token({}) is pages.to_token(None) is None
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,8 @@ def test_what_dynamodb_leaves_out_of_a_batch_is_asked_for_again(catalogue, pause
 
 
 def tables_of(tables):
-    return CatalogueSettings(tables["SlideTable"], tables["HistoryTable"]).__dict__.values()
+    names = (tables[f"{name}Table"] for name in ("Slide", "History", "Term"))
+    return CatalogueSettings(*names).__dict__.values()
 
 
 @pytest.mark.usefixtures("slides")

@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/dead",
     "SLIDE_TABLE": "slides",
     "HISTORY_TABLE": "history",
+    "TERM_TABLE": "terms",
 }
 
 
@@ -73,6 +74,7 @@ def function(cdr, tables, monkeypatch):
         "DEAD_LETTER_QUEUE_URL": queue,
         "SLIDE_TABLE": tables["SlideTable"],
         "HISTORY_TABLE": tables["HistoryTable"],
+        "TERM_TABLE": tables["TermTable"],
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)

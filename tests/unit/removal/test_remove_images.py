@@ -16,6 +16,7 @@ def handler(tables, monkeypatch):
         monkeypatch.setenv(name, name.lower())
     monkeypatch.setenv("SLIDE_TABLE", tables["SlideTable"])
     monkeypatch.setenv("HISTORY_TABLE", tables["HistoryTable"])
+    monkeypatch.setenv("TERM_TABLE", tables["TermTable"])
     return load_handler("RemoveImages")
 
 

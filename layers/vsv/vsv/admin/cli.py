@@ -26,7 +26,8 @@ from vsv.admin.verification import VerificationResult, verified
 from vsv.admin.verification import check as check_verifiable
 from vsv.catalogue.accessors import image_id_of, is_deleted
 from vsv.catalogue.history import changes_of, summary_of
-from vsv.catalogue.listings import Listings, Page
+from vsv.catalogue.listings import Listings
+from vsv.catalogue.pages import Page
 from vsv.catalogue.projections import failure_fields
 from vsv.catalogue.record import SlideRecord, to_json
 from vsv.catalogue.table import Catalogue

@@ -24,6 +24,7 @@ Verify = Callable[[Mapping[str, Any]], dict[str, Any]]
 _IN_FILE: Final = {
     "SlideTableName": "table_name",
     "HistoryTableName": "history_table_name",
+    "TermTableName": "term_table_name",
     "ImportStateMachineArn": "import_state_machine_arn",
     "VerifySlideFunctionName": "verify_slide_function",
     "ListSlidesFunctionName": "list_slides_function",
@@ -101,8 +102,9 @@ class Deployment:
 
     @property
     def catalogue(self) -> Catalogue:
-        """Return the slide table with its history."""
-        return Catalogue(aws.dynamodb(), self.name("SlideTableName"), self.name("HistoryTableName"))
+        """Return the slide table with its history and its terms."""
+        tables = ("SlideTableName", "HistoryTableName", "TermTableName")
+        return Catalogue(aws.dynamodb(), *map(self.name, tables))
 
     @property
     def pyramid_bucket(self) -> str | None:

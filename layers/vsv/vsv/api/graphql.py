@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from vsv.api.caller import Caller
 from vsv.catalogue.history import HistoryLine
-from vsv.catalogue.listings import Page
+from vsv.catalogue.pages import Page
 from vsv.catalogue.projections import api_fields, change_fields
 from vsv.catalogue.record import SlideRecord, to_json
 from vsv.cdr.content import edited_after_sending

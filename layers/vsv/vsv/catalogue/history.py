@@ -22,7 +22,7 @@ __all__ = [
 _UNRECORDED: Final = frozenset(
     {
         *("ImageID", "Version", "lastModified", "TilesRendered", "Generation"),
-        *("Retries", "RetryAt", "CopyAgain"),
+        *("Retries", "RetryAt", "CopyAgain", "Terms"),
     }
 )
 

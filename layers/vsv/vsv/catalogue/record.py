@@ -184,6 +184,7 @@ class SlideRecord(TypedDict, total=False):
     # Kept by the table itself
     Version: Number  # counts the changes
     lastModified: str  # the time of the last change
+    Terms: str  # a digest of its rows in the term table
     # Keys of the table's indexes: see ``vsv.catalogue.indexes``
     Listed: str  # present unless the slide is deleted
     ScannedAt: str  # ScanDate in UTC

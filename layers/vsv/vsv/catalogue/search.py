@@ -85,6 +85,11 @@ class Search:
         """Return whether all slides but deleted ones meet it."""
         return self == Search()
 
+    @property
+    def is_timed(self) -> bool:
+        """Return whether the scan's time matters."""
+        return bool(self.scanned_from or self.scanned_to)
+
     def finds(self, record: SlideRecord) -> bool:
         """Return whether the record meets all criteria. Deleted slides are found by status only."""
         return (
@@ -100,7 +105,7 @@ class Search:
         )
 
     def _is_in_time(self, record: SlideRecord) -> bool:
-        if not (self.scanned_from or self.scanned_to):
+        if not self.is_timed:
             return True
         scanned = instant(str(record.get("ScanDate")))
         return scanned is not None and (

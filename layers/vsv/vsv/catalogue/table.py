@@ -1,15 +1,15 @@
-"""Records and their history: read, and changed one at a time.
+"""Records, their history and their terms: read, and changed one at a time.
 
-Every change is one transaction: the record, if it still is what the change was decided upon, and
-the line in its history. So calls may be repeated and may race, and nothing is changed without a
-trace. Only the count of rendered tiles goes by without one.
+Every change is one transaction: the record, if it still is what the change was decided upon, the
+line in its history, and the rows by which it is searched. So calls may be repeated and may race,
+and nothing is changed without a trace. Only the count of rendered tiles goes by without one.
 """
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from boto3.dynamodb.conditions import Attr, Key
@@ -19,6 +19,7 @@ from vsv.catalogue.accessors import version_of
 from vsv.catalogue.history import Action, HistoryLine, changes
 from vsv.catalogue.indexes import LISTED, derived
 from vsv.catalogue.record import ImportStatus, SlideRecord, changed, now
+from vsv.catalogue.terms import Row, digest_of, position_of, rows_of, status_term
 from vsv.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ _TRANSIENT: Final = frozenset(
 
 
 class Catalogue:
-    """The slide table and the history table. Reads are strongly consistent.
+    """The slide table, the history table and the term table. Reads are strongly consistent.
 
-    ``history_table`` is None for those who look at records only.
+    The last two are None for those who look at records only.
     """
 
     def __init__(
@@ -58,16 +59,25 @@ class Catalogue:
         dynamodb: "DynamoDBServiceResource",
         slide_table: str,
         history_table: str | None = None,
+        term_table: str | None = None,
     ) -> None:
         self._dynamodb = dynamodb
         self.slides: Table = dynamodb.Table(slide_table)
         self._history_table = history_table
+        self._term_table = term_table
 
     @cached_property
     def _history(self) -> "Table":
         if self._history_table is None:
             raise ValueError("this catalogue was opened without its history")
         return self._dynamodb.Table(self._history_table)
+
+    @cached_property
+    def terms(self) -> "Table":
+        """Return the table of the rows of ``vsv.catalogue.terms``."""
+        if self._term_table is None:
+            raise ValueError("this catalogue was opened without its terms")
+        return self._dynamodb.Table(self._term_table)
 
     def get(self, image_id: str) -> SlideRecord | None:
         """Return the slide's record, or None."""
@@ -77,22 +87,54 @@ class Catalogue:
     def get_many(self, image_ids: Iterable[str]) -> list[SlideRecord | None]:
         """Return the slides' records in the order of their IDs; None for each that is unknown."""
         wanted = list(image_ids)
-        found: dict[str, SlideRecord] = {}
-        unique = list(dict.fromkeys(wanted))
-        for start in range(0, len(unique), _BATCH):
-            keys: list[Any] = [{"ImageID": key} for key in unique[start : start + _BATCH]]
+        unique = [{"ImageID": image_id} for image_id in dict.fromkeys(wanted)]
+        records = cast("Iterable[SlideRecord]", self._get_batches(self.slides.name, unique))
+        found = {str(record["ImageID"]): record for record in records}
+        return [found.get(image_id) for image_id in wanted]
+
+    def _get_batches(self, table: str, keys: Sequence[Row]) -> Iterator[Row]:
+        """Yield the items of these keys that there are, in no order."""
+        for start in range(0, len(keys), _BATCH):
+            batch: list[Any] = list(keys[start : start + _BATCH])
             for attempt in count():
                 answer = self._dynamodb.batch_get_item(
-                    RequestItems={self.slides.name: {"Keys": keys, "ConsistentRead": True}}
+                    RequestItems={table: {"Keys": batch, "ConsistentRead": True}}
                 )
-                for record in answer["Responses"].get(self.slides.name, []):
-                    found[str(record["ImageID"])] = cast("SlideRecord", record)
-                rest = answer["UnprocessedKeys"].get(self.slides.name)
+                yield from answer["Responses"].get(table, [])
+                rest = answer["UnprocessedKeys"].get(table)
                 if not rest:
                     break
-                keys = list(rest["Keys"])
+                batch = list(rest["Keys"])
                 _pause(attempt)
-        return [found.get(image_id) for image_id in wanted]
+
+    def without_terms(self, records: Iterable[SlideRecord]) -> Iterator[SlideRecord]:
+        """Yield those of the records whose rows are not in the term table, or are others."""
+        rest = iter(records)
+        while some := list(islice(rest, _BATCH)):
+            keys = [
+                {"Term": status_term(str(record.get("Status"))), "Place": position_of(record)}
+                for record in some
+            ]
+            there = {
+                (row["Term"], row["Place"]) for row in self._get_batches(self.terms.name, keys)
+            }
+            for record, key in zip(some, keys, strict=True):
+                known = record.get("Terms") == digest_of(rows_of(record))
+                if not known or ("Status" in record and (key["Term"], key["Place"]) not in there):
+                    yield record
+
+    def write_terms(self, image_id: str) -> None:
+        """Write all rows of the slide to the term table; the record's version stays."""
+        for attempt in count():
+            record = self.get(image_id)
+            if record is None:
+                return
+            rows = rows_of(record)
+            update = _update(record, changed(record, Terms=digest_of(rows)), always=("Terms",))
+            puts = [self._put(row) for row in rows.values()]
+            if self._write([{"Update": {"TableName": self.slides.name, **update}}, *puts]):
+                return
+            _pause(attempt)
 
     def by_filename(self, filename: str) -> list[SlideRecord]:
         """Return all records whose file has, or had, this name, read from the table.
@@ -168,6 +210,7 @@ class Catalogue:
             new = changed({**wanted, **_kept(old)}, ImageID=image_id)
             if new == old:
                 return old
+            new["Terms"] = digest_of(rows_of(new))
             new["Version"] = max(version_of(new), written) + 1
             new["lastModified"] = now()
             if self._replace(old, new, by, action):
@@ -215,7 +258,29 @@ class Catalogue:
                     "ConditionExpression": "attribute_not_exists(ImageID)",
                 }
             },
+            *self._term_writes(old, new),
         ]
+        return self._write(writes)
+
+    def _term_writes(self, old: SlideRecord | None, new: SlideRecord) -> list[Any]:
+        """Return what makes the old record's rows those of the new one, written or not."""
+        before = rows_of(old) if old else {}
+        after = rows_of(new)
+        written = old is not None and old.get("Terms") == digest_of(before)
+        puts = [
+            self._put(row) for key, row in after.items() if not written or before.get(key) != row
+        ]
+        deletes = [
+            {"Delete": {"TableName": self.terms.name, "Key": {"Term": term, "Place": place}}}
+            for term, place in before.keys() - after.keys()
+        ]
+        return [*puts, *deletes]
+
+    def _put(self, row: Row) -> Any:
+        return {"Put": {"TableName": self.terms.name, "Item": row}}
+
+    def _write(self, writes: list[Any]) -> bool:
+        """Write all in one transaction; return False if another attempt may succeed."""
         client = self._dynamodb.meta.client
         try:
             client.transact_write_items(TransactItems=writes)
@@ -230,22 +295,23 @@ class Catalogue:
 
 def _kept(old: SlideRecord | None) -> SlideRecord:
     """Return the attributes that only the table sets."""
-    kept = (
-        {name: old.get(name) for name in ("Version", "lastModified") if name in old} if old else {}
-    )
-    return cast("SlideRecord", kept)
+    own = ("Version", "lastModified", "Terms")
+    return cast("SlideRecord", {name: old.get(name) for name in own if old and name in old})
 
 
-def _update(old: SlideRecord | None, new: SlideRecord) -> dict[str, Any]:
+def _update(
+    old: SlideRecord | None, new: SlideRecord, always: Iterable[str] = ()
+) -> dict[str, Any]:
     """Return the update from the old record to the new one, on condition that it is the old one.
 
-    It names the differences only, so that a count of tiles that has grown is not set back.
+    It names the differences only, so that a count of tiles that has grown is not set back, and the
+    attributes that are to be set ``always``: an update sets one at least.
     """
     before: Mapping[str, Any] = old or {}
     after: Mapping[str, Any] = new
     names, values, sets, removes = {"#version": "Version"}, {}, [], []
     for number, name in enumerate(sorted(before.keys() | after.keys())):
-        if name == "ImageID" or before.get(name) == after.get(name):
+        if name == "ImageID" or (before.get(name) == after.get(name) and name not in always):
             continue
         names[f"#f{number}"] = name
         if name in after:

@@ -157,7 +157,9 @@ def sender() -> Sender:
         )
 
     return Sender(
-        Catalogue(aws.dynamodb(), settings.slide_table, settings.history_table),
+        Catalogue(
+            aws.dynamodb(), settings.slide_table, settings.history_table, settings.term_table
+        ),
         CdrClient(settings.cdr_url, Credentials(secrets, settings.cdr_secret_arn)),
         dead_letters,
         settings.cdr_give_up_s,
