@@ -1,5 +1,6 @@
 """Slides for the catalogue's tests, and how a query is read page by page."""
 
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -69,3 +70,17 @@ def pages(ask, field, limit=None, **arguments):
 
 def ids(slides):
     return [slide["ImageID"] for slide in slides]
+
+
+class Meter:
+    """Counts the calls to DynamoDB, and the items that they looked at."""
+
+    def __init__(self, client):
+        self.calls, self.items = Counter(), 0
+        client.meta.events.register("after-call.dynamodb", self._count)
+
+    def _count(self, model, parsed, **_):
+        self.calls[model.name] += 1
+        self.items += parsed.get("ScannedCount", 0)
+        self.items += sum(map(len, parsed.get("Responses", {}).values()))
+        self.items += "Item" in parsed

@@ -1,10 +1,8 @@
 """What a query costs: the slides that it finds are looked at, and no others."""
 
-from collections import Counter
-
 import pytest
 
-from tests.unit.catalogue.helpers import fill, ids
+from tests.unit.catalogue.helpers import Meter, fill, ids
 from vsv import wiring
 
 # Questions by index, each with what it may look at: the slides that it returns and no others.
@@ -16,6 +14,13 @@ QUESTIONS = [
     ("searchSlides", {"SlideIDPrefix": "S-99995"}),
     ("searchSlides", {"CaseIDPrefix": "S-99995"}),
     ("searchSlides", {"Scanner": "SS1", "limit": 2}),
+    ("searchSlides", {"Text": "99995"}),
+    ("searchSlides", {"Text": "s-99995 00004"}),
+    ("searchSlides", {"Text": "s", "limit": 3}),
+    ("searchSlides", {"Status": "GOOD", "limit": 2}),
+    ("searchSlides", {"Order": "NEWEST", "limit": 3}),
+    ("searchSlides", {"Order": "SLIDE_ID", "limit": 3}),
+    ("countSlides", {"Text": "99995"}),
     ("searchSlides", {"ScannedTo": "2025-12-31T23:00:03Z"}),
     ("listUnsentSlides", {"limit": 2}),
     ("listImportFailures", {"limit": 1}),
@@ -27,20 +32,6 @@ QUESTIONS = [
     ("listSlides", {"filter": {"Filename": {"contains": "5"}}, "limit": 3}),
     ("slideHistory", {"ImageID": "i00005"}),
 ]
-
-
-class Meter:
-    """Counts the calls to DynamoDB, and the items that they looked at."""
-
-    def __init__(self, client):
-        self.calls, self.items = Counter(), 0
-        client.meta.events.register("after-call.dynamodb", self._count)
-
-    def _count(self, model, parsed, **_):
-        self.calls[model.name] += 1
-        self.items += parsed.get("ScannedCount", 0)
-        self.items += sum(map(len, parsed.get("Responses", {}).values()))
-        self.items += "Item" in parsed
 
 
 # Of the questions, those that find a few slides.

@@ -161,7 +161,7 @@ class SlideSearch:
                 _Found(image_id, row.get("Position", row["Place"]), row.get("SlideID"))
                 for image_id, row in found.items()
             ]
-        if by_time or not _is_by_index(search):
+        if by_time or search.is_empty or not _is_by_index(search):
             return None
         index_range = scanned(search.scanned_from, search.scanned_to, search.scanner)
         items = self._listings.first_keys(index_range, _FEW + 1)
