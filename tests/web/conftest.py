@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 
 from tests.web.backend import Backend, sign_in
+from tests.web.review_page import loaded
 
 HERE = Path(__file__).parent
 WEB = HERE.parents[1] / "web"
@@ -68,5 +69,5 @@ def technician(page: Page, backend: Backend) -> Page:
     """Sign in as a technician, and show the list."""
     page.goto(backend.url)
     sign_in(page, "technician")
-    expect(page.locator(".slide-card")).to_have_count(24)
+    loaded(page)
     return page

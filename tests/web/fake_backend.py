@@ -52,10 +52,12 @@ class FakeBackend(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int = 0, pages: Path = PAGES, work_s: float = WORK_S) -> None:
+    def __init__(
+        self, port: int = 0, pages: Path = PAGES, work_s: float = WORK_S, more: int = 0
+    ) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.pages = pages.resolve()
-        self.catalogue = Catalogue(work_s)
+        self.catalogue = Catalogue(work_s, more)
         self.live = Live(graphql_schema)
         self.live.tell(self.catalogue.records)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
@@ -474,7 +476,10 @@ if __name__ == "__main__":
     parser.add_argument(
         "--work-seconds", type=float, default=WORK_S, help="how long removals and deliveries take"
     )
+    parser.add_argument(
+        "--more", type=int, default=0, help="how many slides there are besides one of each kind"
+    )
     options = parser.parse_args()
-    backend = FakeBackend(options.port, options.pages, options.work_seconds)
+    backend = FakeBackend(options.port, options.pages, options.work_seconds, options.more)
     print(backend.url, flush=True)
     backend.serve_forever()

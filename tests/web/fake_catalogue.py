@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vsv.catalogue.identity import IdSource, id_source
@@ -98,7 +98,7 @@ def _by_id(record: Record) -> tuple[bool, str]:
 
 # What slides are ordered by, by the search's Order; the last key counts most.
 _KEYS: dict[str, list[Callable[[Record], Any]]] = {
-    "NEWEST": [lambda record: record["ImageID"], _scanned],
+    "NEWEST": [_scanned],
     "OLDEST": [lambda record: record["ImageID"], _scanned],
     "SLIDE_ID": [_by_id],
     "SLIDE_ID_DESCENDING": [_by_id],
@@ -106,16 +106,34 @@ _KEYS: dict[str, list[Callable[[Record], Any]]] = {
 }
 
 
-class Catalogue:
-    """Records and their changes. ``work_s``: how long removals and deliveries take."""
+def many(number: int) -> list[Record]:
+    """Return slides, scanned one each minute until now."""
+    first = datetime.now(UTC) - timedelta(minutes=number)
+    return [
+        slide(
+            f"m{each:05}",
+            SlideID=f"S25-{each // 4:05}-A{each % 4 + 1}",
+            CaseID=f"S25-{each // 4:05}",
+            ScanDate=(first + timedelta(minutes=each)).isoformat(timespec="seconds"),
+            Status="NEW" if each % 3 else "GOOD",
+        )
+        for each in range(number)
+    ]
 
-    def __init__(self, work_s: float) -> None:
+
+class Catalogue:
+    """Records and their changes. ``work_s``: how long removals and deliveries take.
+
+    ``more``: how many slides there are besides one of each kind.
+    """
+
+    def __init__(self, work_s: float, more: int = 0) -> None:
         self.work_s = work_s
         self.failure: str | None = None
         self.records: dict[str, Record] = {}
         self._history: dict[str, list[Record]] = {}
         self._due: dict[str, float] = {}
-        for record in slides():
+        for record in slides() + many(more):
             self.change(record["ImageID"], "import", "IMPORT", lambda _, new=record: new)
 
     # --- changes -----------------------------------------------------------------------------

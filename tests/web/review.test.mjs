@@ -1,11 +1,9 @@
-// The review's rules, the texts of the history, listings, and polling.
+// The review's rules, the texts of the history, and polling.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { entryOf } from "../../web/src/review/changes.js";
-import { listingQuery } from "../../web/src/api/queries.js";
 import { describe, sentence } from "../../web/src/api/errors.js";
-import { ALL, byStatus, search } from "../../web/src/list/listing.js";
 import { removalState, removalTitle } from "../../web/src/review/removal.js";
 import { isInProgress } from "../../web/src/record.js";
 import {
@@ -106,20 +104,6 @@ test("somebody else's change: edited fields stay, others follow it, and the diff
   assert.deepEqual(same, { typed: typed("S-9-A", ""), differences: [] }, "both made the same changes");
   const emptied = rebase(SLIDE, typed("", "S-1"), { ...SLIDE, SlideID: "S-2-A" });
   assert.deepEqual(emptied.differences, [{ field: "SlideID", now: "S-2-A", mine: null }]);
-});
-
-test("a search has the filled fields and whole days; an empty form is not a search", () => {
-  const nothing = { slideId: " ", caseId: "", scanner: "", from: "", to: "" };
-  assert.equal(search(nothing), null);
-  const { field, arguments: given } = search({ ...nothing, slideId: " S24-1 ", from: "2024-05-17", to: "2024-05-17" });
-  assert.equal(field, "searchSlides");
-  assert.equal(given.SlideIDPrefix, "S24-1");
-  assert.deepEqual(Object.keys(given), ["SlideIDPrefix", "ScannedFrom", "ScannedTo"]);
-  assert.equal(Date.parse(given.ScannedTo) - Date.parse(given.ScannedFrom), 24 * 3600 * 1000 - 1);
-  assert.match(given.ScannedFrom, /Z$/, "a time with its zone");
-  assert.deepEqual(byStatus("BAD").arguments, { Status: "BAD" });
-  assert.match(listingQuery("querySlidesByStatus"), /\$Status: String!/);
-  assert.doesNotMatch(listingQuery(ALL.field), /Status:/);
 });
 
 test("a change is shown with action, person, old and new values", () => {

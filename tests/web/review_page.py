@@ -3,13 +3,24 @@
 from playwright.sync_api import Locator, Page, expect
 
 
+def loaded(page: Page) -> None:
+    """Wait for the list."""
+    expect(page.locator("#slide-count")).to_have_text("30 slides")
+
+
 def card(page: Page, image_id: str) -> Locator:
-    return page.locator(f'[data-image-id="{image_id}"].slide-card')
-
-
-def all_cards(page: Page) -> None:
-    page.click("#slide-more")
-    expect(page.locator(".slide-card")).to_have_count(30)
+    """Find a slide's card; bring it near the screen, unless a dialog is open."""
+    found = page.locator(f'[data-image-id="{image_id}"].slide-card')
+    if found.count() == 0 and page.locator("dialog").count() == 0:
+        page.evaluate(
+            """(at) => {
+                const query = new URLSearchParams(location.hash.slice(1));
+                query.set("at", at);
+                location.hash = query;
+            }""",
+            image_id,
+        )
+    return found
 
 
 def shown(page: Page, image_id: str) -> Locator:

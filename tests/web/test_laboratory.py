@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.backend import Backend, sign_in
+from tests.web.review_page import card, loaded
 
 NAME = "Pathologie <b>Süd</b>"
 BANNER = "Research use only <script>document.title = 1</script>"
@@ -25,7 +26,7 @@ def test_the_name_is_in_the_head_and_the_title_as_text(page: Page, backend: Back
     sign_in(page)
     expect(page.locator(".brand span.in-list")).to_have_text(NAME)
     expect(page.get_by_role("link", name=f"{NAME}: all slides")).to_be_visible()
-    page.locator('[data-image-id="1001"] a').click()
+    card(page, "1001").locator("a").click()
     expect(page).to_have_title(f"S24-1001-A1 · {NAME} · Virtual Slide Viewer")
     assert page.locator("b").count() == 0
 
@@ -71,13 +72,13 @@ def test_the_banner_is_always_visible_and_covers_nothing(page: Page, backend: Ba
     banner = page.locator("#banner")
     expect(banner).to_contain_text(BANNER)
     sign_in(page, "technician")
-    expect(page.locator(".slide-card")).to_have_count(24)
+    loaded(page)
     assert not boxes_overlap(page, ".bar")
     expect(page.locator("#sign-out")).to_be_in_viewport(ratio=1)
-    page.locator(".slide-card").nth(20).scroll_into_view_if_needed()
+    card(page, "1004").scroll_into_view_if_needed()
     expect(banner).to_be_in_viewport(ratio=1)
     assert not boxes_overlap(page, ".bar")
-    page.locator('[data-image-id="1001"] a').click()
+    card(page, "1001").locator("a").click()
     page.wait_for_selector('#viewer[data-viewer-ready="true"]')
     expect(banner).to_be_in_viewport(ratio=1)
     assert not boxes_overlap(page, ".bar")

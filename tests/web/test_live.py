@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.backend import Backend, sign_in
+from tests.web.review_page import card, loaded
 
 
 @pytest.fixture
@@ -16,13 +17,10 @@ def live(page: Page, backend: Backend) -> Page:
 def open_list(page: Page, backend: Backend) -> Page:
     page.goto(backend.url)
     sign_in(page)
+    loaded(page)
     expect(card(page, "1001")).to_be_visible()
     backend.simulate("await-live", subscriptions=1)
     return page
-
-
-def card(page: Page, image_id: str):
-    return page.locator(f'[data-image-id="{image_id}"]')
 
 
 def test_somebody_elses_edit_appears_where_the_slide_is(live, backend):
@@ -80,6 +78,7 @@ def test_a_network_without_websockets_takes_nothing_away(page, backend):
     page.clock.install()
     page.goto(backend.url)
     sign_in(page)
+    loaded(page)
     expect(card(page, "1003")).to_be_visible()
     backend.simulate("finish-imports")
     page.clock.run_for(6_000)

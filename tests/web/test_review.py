@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 from tests.web.backend import Backend
-from tests.web.review_page import all_cards, card, leave, review, shown, status
+from tests.web.review_page import card, leave, loaded, review, shown, status
 from vsv.catalogue.record import ReviewStatus
 from vsv.catalogue.review import check_status
 from vsv.errors import Conflict
@@ -25,7 +25,7 @@ def result(place: Locator) -> Locator:
 
 
 def test_a_technician_reads_the_label_and_fixes_the_ids(technician: Page, backend: Backend):
-    all_cards(technician)
+    loaded(technician)
     urls: list[str] = []
     logged: list[str] = []
     technician.on("request", lambda request: urls.append(request.url))
@@ -114,7 +114,7 @@ def test_an_id_that_contradicts_the_barcode_is_asked_about_once(technician: Page
 
 
 def test_a_busy_server_is_asked_again_and_nothing_typed_is_lost(technician: Page, backend: Backend):
-    all_cards(technician)
+    loaded(technician)
     place = review(technician, "1029")
     place.get_by_label("Slide ID").fill("S24-4711-B2")
     backend.simulate("be-busy", requests=1000)
@@ -141,7 +141,7 @@ def test_a_slide_id_that_another_slide_has_is_reported(technician: Page):
 
 
 def test_an_error_is_shown_and_the_input_is_kept(technician: Page, backend: Backend):
-    all_cards(technician)
+    loaded(technician)
     place = review(technician, "1029")
     slide_id = place.get_by_label("Slide ID")
     slide_id.fill("x" * 70)
@@ -172,7 +172,7 @@ def test_an_error_is_shown_and_the_input_is_kept(technician: Page, backend: Back
 
 
 def test_two_technicians_at_the_ids_of_one_slide(technician: Page, backend: Backend):
-    all_cards(technician)
+    loaded(technician)
     place = review(technician, "1029")
     slide_id, case_id = place.get_by_label("Slide ID"), place.get_by_label("Case ID")
 
@@ -258,7 +258,7 @@ def test_statuses_from_new_to_sent_and_sent_again(technician: Page, backend: Bac
 
 
 def test_ids_that_were_not_read_are_confirmed_or_typed(technician: Page, backend: Backend):
-    all_cards(technician)
+    loaded(technician)
     expect(card(technician, "1029")).to_contain_text("Not identified")
     place = review(technician, "1029")
     confirm = place.get_by_role("button", name="Confirm IDs")

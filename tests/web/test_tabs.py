@@ -4,11 +4,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.web.backend import Backend, sign_in
+from tests.web.review_page import card
 
 
 @pytest.mark.parametrize("click", [{"modifiers": ["Control"]}, {"button": "middle"}])
 def test_a_slide_opens_in_a_tab_that_is_signed_in(technician: Page, backend: Backend, click):
-    link = technician.locator('[data-image-id="1001"] a').first
+    link = card(technician, "1001").locator("a")
     with technician.context.expect_page() as opened:
         link.click(**click)
     tab = opened.value

@@ -125,6 +125,7 @@ async function start(config) {
     if (next === "viewer" && slide) {
       list.hide();
       reviewPage?.close();
+      find(".brand").setAttribute("href", list.address);
       if (slide.imageId === viewer.imageId) {
         if (slide.view) viewer.setView(slide.view);
         return;
@@ -143,8 +144,9 @@ async function start(config) {
     }
     reviewPage?.close();
     if (next === "list") {
-      list.show();
-      scrollTo(0, listScroll);
+      find(".brand").setAttribute("href", "#"); // all slides
+      list.show(location.hash);
+      if (closed !== null) scrollTo(0, listScroll);
       if (closed !== null) list.focus(closed);
     } else {
       list.reset();

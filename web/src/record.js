@@ -159,17 +159,3 @@ export function factsOf(slide) {
   ];
   return facts.flatMap(([term, text]) => (text ? [[term, text]] : []));
 }
-
-/**
- * Check whether every word of a text occurs in the slide's IDs or file name.
- * @param {Slide} slide
- * @param {string} text
- * @returns {boolean}
- */
-export function matches(slide, text) {
-  const names = [slide.SlideID, slide.CaseID, slide.ImageID, slide.Filename].join("\n").toLowerCase();
-  return text
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => names.includes(word));
-}

@@ -30,7 +30,7 @@ const GRAPHQL_KINDS = {
  * @typedef {import("../record.js").Slide} Slide
  * @typedef {import("./auth.js").SignIn} SignIn
  * @typedef {import("../review/changes.js").Change} Change
- * @typedef {import("../list/listing.js").Listing} Listing
+ * @typedef {import("../list/criteria.js").Listing} Listing
  * @typedef {{limit: number, nextToken: string | null}} Page
  *
  * The criteria of a search, as the schema's `searchSlides` has them.

@@ -1,33 +1,31 @@
 // A slide's card in the list. Only technicians see the buttons and the checkbox.
 
 import { button, definitions, element } from "../dom.js";
-import { formatDate, formatSize, isViewable, nameOf, progressOf, statusText } from "../record.js";
+import { formatDate, formatSize, nameOf, progressOf, statusText } from "../record.js";
 import { removalState } from "../review/removal.js";
-import { formatRoute } from "../route.js";
+import { replaceParts, slideCheckbox, slideLink } from "./rows.js";
 
 /**
  * @typedef {import("../record.js").Slide} Slide
- *
- * @typedef {object} CardActions
- * @property {(slide: Slide) => void} review
- * @property {() => void} select called when the card's checkbox has changed
+ * @typedef {import("./rows.js").RowActions} RowActions
  */
 
 export class SlideCard {
   /** @type {HTMLElement} */
   element;
   /** @type {HTMLInputElement | null} */
-  #checkbox = null;
+  #checkbox;
   #actions;
   #slide;
 
   /**
    * @param {Slide} slide
-   * @param {CardActions | null} actions null for users who only view
+   * @param {RowActions | null} actions null for users who only view
    */
   constructor(slide, actions) {
     this.#slide = slide;
     this.#actions = actions;
+    this.#checkbox = actions && slideCheckbox(slide, actions);
     this.element = element(
       "li",
       { class: "slide-card", "data-image-id": slide.ImageID },
@@ -41,22 +39,13 @@ export class SlideCard {
           { class: "slide-actions" },
           button("Review", () => actions.review(this.#slide)),
         ),
-      actions && this.#selector(actions),
+      this.#checkbox && element("label", { class: "slide-select" }, this.#checkbox),
     );
     this.#labelControls();
   }
 
-  /** @returns {Slide} */
-  get slide() {
-    return this.#slide;
-  }
-
-  /** @returns {boolean} */
-  get selected() {
-    return this.#checkbox?.checked ?? false;
-  }
-
-  set selected(selected) {
+  /** @param {boolean} selected */
+  select(selected) {
     if (this.#checkbox) this.#checkbox.checked = selected;
   }
 
@@ -68,19 +57,9 @@ export class SlideCard {
   update(slide) {
     const imported = slide.ImportStatus !== this.#slide.ImportStatus;
     this.#slide = slide;
-    const parts = [heading(slide), facts(slide), state(slide, this.#actions !== null)];
-    for (const part of parts) {
-      const old = this.element.querySelector(`.${part.className}`);
-      if (old && !old.isEqualNode(part)) old.replaceWith(part);
-    }
+    replaceParts(this.element, [heading(slide), facts(slide), state(slide, this.#actions !== null)]);
     this.#labelControls();
     return imported;
-  }
-
-  /** @param {CardActions} actions */
-  #selector({ select }) {
-    this.#checkbox = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox", change: select }));
-    return element("label", { class: "slide-select" }, this.#checkbox);
   }
 
   /** Label the button and the checkbox with the slide: their text is the same on all cards. */
@@ -102,11 +81,7 @@ function images() {
 
 /** @param {Slide} slide */
 function heading(slide) {
-  const name = nameOf(slide);
-  const link = isViewable(slide)
-    ? element("a", { class: "slide-link", href: formatRoute(slide.ImageID) }, name)
-    : element("span", {}, name);
-  return element("h2", { class: "slide-name", title: slide.Filename ?? null }, link);
+  return element("h2", { class: "slide-name", title: slide.Filename ?? null }, slideLink(slide));
 }
 
 /** @param {Slide} slide */
@@ -118,7 +93,9 @@ function facts(slide) {
     ["Objective", slide.AppMag ? `${slide.AppMag}×` : null],
     ["Size", formatSize(slide)],
   ];
-  return definitions(rows.map(([term, text]) => [term, text ?? "unknown"]));
+  const failed = slide.ImportStatus === "FAILED"; // what to do needs the room of what is unknown
+  const shown = failed ? rows.filter(([, text]) => text !== null) : rows;
+  return definitions(shown.map(([term, text]) => [term, text ?? "unknown"]));
 }
 
 /**

@@ -14,6 +14,7 @@ const ORDER = ["TRANSFER", "RESTORE", "DELETE"];
 
 export class SelectionBar {
   #count = element("p", { role: "status" });
+  #all;
   /** @type {Map<Operation, HTMLButtonElement>} */
   #buttons = new Map();
 
@@ -24,6 +25,7 @@ export class SelectionBar {
    * @param {() => void} actions.clear
    */
   constructor({ remove, selectAll, clear }) {
+    this.#all = button("Select all", selectAll);
     for (const operation of ORDER) {
       const choice = button(`${OPERATIONS[operation].verb}…`, () => remove(operation));
       choice.dataset.operation = operation;
@@ -34,17 +36,22 @@ export class SelectionBar {
       "div",
       { class: "selection-bar", role: "region", "aria-label": "Selected slides", hidden: true },
       this.#count,
-      button("Select all shown", selectAll),
+      this.#all,
       button("Select none", clear),
       element("span", { class: "spacer" }),
       ...this.#buttons.values(),
     );
   }
 
-  /** @param {Slide[]} slides the selected ones */
-  show(slides) {
-    this.element.hidden = slides.length === 0;
-    this.#count.textContent = `${slides.length} selected`;
+  /**
+   * @param {Slide[]} slides those of the selected ones whose records are known
+   * @param {number} number of selected slides
+   * @param {{ids: string[], complete: boolean}} found what the search has found
+   */
+  show(slides, number, { ids, complete }) {
+    this.element.hidden = number === 0;
+    this.#count.textContent = `${number} selected`;
+    this.#all.textContent = complete ? `Select all ${ids.length}` : `Select the ${ids.length} loaded so far`;
     for (const [operation, choice] of this.#buttons) {
       choice.disabled = !slides.some((slide) => removals(slide).includes(operation));
     }

@@ -1,93 +1,126 @@
-// The slide list: cards with label and thumbnail, loaded page by page.
+// The slide list: what is searched for, found and selected, and its part of the address.
 
-import { Arrivals } from "./arrivals.js";
-import { SlideCard } from "./card.js";
-import { button, imageFrom, message } from "../dom.js";
-import { describe } from "../api/errors.js";
-import { ALL } from "./listing.js";
-import { ListingBar } from "./listing-bar.js";
-import { matches } from "../record.js";
-import { SelectionBar } from "./selection-bar.js";
 import { Watch } from "../watch.js";
+import { AddressBar, formatPlace, parsePlace } from "./address.js";
+import { Arrivals } from "./arrivals.js";
+import { Bulk } from "./bulk.js";
+import { chosenColumns } from "./columns.js";
+import { Counts } from "./counts.js";
+import { EVERYTHING, sameCriteria } from "./criteria.js";
+import { keepPreferences, readPreferences } from "./preferences.js";
+import { SlideRecords } from "./records.js";
+import { Result } from "./result.js";
+import { SearchBar } from "./search-bar.js";
+import { Selection } from "./selection.js";
+import { ListView } from "./view.js";
+import { ViewTools } from "./view-tools.js";
 
 /**
- * @typedef {import("../api/api.js").Api} Api
- * @typedef {import("./card.js").CardActions} CardActions
  * @typedef {import("../review/actions.js").ReviewActions} ReviewActions
- * @typedef {import("./listing.js").Listing} Listing
+ * @typedef {import("./criteria.js").Criteria} Criteria
  * @typedef {import("../record.js").Slide} Slide
- * @typedef {import("../review/review.js").Operation} Operation
  */
 
-const PAGE_SIZE = 24;
-/** Images are loaded when their card is this close to the visible part of the page. */
-const LAZY_MARGIN = "300px";
+/** The next slides are requested when fewer than this many follow those on the screen. */
+const AHEAD = 60;
+/** A slide that the address names is looked for among this number of slides. */
+const MOST_SOUGHT = 5_000;
 
 export class SlideList {
   #api;
-  #cards;
-  #count;
-  #filter;
-  #more;
-  #notice;
-  #observer;
+  #frame;
+  #result;
+  #searchBar;
+  #tools;
+  #counts;
   #watch;
-  /** @type {Map<string, SlideCard>} by image ID, in the order of the list */
-  #slides = new Map();
-  /** @type {Listing} */
-  #listing = ALL;
-  /** @type {CardActions | null} */
-  #cardActions = null;
-  /** @type {ListingBar | null} */
-  #listingBar = null;
-  /** @type {SelectionBar | null} */
-  #selectionBar = null;
-  /** @type {string | null} */
-  #nextToken = null;
-  #loaded = false;
-  #loading = new AbortController();
+  #selection = new Selection();
+  /** @type {Bulk | null} */
+  #bulk = null;
+  #preferences = readPreferences();
+  /** @type {Criteria} */
+  #criteria = EVERYTHING;
+  /** @type {SlideRecords} */
+  #records;
+  /** @type {ListView | null} */
+  #view = null;
+  /** @type {string | null} the slide at the top, as the address has it */
+  #at = null;
+  #isShown = false;
+  #addressBar = new AddressBar();
   #arrivals = new Arrivals(() => void this.reload());
 
   /**
    * @param {HTMLElement} page
-   * @param {Api} api
+   * @param {import("../api/api.js").Api} api
    * @param {ReviewActions | null} actions null for users who only view
    */
   constructor(page, api, actions) {
     const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (page.querySelector(selector));
     this.#api = api;
-    this.#cards = find("#slide-list");
-    this.#count = find("#slide-count");
-    this.#filter = /** @type {HTMLInputElement} */ (find("#slide-filter"));
-    this.#more = /** @type {HTMLButtonElement} */ (find("#slide-more"));
-    this.#notice = find("#list-notice");
-    this.#observer = new IntersectionObserver((entries) => this.#showImages(entries), { rootMargin: LAZY_MARGIN });
-    this.#filter.addEventListener("input", () => this.#applyFilter());
-    this.#more.addEventListener("click", () => this.#loadPage());
-    find("#list-refresh").addEventListener("click", () => this.reload());
-    this.#notice.before(this.#arrivals.element);
+    this.#records = new SlideRecords(api, EVERYTHING);
+    this.#frame = find("#slide-rows");
+    this.#result = new Result(find("#slide-count"), find("#list-notice"));
+    this.#tools = new ViewTools(this.#preferences, () => this.#changeView());
+    this.#searchBar = new SearchBar((criteria, isTyping) => this.#search(criteria, isTyping), this.#tools.element);
+    this.#counts = new Counts(api, actions !== null, (criteria) => this.#search(criteria, false));
+    find(".list-head").after(this.#searchBar.element);
+    find("#slide-count").after(this.#counts.element);
+    find("#list-notice").before(this.#arrivals.element);
+    find("#list-refresh").addEventListener("click", () => void this.reload());
     this.#watch = new Watch(
       api,
       () => this.slides,
       (slides) => this.update(slides),
     );
-    if (actions) this.#addReview(page, actions);
+    if (actions) {
+      this.#bulk = new Bulk(
+        this.#selection,
+        () => this.#records,
+        actions,
+        () => this.#watch.start(),
+      );
+      page.append(this.#bulk.element);
+      this.#selection.addEventListener("change", () => this.#view?.showSelection());
+    }
   }
 
-  /** Called when the list is shown. */
-  show() {
-    if (!this.#loaded) void this.reload();
-    else this.#watch.start();
+  /** @returns {string} the list's address, as it was left */
+  get address() {
+    const view = this.#preferences.view === "table" ? "table" : null;
+    return formatPlace({ criteria: this.#criteria, view, at: this.#at });
   }
 
-  /** Called when another page is shown. */
+  /**
+   * Called when the list is shown, or its address has changed.
+   * @param {string} hash
+   */
+  show(hash) {
+    this.#isShown = true;
+    this.#addressBar.seen(hash);
+    const { criteria, view, at } = parsePlace(hash);
+    if (view && view !== this.#preferences.view) {
+      this.#preferences.view = view;
+      this.#tools.show();
+      this.#changeView();
+    }
+    if (!this.#records.loaded || !sameCriteria(criteria, this.#criteria)) {
+      void this.#start(criteria, at);
+      return;
+    }
+    this.#view?.measure();
+    if (at && at !== this.#at) void this.#seek(at);
+    this.#watch.start();
+  }
+
   hide() {
+    this.#isShown = false;
     this.#watch.stop();
   }
 
-  /** @returns {Slide[]} the records that are shown */
+  /** @returns {Slide[]} the records that are kept */
   get slides() {
-    return [...this.#slides.values()].map(({ slide }) => slide);
+    return this.#records.slides;
   }
 
   /**
@@ -95,25 +128,22 @@ export class SlideList {
    * @param {string[]} imageIds
    */
   arrived(imageIds) {
-    if (this.#loaded) this.#arrivals.add(imageIds);
+    const unknown = imageIds.filter((id) => !this.#records.has(id));
+    if (this.#records.loaded && unknown.length > 0) this.#arrivals.add(unknown);
   }
 
   /** Announce that new slides may have arrived unnoticed. */
   missed() {
-    if (this.#loaded) this.#arrivals.miss();
+    if (this.#records.loaded) this.#arrivals.miss();
   }
 
   /**
-   * Show the current records on the cards of these slides; slides without a card are skipped.
+   * Show newer records of slides in the list; others are skipped.
    * @param {Slide[]} slides
    */
   update(slides) {
-    for (const slide of slides) {
-      const card = this.#slides.get(slide.ImageID);
-      const outdated = (slide.Version ?? 0) < (card?.slide.Version ?? 0);
-      if (card && !outdated && card.update(slide)) this.#observer.observe(card.element);
-    }
-    this.#applyFilter();
+    this.#view?.update(this.#records.update(slides));
+    this.#bulk?.show();
   }
 
   /**
@@ -121,178 +151,144 @@ export class SlideList {
    * @param {string} imageId
    */
   focus(imageId) {
-    this.#slides.get(imageId)?.element.querySelector("a")?.focus({ preventScroll: true });
+    this.#view?.focus(imageId);
   }
 
   /** Remove everything that was loaded. */
   clear() {
-    this.hide();
-    this.#loading.abort();
-    this.#loading = new AbortController();
-    this.#observer.disconnect();
-    this.#slides.clear();
-    this.#cards.replaceChildren();
-    this.#notice.replaceChildren();
-    this.#nextToken = null;
-    this.#loaded = false;
+    this.#watch.stop();
+    this.#records.close();
+    this.#records = new SlideRecords(this.#api, this.#criteria);
+    this.#view?.close();
+    this.#view = null;
+    this.#at = null;
+    this.#selection.replace([]);
+    this.#result.clear();
     this.#arrivals.clear();
-    this.#applyFilter();
   }
 
-  /** Remove everything, including filter and search: they can contain patient data. */
+  /** Remove everything, including the search: it can contain patient data. */
   reset() {
-    this.#filter.value = "";
-    this.#listing = ALL;
-    this.#listingBar?.reset();
+    this.#isShown = false;
+    this.#criteria = EVERYTHING;
+    this.#searchBar.show(EVERYTHING);
+    this.#counts.clear();
     this.clear();
   }
 
-  /** Load the list again from its first page. */
-  async reload() {
-    this.clear();
-    await this.#loadPage();
+  /** @returns {Promise<void>} resolved when the search has been repeated */
+  reload() {
+    return this.#start(this.#criteria, null);
   }
 
-  async #loadPage() {
-    const { signal } = this.#loading;
-    this.#notice.replaceChildren();
-    this.#more.disabled = true;
-    this.#cards.setAttribute("aria-busy", "true");
+  /**
+   * @param {Criteria} criteria
+   * @param {boolean} isTyping
+   */
+  #search(criteria, isTyping) {
+    if (sameCriteria(criteria, this.#criteria)) return;
+    const goesOn = isTyping && this.#criteria.text !== "";
+    void this.#start(criteria, null);
+    // the way back leads to the search before, not to each of its letters
+    if (goesOn) this.#addressBar.replace(this.address);
+    else this.#addressBar.push(this.address);
+  }
+
+  /**
+   * @param {Criteria} criteria
+   * @param {string | null} at ImageID of the slide to show first
+   */
+  async #start(criteria, at) {
+    this.#criteria = criteria;
+    this.#searchBar.show(criteria);
+    const head = this.#view?.focusedHead;
+    this.clear();
+    scrollTo(0, 0);
+    const records = this.#records;
+    this.#openView();
+    if (head) this.#view?.focusHead(head);
+    this.#frame.setAttribute("aria-busy", "true");
+    await this.#load();
+    this.#frame.removeAttribute("aria-busy");
+    if (!records.loaded || records.signal.aborted) return;
+    if (at) await this.#seek(at);
+    if (this.#isShown) this.#watch.start();
+    void this.#counts.load();
+    if (!records.complete) await this.#counts.countFound(criteria, records, (total) => this.#result.showTotal(total));
+  }
+
+  async #load() {
+    const records = this.#records;
+    this.#result.clearMessage();
     try {
-      let items;
-      do {
-        const page = { limit: PAGE_SIZE, nextToken: this.#nextToken };
-        ({ items, nextToken: this.#nextToken } = await this.#api.listSlides(this.#listing, page, signal));
-      } while (items.length === 0 && this.#nextToken);
-      this.#loaded = true;
-      items.forEach((slide) => this.#add(slide));
-      if (document.body.dataset.state === "list") this.#watch.start();
+      await records.loadMore((lookedAt) => this.#records === records && this.#result.showProgress(lookedAt));
     } catch (error) {
-      if (signal.aborted) return;
-      this.#notice.replaceChildren(
-        message(
-          describe(error),
-          button("Try again", () => this.#loadPage()),
-        ),
-      );
-    }
-    this.#more.disabled = false;
-    this.#cards.removeAttribute("aria-busy");
-    this.#applyFilter();
-  }
-
-  /** @param {Slide} slide */
-  #add(slide) {
-    if (this.#slides.has(slide.ImageID)) {
-      this.update([slide]); // it moved to a later page while the list was loading
+      const again = () => void (records.loaded ? this.#load() : this.reload());
+      if (!records.signal.aborted) this.#result.showError(error, again);
       return;
     }
-    const card = new SlideCard(slide, this.#cardActions);
-    this.#cards.append(card.element);
-    this.#slides.set(slide.ImageID, card);
-    this.#observer.observe(card.element);
+    if (records !== this.#records) return;
+    this.#view?.show();
+    this.#result.show(records, this.#criteria, () => this.#searchBar.clear());
+    this.#bulk?.show();
   }
 
-  #applyFilter() {
-    const text = this.#filter.value.trim();
-    let shown = 0;
-    for (const card of this.#slides.values()) {
-      const hidden = text !== "" && !matches(card.slide, text);
-      card.element.hidden = hidden;
-      if (hidden) {
-        card.selected = false;
-      } // no operation on slides that the user does not see
-      else shown += 1;
-    }
-    this.#showSelection();
-    const total = this.#slides.size;
-    const slides = `${total} ${total === 1 ? "slide" : "slides"}${this.#nextToken ? " so far" : ""}`;
-    const { emptyText } = this.#listing;
-    this.#count.textContent = !this.#loaded ? "" : text ? `${shown} of ${slides}` : total ? slides : emptyText;
-    this.#more.hidden = !this.#nextToken;
+  /** Load more slides if the end of those that were found is near. */
+  #loadAhead() {
+    const { ids, complete, loaded } = this.#records;
+    const isNear = (this.#view?.range.end ?? 0) + AHEAD > ids.length;
+    if (isNear && loaded && !complete && !this.#result.isMessage) void this.#load();
   }
 
-  /**
-   * @param {HTMLElement} page
-   * @param {ReviewActions} actions
-   */
-  #addReview(page, actions) {
-    this.#cardActions = {
-      review: (slide) => actions.review(slide, this.#queue()),
-      select: () => this.#showSelection(),
-    };
-    this.#listingBar = new ListingBar((listing) => {
-      this.#listing = listing;
-      void this.reload();
+  /** Load everything, and show the last slide. */
+  async #loadToEnd() {
+    const records = this.#records;
+    while (!records.complete && records === this.#records && !this.#result.isMessage) await this.#load();
+    const last = records.ids.at(-1);
+    if (last && records === this.#records) this.#view?.focus(last);
+  }
+
+  /** @param {string} imageId */
+  async #seek(imageId) {
+    const records = this.#records;
+    const isSought = () =>
+      records === this.#records && !records.has(imageId) && !records.complete && records.ids.length < MOST_SOUGHT;
+    while (isSought() && !this.#result.isMessage) await this.#load();
+    if (records === this.#records) this.#view?.scrollTo(imageId);
+  }
+
+  #openView() {
+    const { view, columns } = this.#preferences;
+    const list = new ListView(this.#api, this.#records, {
+      actions: this.#bulk?.rowActions ?? null,
+      selection: this.#selection,
+      columns: view === "table" ? chosenColumns(columns) : null,
+      order: this.#criteria.order,
+      onOrder: (order) => this.#search({ ...this.#criteria, order }, false),
     });
-    this.#selectionBar = new SelectionBar({
-      remove: (operation) => void this.#remove(actions, operation),
-      selectAll: () => this.#select(true),
-      clear: () => this.#select(false),
-    });
-    page.querySelector(".list-head")?.after(this.#listingBar.element);
-    page.append(this.#selectionBar.element);
+    list.addEventListener("range", () => this.#loadAhead());
+    list.addEventListener("settled", () => this.#keepPlace());
+    list.addEventListener("end", () => void this.#loadToEnd());
+    this.#frame.replaceChildren(list.element);
+    this.#view = list;
   }
 
-  /**
-   * @param {ReviewActions} actions
-   * @param {Operation} operation
-   */
-  async #remove(actions, operation) {
-    const confirmed = await actions.remove(operation, this.#selected());
-    if (!confirmed) return;
-    this.#select(false);
-    this.#watch.start();
+  /** Show the same slides as cards, as a table, or with other columns. */
+  #changeView() {
+    keepPreferences(this.#preferences);
+    if (!this.#view) return;
+    const { top } = this.#view;
+    this.#view.close();
+    this.#openView();
+    this.#view.show();
+    if (top) this.#view.scrollTo(top);
+    this.#keepPlace();
   }
 
-  /** @param {boolean} selected true: select all slides that are shown; false: select none */
-  #select(selected) {
-    for (const card of this.#slides.values()) card.selected = selected && !card.element.hidden;
-    this.#showSelection();
-    // the focus was in the selection bar, which is hidden now
-    if (!selected) this.#cards.querySelector("input")?.focus({ preventScroll: true });
-  }
-
-  /** @returns {import("../review/actions.js").Queue} the slides that are shown, in their order */
-  #queue() {
-    const shown = [...this.#slides.values()].filter(({ element }) => !element.hidden);
-    const ids = shown.map(({ slide }) => slide.ImageID);
-    return { ids, neighbour: async (imageId, step) => ids[ids.indexOf(imageId) + step] ?? null };
-  }
-
-  /** @returns {Slide[]} */
-  #selected() {
-    return [...this.#slides.values()].filter(({ selected }) => selected).map(({ slide }) => slide);
-  }
-
-  #showSelection() {
-    this.#selectionBar?.show(this.#selected());
-  }
-
-  /** @param {IntersectionObserverEntry[]} entries */
-  #showImages(entries) {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      this.#observer.unobserve(target);
-      const card = /** @type {HTMLElement} */ (target);
-      for (const figure of card.querySelectorAll("[data-image]")) {
-        void this.#showImage(card.dataset.imageId ?? "", /** @type {HTMLElement} */ (figure));
-      }
-    }
-  }
-
-  /**
-   * @param {string} imageId
-   * @param {HTMLElement} figure
-   */
-  async #showImage(imageId, figure) {
-    const name = /** @type {"label" | "thumbnail"} */ (figure.dataset.image);
-    const { signal } = this.#loading;
-    try {
-      const blob = await this.#api.getAssociatedImage(imageId, name, signal);
-      figure.replaceChildren(blob ? await imageFrom(blob, "") : `No ${name}`);
-    } catch {
-      figure.replaceChildren(`The ${name} could not be loaded`);
-    }
+  /** Write the place into the address. */
+  #keepPlace() {
+    if (!this.#isShown || !this.#view) return;
+    this.#at = this.#view.top;
+    this.#addressBar.replace(this.address);
   }
 }
