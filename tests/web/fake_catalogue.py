@@ -307,6 +307,11 @@ class Api:
     ) -> object:
         return self._catalogue.some(lambda each: each["Status"] == Status, limit, nextToken)
 
+    def querySlidesByCase(
+        self, _: object, CaseID: str, limit: int, nextToken: str | None
+    ) -> object:
+        return self._catalogue.some(lambda each: each.get("CaseID") == CaseID, limit, nextToken)
+
     def listUnsentSlides(self, _: object, limit: int, nextToken: str | None) -> object:
         return self._catalogue.some(lambda each: each["Status"] in UNSENT, limit, nextToken)
 

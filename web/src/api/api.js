@@ -1,7 +1,15 @@
 // Requests to the server: GraphQL for slide records and REST for removals, both with the user's token; images with
 // cookies that are requested with this token.
 
-import { COUNT_SLIDES, GET_SLIDE, GET_SLIDES, SLIDE_HISTORY, UPDATE_SLIDE, listingQuery } from "./queries.js";
+import {
+  CASE_SLIDES,
+  COUNT_SLIDES,
+  GET_SLIDE,
+  GET_SLIDES,
+  SLIDE_HISTORY,
+  UPDATE_SLIDE,
+  listingQuery,
+} from "./queries.js";
 import { RequestError } from "./errors.js";
 import { ImageCookies } from "./image-cookies.js";
 import { Retries, retryAfter } from "./retry.js";
@@ -94,6 +102,19 @@ export class Api {
    */
   async countSlides(criteria, signal) {
     return (await this.#query(COUNT_SLIDES, criteria, signal)).countSlides;
+  }
+
+  /**
+   * Return one page of a case's slides.
+   * @param {string} caseId
+   * @param {Page} page
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{items: Slide[], nextToken: string | null}>}
+   */
+  async slidesOfCase(caseId, page, signal) {
+    const { items, nextToken } = (await this.#query(CASE_SLIDES, { CaseID: caseId, ...page }, signal))
+      .querySlidesByCase;
+    return { items: items.filter(Boolean), nextToken };
   }
 
   /**

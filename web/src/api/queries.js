@@ -8,6 +8,9 @@ export const GET_SLIDE = `query GetSlide($ImageID: String!) { getSlide(ImageID: 
 
 export const GET_SLIDES = `query GetSlides($ImageIDs: [String!]) { getSlides(ImageIDs: $ImageIDs) { ${SLIDE} } }`;
 
+export const CASE_SLIDES = `query CaseSlides($CaseID: String!, $limit: Int, $nextToken: String) {
+  querySlidesByCase(CaseID: $CaseID, limit: $limit, nextToken: $nextToken) { items { ${SLIDE} } nextToken } }`;
+
 /** Subscribers of `onUpdateSlide` get the fields that are selected here, and no others. */
 export const UPDATE_SLIDE = `mutation UpdateSlide($input: UpdateSlideInput!) {
   updateSlide(input: $input) { ${SLIDE} } }`;

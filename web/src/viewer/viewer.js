@@ -3,6 +3,7 @@
 import { AdjustPanel } from "./adjust-panel.js";
 import { button, definitions, imageFrom, message } from "../dom.js";
 import { describe, sentence } from "../api/errors.js";
+import { CaseStrip } from "./case-strip.js";
 import { detailField } from "./detail.js";
 import { formatMagnification, imageZoomAt, magnificationSteps } from "./magnification.js";
 import { factsOf, nameOf } from "../record.js";
@@ -48,6 +49,7 @@ export class SlideViewer {
   /** @type {{error: unknown, view: View | null} | null} why the slide cannot be shown, and the view that was shown */
   #failure = null;
   #watch;
+  #caseStrip;
 
   /** @type {string | null} the slide that is open or opening */
   imageId = null;
@@ -71,6 +73,7 @@ export class SlideViewer {
       () => (this.#slide ? [this.#slide] : []),
       ([slide]) => slide && this.update(slide),
     );
+    this.#caseStrip = new CaseStrip(page, api, keys);
     if (actions) {
       this.#find("#slide-facts").before(button("Review", () => this.#slide && actions.review(this.#slide)));
     }
@@ -117,9 +120,10 @@ export class SlideViewer {
    * @returns {Promise<Slide | null>} its record; null if it could not be loaded, in which case the page shows an error
    */
   async open(imageId, view) {
-    this.close();
+    this.#close();
     this.imageId = imageId;
     this.#adjust.open(imageId);
+    this.#caseStrip.opening(imageId);
     this.#toggleInfo(this.#page.clientWidth > 1000);
     const { signal } = this.#opening;
     const status = this.#find("#viewer-message");
@@ -132,6 +136,7 @@ export class SlideViewer {
       this.#page.toggleAttribute("data-open", true);
       this.#showInfo(slide);
       this.#showMagnifications(slide);
+      void this.#caseStrip.show(slide);
       const descriptor = await descriptorRequest;
       status.replaceChildren();
       await this.#view.open(descriptor, view, signal);
@@ -166,8 +171,13 @@ export class SlideViewer {
     this.#watchRecord();
   }
 
-  /** Close the slide and release its resources. */
+  /** Close the slide and its case, and release their resources. */
   close() {
+    this.#close();
+    this.#caseStrip.clear();
+  }
+
+  #close() {
     this.#opening.abort();
     this.#opening = new AbortController();
     this.#view.close();
