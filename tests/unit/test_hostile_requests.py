@@ -14,7 +14,13 @@ from urllib.parse import quote
 
 import boto3
 import pytest
-from graphql import get_nullable_type, is_input_object_type, is_list_type, is_non_null_type
+from graphql import (
+    get_nullable_type,
+    is_enum_type,
+    is_input_object_type,
+    is_list_type,
+    is_non_null_type,
+)
 from PIL import Image
 
 from local.standins.appsync import load_schema
@@ -294,6 +300,8 @@ ODD = {
     "AWSDateTime": (*TIMES, *TEXTS),
     "Int": (-1, 0, 1, 1001, 2**31 - 1, -(2**31)),
     "Float": (0.0, -1.5, 1e308, 5e-324, 2.0**53),
+    "Boolean": (True, False),
+    **{name: tuple(kind.values) for name, kind in SCHEMA.type_map.items() if is_enum_type(kind)},
 }
 
 
