@@ -14,7 +14,7 @@ from vsv.catalogue.search import Search, SlideOrder
 from vsv.catalogue.slide_search import SlideSearch
 from vsv.logs import log_unexpected, observed
 from vsv.settings import ReviewSettings
-from vsv.wiring import catalogue
+from vsv.wiring import catalogue, import_retries
 
 # Arguments have the schema's names.
 # ruff: noqa: N803
@@ -136,6 +136,13 @@ def update_slide(input: dict[str, Any]) -> dict[str, Any] | None:
     technician = graphql.caller(app.current_event).technician()
     edit = Edit.parse(input, _patterns())
     return graphql.slide(edit_slide(catalogue(), edit, technician))
+
+
+@app.resolver(type_name="Mutation", field_name="retryImport")
+def retry_import(ImageID: str) -> dict[str, Any] | None:
+    """Start a slide's failed import again; return the slide."""
+    technician = graphql.caller(app.current_event).technician()
+    return graphql.slide(import_retries().retry(ImageID, technician))
 
 
 @observed

@@ -28,6 +28,7 @@ UNSEEN = {
     ("ImportSlide", "datasync:*", "*"): "the stand-in for DataSync knows no roles",
     ("ImportSlide", "ec2:DescribeNetworkInterfaces", "*"): "DataSync asks it of whom starts a task",
     ("RemoveImages", "states:DescribeExecution", "*"): "where two bring a slide back at once",
+    ("SlideCatalogue", "states:DescribeExecution", "*"): "where two retry an import at once",
     ("RestoreImage", "s3:RestoreObject", "*"): "from deep storage; here it is STANDARD_IA",
     ("*Image", "s3:ListBucket", "*-archive-*"): "S3 answers 403 for what is not there without it",
     ("*Image", "s3:AbortMultipartUpload", "*"): "for uploads that were given up",

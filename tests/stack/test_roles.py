@@ -44,6 +44,7 @@ FIELDS = {
     "Query.slideHistory": PEOPLE,
     "Mutation.updateSlide": TECHNICIANS,
     "Mutation.publishSlideChange": frozenset(),
+    "Mutation.retryImport": TECHNICIANS,
     "Subscription.onUpdateSlide": PEOPLE,
     "Subscription.onSlideChange": PEOPLE,
 }
@@ -197,6 +198,7 @@ DOCUMENTS = {
     "Mutation.publishSlideChange": (
         'mutation { publishSlideChange(ImageID: "nobody") { ImageID } }'
     ),
+    "Mutation.retryImport": 'mutation { retryImport(ImageID: "nobody") { ImageID } }',
     "Subscription.onUpdateSlide": "subscription { onUpdateSlide { ImageID } }",
     "Subscription.onSlideChange": "subscription { onSlideChange { ImageID } }",
 }

@@ -344,8 +344,11 @@ def test_what_cannot_be_removed_is_said_slide_by_slide(remove, slide, technician
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_a_failed_import_is_found_deleted_and_scanned_again(
-    new_slide, bring_in, look, remove, ask, stack
+RETRY = "mutation ($id: String!) { retryImport(ImageID: $id) { ImportStatus } }"
+
+
+def test_a_failed_import_is_found_tried_again_deleted_and_scanned_again(
+    new_slide, bring_in, look, history, remove, ask, stack
 ):
     _, path = new_slide()
     path.write_text("no slide at all")
@@ -355,9 +358,16 @@ def test_a_failed_import_is_found_deleted_and_scanned_again(
     assert failed["ImageID"] in {
         each["ImageID"] for each in failures["listImportFailures"]["items"]
     }
+    # Nothing about the file has changed: it fails again.
+    again = ask(RETRY, id=failed["ImageID"])["retryImport"]
+    assert again["ImportStatus"] == "IMPORTING"
+    wait_for(lambda: look(failed["ImageID"])["ImportStatus"] == "FAILED")
+    assert "technician" in {line["By"] for line in history(failed["ImageID"])}
     assert remove("DELETE", failed["ImageID"])["status"] == 202
     wait_for(lambda: look(failed["ImageID"])["Status"] == "DELETED")
     assert not (stack.efs / path.name).exists()
+    with pytest.raises(GraphQLError, match="Conflict: the slide is deleted"):
+        ask(RETRY, id=failed["ImageID"])
     image_id, path = new_slide(name=path.name)
     assert bring_in(path)["ImageID"] == image_id
 

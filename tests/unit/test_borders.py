@@ -105,7 +105,7 @@ MAKES = {
     "RestoreImage": "remover",
     "Session": "image_cookies",
     "SetAside": "storage",
-    "SlideCatalogue": "catalogue",
+    "SlideCatalogue": "catalogue import_retries",
     "TransferImage": "remover",
     "VerifySlide": "storage",
 }

@@ -333,6 +333,8 @@ def resolve(catalogue, tables, monkeypatch):
     monkeypatch.setenv("SLIDE_TABLE", tables["SlideTable"])
     monkeypatch.setenv("HISTORY_TABLE", tables["HistoryTable"])
     monkeypatch.setenv("TERM_TABLE", tables["TermTable"])
+    monkeypatch.setenv("STATE_MACHINE_ARN", "machine")
+    monkeypatch.setenv("CHECK_FILE_FUNCTION", "CheckFile")
     handler = load_handler("SlideCatalogue")
 
     def resolve(root, field, arguments, identity):

@@ -17,6 +17,7 @@ from vsv.catalogue.review import UNSENT, Edit, IdPatterns
 from vsv.catalogue.same_ids import edit_slide
 from vsv.catalogue.search import Search
 from vsv.errors import Conflict, NotFound, VsvError
+from vsv.imports.retry import check_failed, importing_again
 
 Record = dict[str, Any]
 
@@ -168,6 +169,14 @@ class Catalogue:
             self._start(edit.image_id)
         return shown(new)
 
+    def retry_import(self, image_id: str, by: str) -> Record:
+        """Start a failed import again. It is complete after a while, or fails again."""
+        record = check_failed(self.records.get(image_id))
+        again = importing_again(record, record["Version"])
+        new = self.change(image_id, by, "IMPORT", lambda _: again)
+        self._start(image_id)
+        return shown(new)
+
     def by_slide_id(self, slide_id: str, limit: int) -> list[Record]:
         """Return up to ``limit`` slides with this SlideID, for the library."""
         found = [record for record in self.records.values() if record.get("SlideID") == slide_id]
@@ -212,6 +221,8 @@ class Catalogue:
             if "Removal" in record:
                 removal = record["Removal"]
                 self.change(image_id, removal["By"], removal["Operation"], self._removed)
+            elif record["ImportStatus"] == "IMPORTING":
+                self.change(image_id, "import", "IMPORT", self._imported)
             elif record["Status"] == "SEND":
                 self.change(image_id, "cdr", "SEND", self._delivered)
 
@@ -226,6 +237,13 @@ class Catalogue:
         }[removal["Operation"]]
         before = record["Status"] if status == "TRANSFERRED" else None
         return {**record, "Status": status, "StatusBefore": before, "Removal": None}
+
+    def _imported(self, record: Record) -> Record:
+        if self.failure:
+            return {**record, "ImportStatus": "FAILED", "ImportError": self.failure}
+        scanned = slide(record["ImageID"])
+        size = {name: record.get(name) or scanned[name] for name in ("width", "height", "AppMag")}
+        return {**record, **size, "ImportStatus": "IMPORTED"}
 
     def _delivered(self, record: Record) -> Record:
         if self.failure:
@@ -347,6 +365,9 @@ class Api:
         self, _: object, ImageID: str, limit: int | None = None, nextToken: str | None = None
     ) -> object:
         return self._catalogue.history(ImageID, limit, nextToken)
+
+    def retryImport(self, _: object, ImageID: str) -> object:
+        return self._catalogue.retry_import(ImageID, self._user)
 
     def updateSlide(self, _: object, input: Record) -> object:
         return self._catalogue.edit(input, self._user)

@@ -20,6 +20,7 @@
  * @property {number | null} [AppMag] the objective's magnification
  * @property {"IMPORTING" | "IMPORTED" | "FAILED" | null} [ImportStatus]
  * @property {string | null} [ImportError]
+ * @property {string | null} [ConflictsWith] the ImageID of the slide in a failed import's way
  * @property {string[] | null} [ImportWarnings]
  * @property {number | null} [TilesRendered]
  * @property {number | null} [TilesTotal]

@@ -18,6 +18,7 @@ __all__ = [
     "ImportSlideSettings",
     "LiveSettings",
     "RemovalSettings",
+    "RetrySettings",
     "ReviewSettings",
     "SessionSettings",
     "StorageSettings",
@@ -203,6 +204,14 @@ class ImportSlideSettings(_Names):
     state_machine_arn: str
     check_file_function: str
     set_aside_function: str
+
+
+@dataclass(frozen=True)
+class RetrySettings(_Names):
+    """Settings of SlideCatalogue: the names of what it calls and starts to retry an import."""
+
+    state_machine_arn: str
+    check_file_function: str
 
 
 @dataclass(frozen=True)

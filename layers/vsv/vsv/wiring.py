@@ -14,11 +14,13 @@ from vsv.settings import (
     ExtractMetadataSettings,
     ImportSlideSettings,
     RemovalSettings,
+    RetrySettings,
     SessionSettings,
     StorageSettings,
 )
 
 if TYPE_CHECKING:
+    from vsv.imports.retry import ImportRetries
     from vsv.imports.service import ImportService
     from vsv.imports.steps import Importer
     from vsv.removal.service import RemovalService
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "catalogue",
     "image_cookies",
+    "import_retries",
     "import_service",
     "importer",
     "removal_service",
@@ -85,6 +88,21 @@ def import_service() -> "ImportService":
             aws.client("datasync"),
             settings.datasync_task_arn,
         ),
+        StepFunctions(aws.client("stepfunctions"), settings.state_machine_arn),
+    )
+
+
+@cache
+def import_retries() -> "ImportRetries":
+    """Return what starts failed imports again for SlideCatalogue."""
+    from vsv.imports.remote_files import RemoteFiles
+    from vsv.imports.retry import ImportRetries
+    from vsv.imports.workflow import StepFunctions
+
+    settings = RetrySettings.read()
+    return ImportRetries(
+        catalogue(),
+        RemoteFiles(aws.client("lambda"), settings.check_file_function),
         StepFunctions(aws.client("stepfunctions"), settings.state_machine_arn),
     )
 

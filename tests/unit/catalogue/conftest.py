@@ -5,10 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from local.standins.appsync import load_schema
 from tests import moto_speed
+from tests.conftest import ROOT
 from tests.handlers import load_handler
 from tests.unit.catalogue.helpers import Refused, fill
 from vsv.catalogue import table
+
+MUTATIONS = load_schema(ROOT / "graphql" / "schema.graphql").mutation_type.fields
 
 
 @pytest.fixture
@@ -29,7 +33,7 @@ def ask(tables, monkeypatch):
             "request": {"headers": {}},
             "info": {
                 "fieldName": field,
-                "parentTypeName": "Mutation" if field == "updateSlide" else "Query",
+                "parentTypeName": "Mutation" if field in MUTATIONS else "Query",
                 "variables": {},
                 "selectionSetList": ["items"],
             },

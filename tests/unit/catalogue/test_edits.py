@@ -1,8 +1,13 @@
 """Edits: their history, who may make them, and those that are refused."""
 
+import io
+import json
+from types import SimpleNamespace
+
 import pytest
 
 from tests.unit.catalogue.helpers import Refused, pages
+from vsv import aws
 
 
 @pytest.mark.usefixtures("slides")
@@ -87,3 +92,40 @@ def test_an_undo_does_not_undo_what_somebody_else_did(ask):
             input={"ImageID": "i00000", "Status": "NEW", "Version": bad["Version"]},
         )
     assert ask("getSlide", ImageID="i00000")["Status"] == "GOOD"
+
+
+def test_a_failed_import_is_tried_again_by_a_technician(ask, slides, catalogue, monkeypatch):
+    """The function asks CheckFile for the file, and starts the workflow."""
+    asked, started = [], []
+
+    class Lambda:
+        def invoke(self, *, FunctionName, Payload):
+            asked.append((FunctionName, json.loads(Payload)))
+            state = {"size": 1, "mtime_ns": 2, "unchanged_for_s": 60.0, "image_id": "i00007"}
+            return {"Payload": io.BytesIO(json.dumps(state).encode())}
+
+    def start_execution(*, stateMachineArn, name, input):
+        started.append((stateMachineArn, json.loads(input)["image_id"]))
+
+    stepfunctions = SimpleNamespace(
+        start_execution=start_execution,
+        exceptions=SimpleNamespace(ExecutionAlreadyExists=LookupError),
+    )
+    clients = {"lambda": Lambda(), "stepfunctions": stepfunctions}
+    monkeypatch.setattr(aws, "client", clients.__getitem__)
+    monkeypatch.setenv("STATE_MACHINE_ARN", "machine")
+    monkeypatch.setenv("CHECK_FILE_FUNCTION", "CheckFile")
+    catalogue.change("i00007", "x", "IMPORT", lambda old: {**old, "FileVersion": "1-2"})
+    with pytest.raises(Refused, match="Unauthorized: .*Technicians"):
+        ask("retryImport", groups=("Pathologists",), ImageID="i00007")
+    assert (asked, started) == ([], [])
+    assert ask("retryImport", ImageID="i00007")["ImportStatus"] == "IMPORTING"
+    assert asked == [("CheckFile", {"filename": "00007.svs", "version": "1-2"})]
+    assert started == [("machine", "i00007")]
+    with pytest.raises(Refused, match="Conflict: .* is being imported"):
+        ask("retryImport", ImageID="i00007")
+    with pytest.raises(Refused, match="Conflict: .* it is complete"):
+        ask("retryImport", ImageID="i00000")
+    with pytest.raises(Refused, match="NotFound"):
+        ask("retryImport", ImageID="nobody")
+    assert len(started) == 1

@@ -6,6 +6,7 @@ import {
   COUNT_SLIDES,
   GET_SLIDE,
   GET_SLIDES,
+  RETRY_IMPORT,
   SLIDE_HISTORY,
   UPDATE_SLIDE,
   listingQuery,
@@ -152,6 +153,16 @@ export class Api {
   async updateSlide(imageId, version, edit) {
     const input = { ImageID: imageId, ...edit, Version: version ?? 0 };
     return (await this.#query(UPDATE_SLIDE, { input })).updateSlide;
+  }
+
+  /**
+   * Try a slide's failed import again.
+   * @param {string} imageId
+   * @returns {Promise<Slide>} the record; its import is in progress
+   * @throws {RequestError} kind `conflict` if the import did not fail, or if the file is gone
+   */
+  async retryImport(imageId) {
+    return (await this.#query(RETRY_IMPORT, { ImageID: imageId })).retryImport;
   }
 
   /**

@@ -1,7 +1,7 @@
 // The GraphQL queries and the mutation that the pages send.
 
 const SLIDE = `ImageID Filename SlideID CaseID IdSource Status ReviewReason ReviewNote Version width height ScanDate MPP AppMag lastModified
-  ImportStatus ImportError ImportWarnings TilesRendered TilesTotal Barcode { text reason }
+  ImportStatus ImportError ConflictsWith ImportWarnings TilesRendered TilesTotal Barcode { text reason }
   Removal { Operation State Error } SendRequestedAt Sent { At Receipt } SendError EditedAfterSending`;
 
 export const GET_SLIDE = `query GetSlide($ImageID: String!) { getSlide(ImageID: $ImageID) { ${SLIDE} } }`;
@@ -14,6 +14,8 @@ export const CASE_SLIDES = `query CaseSlides($CaseID: String!, $limit: Int, $nex
 /** Subscribers of `onUpdateSlide` get the fields that are selected here, and no others. */
 export const UPDATE_SLIDE = `mutation UpdateSlide($input: UpdateSlideInput!) {
   updateSlide(input: $input) { ${SLIDE} } }`;
+
+export const RETRY_IMPORT = `mutation RetryImport($ImageID: String!) { retryImport(ImageID: $ImageID) { ${SLIDE} } }`;
 
 export const SLIDE_HISTORY = `query SlideHistory($ImageID: String!, $limit: Int, $nextToken: String) {
   slideHistory(ImageID: $ImageID, limit: $limit, nextToken: $nextToken) {

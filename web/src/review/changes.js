@@ -55,6 +55,7 @@ const KNOWN_FIELDS = {
   ReviewNote: (from, to) => fromTo("Note", text(from), text(to)),
   ImportStatus: (_, to) => to && `Import ${IMPORT_STATUSES[to] ?? to}`,
   ImportError: (_, to) => to && `Import error: ${to}`,
+  ConflictsWith: (_, to) => to && `In the import's way: slide ${to}`,
   Removal: (from, to) => removalText(parsed(from), parsed(to)),
   Sent: (_, to) => to && `CDR receipt: ${parsed(to)?.Receipt ?? "none"}`,
   SendError: (_, to) => to && `Sending error: ${to}`,

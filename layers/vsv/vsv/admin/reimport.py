@@ -8,19 +8,18 @@ from vsv.catalogue.accessors import (
     generation_of,
     has_failed,
     is_archived,
-    is_deleted,
     is_imported,
     is_importing,
-    removal_of,
     version_of,
 )
 from vsv.catalogue.record import SlideRecord
 from vsv.catalogue.table import Catalogue
-from vsv.errors import Conflict, NotFound, Unavailable
+from vsv.errors import Conflict, Unavailable
 from vsv.imports.failure import has_image_id
+from vsv.imports.retry import check_active
 from vsv.imports.workflow import ABORTED, ImportJob, Workflow
 
-__all__ = ["ReimportReason", "Reimports", "check", "check_active"]
+__all__ = ["ReimportReason", "Reimports", "check"]
 
 
 class ReimportReason(Enum):
@@ -29,20 +28,6 @@ class ReimportReason(Enum):
     RETRY = auto()  # its import failed
     RENDER = auto()  # all that was made of it is rebuilt
     INDEX = auto()  # its index is rewritten; tiles that exist stay
-
-
-def check_active(record: SlideRecord | None) -> SlideRecord:
-    """Return the record if its slide is neither deleted nor being removed.
-
-    Raises NotFound or Conflict.
-    """
-    if record is None:
-        raise NotFound("there is no slide with this ImageID")
-    if is_deleted(record):
-        raise Conflict("the slide is deleted")
-    if operation := removal_of(record):
-        raise Conflict(f"a {operation} of this slide is not complete")
-    return record
 
 
 def check(record: SlideRecord | None, reason: ReimportReason) -> SlideRecord:

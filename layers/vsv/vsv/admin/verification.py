@@ -7,10 +7,10 @@ from itertools import count
 from typing import Any
 
 from vsv.admin.deployment import Verify
-from vsv.admin.reimport import check_active
 from vsv.catalogue.accessors import has_failed, image_id_of, import_error_of, is_importing
 from vsv.catalogue.record import SlideRecord
 from vsv.errors import Conflict, VsvError
+from vsv.imports.retry import check_active
 from vsv.imports.verify import RecordedSlide
 from vsv.progress import Bars
 from vsv.workers import completed

@@ -38,7 +38,7 @@ CSV_COLUMNS: Final = (
     *("ImportWarnings", "ScanDate", "Scanner", "MPP", "AppMag", "width", "height", "Barcode"),
     *("FileSize", "Sha256", "TilesRendered", "TilesTotal", "SendRequestedAt", "Sent", "SendError"),
     *("Removal", "Archive", "Version", "lastModified", "IdSource", "ImportNotes"),
-    *("ReviewReason", "ReviewNote"),
+    *("ReviewReason", "ReviewNote", "ConflictsWith"),
 )
 # The CDR's interface, see docs/cdr.schema.json: a new field is a new version of the schema.
 _CDR: Final = (
@@ -166,7 +166,8 @@ def _archive(value: Any) -> dict[str, Any] | None:
 # The fields of the schema's Slide that are attributes, and how each value is read.
 API_FIELDS: Final[Mapping[str, _Parse]] = {
     **dict.fromkeys(("ImageID", "Filename", "SlideID", "CaseID", "Status", "Scanner"), _text),
-    **dict.fromkeys(("ImportStatus", "ImportError", "Sha256", "SendError", "ReviewNote"), _text),
+    **dict.fromkeys(("ImportStatus", "ImportError", "ConflictsWith", "Sha256"), _text),
+    **dict.fromkeys(("SendError", "ReviewNote"), _text),
     "ReviewReason": _reason,
     **dict.fromkeys(("ImportWarnings", "ImportNotes"), _texts),
     **dict.fromkeys(("Version", "width", "height", "TilesRendered", "TilesTotal"), _int),

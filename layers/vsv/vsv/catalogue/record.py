@@ -162,6 +162,7 @@ class SlideRecord(TypedDict, total=False):
     # The import
     ImportStatus: ImportStatus  # the state of the import
     ImportError: str | None  # why the import failed
+    ConflictsWith: str | None  # the ImageID of the slide in a failed import's way
     ImportWarnings: Sequence[str] | None  # what is missing or odd, for technicians
     ImportNotes: Sequence[str] | None  # other remarks, which need no action
     TilesRendered: Number  # tiles that are rendered

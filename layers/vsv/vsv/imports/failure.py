@@ -14,6 +14,7 @@ from vsv import errors
 from vsv.catalogue.accessors import filename_of, has_failed, image_id_of, retry_at_of
 from vsv.catalogue.record import SlideRecord
 from vsv.identifiers import is_image_id
+from vsv.imports.conflicts import slide_in_the_way
 
 __all__ = [
     "Failure",
@@ -55,10 +56,14 @@ _LONGEST_WAIT_S: Final = 6 * 3600
 
 @dataclass(frozen=True)
 class Failure:
-    """A failed import: ``error`` names the kind, ``reason`` is a sentence for technicians."""
+    """A failed import: ``error`` names the kind, ``reason`` is a sentence for technicians.
+
+    ``conflicts_with`` is the ImageID of the slide in its way, if there is one.
+    """
 
     error: str
     reason: str
+    conflicts_with: str | None = None
 
     @classmethod
     def of(cls, error: Mapping[str, str]) -> "Failure":
@@ -68,7 +73,7 @@ class Failure:
             message = str(json.loads(error.get("Cause", ""))["errorMessage"])
         except (ValueError, KeyError, TypeError):
             message = ""
-        return cls(kind, _reason(kind, message))
+        return cls(kind, _reason(kind, message), slide_in_the_way(kind, message))
 
     @property
     def is_final(self) -> bool:

@@ -24,14 +24,15 @@ from vsv.catalogue.accessors import (
 from vsv.catalogue.history import file_versions
 from vsv.catalogue.record import Operation, SlideRecord
 from vsv.catalogue.table import Catalogue
-from vsv.errors import DuplicateSlide, FileChanged, quoted
+from vsv.errors import FileChanged, quoted
 from vsv.identifiers import FileVersion
 from vsv.imports import records
+from vsv.imports.conflicts import copy_of
 from vsv.imports.naming import is_url_safe
 from vsv.imports.workflow import ImportJob
 from vsv.storage.layout import Storage
 
-__all__ = ["OtherSlides", "is_original", "same_bytes"]
+__all__ = ["OtherSlides", "is_original"]
 
 # Parts of a file are compared at both ends, by this number of bytes.
 _COMPARED_BYTES: Final = 1 << 20
@@ -61,9 +62,7 @@ class OtherSlides:
             if is_original(other) and self._is_kept(other):
                 if job.sha256:
                     self._remove_copy(job, other)
-                raise DuplicateSlide(
-                    f"{same_bytes(other)}; delete this one, or have its SHA-256 sent"
-                )
+                raise copy_of(other)
 
     def notes(self, job: ImportJob, tag: str | None) -> list[str]:
         """Return notes on the source of the ImageID, and on other scans of the same file name."""
@@ -144,12 +143,6 @@ def is_original(record: SlideRecord) -> bool:
     """Return whether the slide is imported and will not be deleted."""
     stays = not is_deleted(record) and removal_of(record) != Operation.DELETE
     return is_imported(record) and stays
-
-
-def same_bytes(original: SlideRecord) -> str:
-    """Return the sentence that a file has the bytes of another slide."""
-    name, image_id = filename_of(original), image_id_of(original)
-    return f"the file has the same bytes as {name!r}, which is slide {image_id}"
 
 
 def _scanned(version: FileVersion, other: SlideRecord) -> str:

@@ -44,6 +44,7 @@ from vsv.catalogue.record import (
 from vsv.catalogue.table import Catalogue
 from vsv.errors import ChecksumMismatch, Conflict, FileChanged, ImageIdConflict
 from vsv.identifiers import FileVersion
+from vsv.imports.conflicts import id_taken
 from vsv.imports.failure import Failure, retry_time
 from vsv.imports.naming import unique_image_id
 
@@ -70,7 +71,7 @@ def begin(catalogue: Catalogue, fields: SlideRecord) -> None:
                     raise Conflict("the slide is being deleted")
                 return {**old, **new, **_kept(old)}
         if not is_free_for(old, filename_of(fields)):
-            raise ImageIdConflict(f"ImageID {image_id_of(fields)} belongs to another slide")
+            raise id_taken(image_id_of(fields))
         return new
 
     catalogue.change(image_id_of(fields), _BY, Action.IMPORT, decide)
@@ -189,13 +190,16 @@ def is_free_for(old: SlideRecord | None, filename: str) -> bool:
 
 def _without_failure(record: SlideRecord) -> SlideRecord:
     """Return the record without the reason of a failure, and without the plan for a retry."""
-    return changed(record, ImportError=None, RetryAt=None, CopyAgain=None)
+    return changed(record, ImportError=None, ConflictsWith=None, RetryAt=None, CopyAgain=None)
 
 
 def _failed(record: SlideRecord, why: Failure) -> SlideRecord:
     """Return the record with the failure, and with the plan for a retry if there is one."""
     new = changed(
-        _without_failure(record), ImportStatus=ImportStatus.FAILED, ImportError=why.reason
+        _without_failure(record),
+        ImportStatus=ImportStatus.FAILED,
+        ImportError=why.reason,
+        ConflictsWith=why.conflicts_with,
     )
     if not why.is_final:
         retries = retries_of(record)

@@ -28,10 +28,13 @@ class Files(Protocol):
 
 
 class RemoteFiles:
-    """Files through the Lambda functions that mount EFS."""
+    """Files through the Lambda functions that mount EFS.
+
+    ``set_aside_function`` is None for those who look at files only.
+    """
 
     def __init__(
-        self, client: "LambdaClient", check_function: str, set_aside_function: str
+        self, client: "LambdaClient", check_function: str, set_aside_function: str | None = None
     ) -> None:
         self._client = client
         self._check_function = check_function
@@ -48,6 +51,8 @@ class RemoteFiles:
 
     def set_aside(self, filename: str, version: FileVersion) -> None:
         """See Files."""
+        if self._set_aside_function is None:
+            raise ValueError("these files can only be looked at")
         self._invoke(self._set_aside_function, {"filename": filename, "version": str(version)})
 
     def _invoke(self, function: str, payload: Mapping[str, Any]) -> Any:

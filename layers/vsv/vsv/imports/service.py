@@ -29,10 +29,11 @@ from vsv.catalogue.accessors import (
 )
 from vsv.catalogue.record import Operation, SlideRecord
 from vsv.catalogue.table import Catalogue
+from vsv.imports.conflicts import same_bytes
 from vsv.imports.failure import seconds_to_retry
 from vsv.imports.file_state import FileState
 from vsv.imports.jobs import ImportJobs
-from vsv.imports.others import is_original, same_bytes
+from vsv.imports.others import is_original
 from vsv.imports.remote_files import Files
 from vsv.imports.request import Answer, ImportRequest, ImportState
 from vsv.imports.transfers import Transfers, TransferState, TransferStatus

@@ -9,8 +9,9 @@ from PIL import Image
 from vsv.catalogue.record import ReviewStatus, changed
 from vsv.catalogue.same_ids import warn_of_same_slide_id
 from vsv.catalogue.table import Catalogue
-from vsv.errors import ChecksumMismatch, FileChanged, ImageIdConflict, NotFound, UnreadableSlide
+from vsv.errors import ChecksumMismatch, FileChanged, NotFound, UnreadableSlide
 from vsv.imports import records
+from vsv.imports.conflicts import id_taken
 from vsv.imports.identity import identify
 from vsv.imports.others import OtherSlides
 from vsv.imports.workflow import ImportJob
@@ -271,7 +272,7 @@ def _check_owner(job: ImportJob, storage: Storage) -> None:
             return
         if not storage.images(job.image_id).has_descriptor():
             return
-    raise ImageIdConflict(f"ImageID {job.image_id} belongs to another slide")
+    raise id_taken(job.image_id)
 
 
 def _associated_images(slide: Slide) -> tuple[dict[str, Image.Image], list[str]]:
