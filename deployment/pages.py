@@ -23,6 +23,7 @@ TYPES: Final = {
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
+    "": "text/plain; charset=utf-8",  # a LICENSE
     ".webp": "image/webp",
     ".woff2": "font/woff2",
 }

@@ -282,7 +282,9 @@ def test_whatever_is_sent_to_a_route_the_answer_says_what_is_wrong():
 # ─── GraphQL ─────────────────────────────────────────────────────────────────────────────────────
 SCHEMA = load_schema(ROOT / "graphql" / "schema.graphql")
 ROOTS = (SCHEMA.query_type, SCHEMA.mutation_type)
-FIELDS = [(root.name, name) for root in ROOTS for name in root.fields]
+# AppSync answers this one itself: see graphql/publish.js.
+WITHOUT_FUNCTION = "publishSlideChange"
+FIELDS = [(root.name, name) for root in ROOTS for name in root.fields if name != WITHOUT_FUNCTION]
 
 TIMES = (
     *("2026-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-01-01"),
