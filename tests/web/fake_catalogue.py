@@ -99,7 +99,7 @@ def _by_id(record: Record) -> tuple[bool, str]:
 
 # What slides are ordered by, by the search's Order; the last key counts most.
 _KEYS: dict[str, list[Callable[[Record], Any]]] = {
-    "NEWEST": [_scanned],
+    "NEWEST": [lambda record: record["ImageID"], _scanned],
     "OLDEST": [lambda record: record["ImageID"], _scanned],
     "SLIDE_ID": [_by_id],
     "SLIDE_ID_DESCENDING": [_by_id],

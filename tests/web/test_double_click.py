@@ -79,14 +79,14 @@ def moved_to(page: Page, image_id: str) -> Callable[[], None]:
 @pytest.mark.parametrize("typed", [False, True])
 def test_a_double_click_judges_one_slide(technician: Page, changes, interval_ms, typed):
     """The second click, at the same place, does not judge the next slide."""
-    place = review(technician, "1010")
+    place = review(technician, "1012")
     if typed:
         place.get_by_label("Case ID").fill("S24-77")
     good = place.locator("[data-status=GOOD]")
     double_click(technician, good, interval_ms, moved_to(technician, "1011"))
     shown(technician, "1011")
     assert changes() == 1
-    expect(judgement(technician, "1010")).to_contain_text("saved")
+    expect(judgement(technician, "1012")).to_contain_text("saved")
     expect(place.locator(".review-badges .status-NEW")).to_be_visible()
 
 
@@ -94,7 +94,7 @@ def test_a_double_click_judges_one_slide(technician: Page, changes, interval_ms,
 def test_a_double_click_on_bad_or_on_a_reason_judges_one_slide(
     technician: Page, changes, interval_ms
 ):
-    place = review(technician, "1010")
+    place = review(technician, "1012")
     reasons = place.locator(".review-reasons")
     bad = place.locator("[data-status=BAD]")
     double_click(technician, bad, interval_ms, lambda: expect(reasons).to_be_visible())
@@ -107,7 +107,7 @@ def test_a_double_click_on_bad_or_on_a_reason_judges_one_slide(
 
 
 def test_the_buttons_keep_their_places(technician: Page, backend: Backend):
-    place = review(technician, "1010")
+    place = review(technician, "1012")
     buttons = ".review-bar > button, .review-ids button, [data-glass] button"
 
     def places() -> list:
@@ -121,13 +121,13 @@ def test_the_buttons_keep_their_places(technician: Page, backend: Backend):
     place.get_by_label("Case ID").fill("")
     expect(place).to_contain_text("Saving removes the case ID.")
     assert places() == before
-    backend.simulate("edit", ImageID="1010", CaseID="S24-THEIRS")
+    backend.simulate("edit", ImageID="1012", CaseID="S24-THEIRS")
     place.get_by_role("button", name="Save IDs").click()
     expect(place.locator(".conflict")).to_be_visible()
     assert places() == before
     place.get_by_role("button", name="Use the current values").click()
     technician.clock.run_for(1000)
-    for image_id, key in (("1011", "g"), ("1012", "g")):
+    for image_id, key in (("1011", "g"), ("1010", "g")):
         technician.keyboard.press(key)
         shown(technician, image_id)
         assert places() == before
@@ -198,7 +198,7 @@ def test_a_control_that_appears_under_the_pointer_ignores_the_second_click(
 
 def test_repeated_clicks_on_an_unchanged_control_all_count(technician: Page):
     """Rotating a label, selecting, zooming: as fast as the user likes."""
-    place = review(technician, "1010")
+    place = review(technician, "1012")
     turn = place.get_by_role("button", name="Turn the label")
     for _ in range(3):
         turn.click()
@@ -211,8 +211,8 @@ def test_repeated_clicks_on_an_unchanged_control_all_count(technician: Page):
 
 
 def test_a_click_counts_again_when_the_next_slide_has_been_shown(technician: Page, changes):
-    place = review(technician, "1010")
-    for number, image_id in enumerate(("1011", "1012", "1013"), 1):
+    place = review(technician, "1012")
+    for number, image_id in enumerate(("1011", "1010", "1005"), 1):
         place.locator("[data-status=GOOD]").click()
         moved_to(technician, image_id)()
         shown(technician, image_id)
@@ -220,7 +220,7 @@ def test_a_click_counts_again_when_the_next_slide_has_been_shown(technician: Pag
 
 
 def test_a_key_that_is_held_presses_one_control(technician: Page, changes):
-    place = review(technician, "1010")
+    place = review(technician, "1012")
     place.locator("[data-operation=TRANSFER]").focus()
     removal = technician.locator("dialog.removal")
     technician.keyboard.down("Enter")

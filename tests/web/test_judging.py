@@ -250,7 +250,7 @@ def test_the_list_is_where_it_was(technician: Page):
     assert place > 0
     review(technician, "1020")
     technician.keyboard.press("g")
-    shown(technician, "1021")
+    shown(technician, "1019")
     technician.go_back()
     expect(technician.locator("#list-page")).to_be_visible()
     expect(card(technician, "1020")).to_contain_text("Review: Good")

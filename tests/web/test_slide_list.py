@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.web.backend import Backend, sign_in
-from tests.web.review_page import card, loaded, operation, review
+from tests.web.review_page import card, leave, loaded, operation, review
 
 HOSTILE = '<img src=x onerror="document.title=1">&amp;'
 
@@ -95,20 +95,20 @@ def test_the_order_is_chosen_and_kept_in_the_address(technician: Page, backend: 
 def test_the_tables_columns_are_chosen_and_remembered(technician: Page, backend: Backend):
     page = technician
     page.get_by_role("button", name="Table", exact=True).click()
-    row = page.locator('.slide-row[data-image-id="1001"]')
-    expect(row).to_contain_text("S24-1001")
-    expect(row).not_to_contain_text("1001.svs")
+    row = page.locator('.slide-row[data-image-id="1033"]')
+    expect(row).to_contain_text("S24-1033")
+    expect(row).not_to_contain_text("1033.svs")
     page.get_by_text("Columns", exact=True).click()
     page.get_by_label("File").check()
     page.get_by_label("Size", exact=True).uncheck()
     page.keyboard.press("Escape")
-    expect(row).to_contain_text("1001.svs")
+    expect(row).to_contain_text("1033.svs")
     page.goto("about:blank")
     page.goto(backend.url)
-    expect(row).to_contain_text("1001.svs")
+    expect(row).to_contain_text("1033.svs")
     expect(row).not_to_contain_text("px")
     stored = page.evaluate("JSON.stringify({...localStorage})")
-    assert "1001" not in stored
+    assert "1033" not in stored
 
 
 def test_the_counts_lead_to_what_they_count(technician: Page, backend: Backend):
@@ -144,36 +144,37 @@ def test_a_pathologist_sees_no_review(page: Page, backend: Backend):
 
 def test_by_keyboard_alone(technician: Page, backend: Backend):
     keyboard = technician.keyboard
-    card(technician, "1001").locator("a").focus()
+    card(technician, "1033").locator("a").focus()
     keyboard.press("ArrowRight")
-    expect(card(technician, "1002").locator("a")).to_be_focused()
+    expect(card(technician, "1032").locator("a")).to_be_focused()
     keyboard.press("End")
     expect(technician.locator('[data-image-id="1003"] .slide-link')).to_be_focused()
     keyboard.press("Home")
-    expect(technician.locator('[data-image-id="1001"] a')).to_be_focused()
+    first = technician.locator(".slide-card").first
+    expect(first.locator("a")).to_be_focused()
     keyboard.press("Tab")
-    expect(card(technician, "1001").locator(".slide-actions button")).to_be_focused()
+    expect(first.locator(".slide-actions button")).to_be_focused()
     keyboard.press("Tab")
     keyboard.press("Space")
     expect(technician.locator(".selection-bar")).to_contain_text("1 selected")
 
 
 def test_markup_in_ids_is_text(technician: Page, backend: Backend):
-    dialog = review(technician, "1014")
-    dialog.get_by_label("Slide ID").fill(HOSTILE)
-    dialog.get_by_label("Case ID").fill(HOSTILE + "2")
-    backend.simulate("edit", ImageID="1014", CaseID=HOSTILE)
-    dialog.get_by_role("button", name="Save", exact=True).click()
-    expect(dialog.locator(".conflict td").first).to_have_text(f"“{HOSTILE}”")
-    dialog.get_by_role("button", name="Overwrite with mine").click()
-    expect(dialog.locator(".dialog-title")).to_have_text(HOSTILE)
-    dialog.locator(".history > summary").click()
-    expect(dialog.locator(".history-list > li").first).to_contain_text(f"to “{HOSTILE}”")
-    operation(dialog, "DELETE").click()
+    place = review(technician, "1029")
+    place.get_by_label("Slide ID").fill(HOSTILE)
+    place.get_by_label("Case ID").fill(HOSTILE + "2")
+    backend.simulate("edit", ImageID="1029", CaseID=HOSTILE)
+    place.get_by_role("button", name="Save IDs").click()
+    expect(place.locator(".conflict td").first).to_have_text(f"“{HOSTILE}”")
+    place.get_by_role("button", name="Overwrite with mine").click()
+    expect(technician.locator("#slide-name")).to_have_text(HOSTILE)
+    place.locator(".history > summary").click()
+    expect(place.locator(".history-list > li").first).to_contain_text(f"to “{HOSTILE}”")
+    operation(place, "DELETE").click()
     expect(technician.locator("dialog.removal .names")).to_contain_text(HOSTILE)
     technician.keyboard.press("Escape")
-    technician.keyboard.press("Escape")
-    expect(card(technician, "1014").locator("h2")).to_have_text(HOSTILE)
+    leave(technician)
+    expect(card(technician, "1029").locator("h2")).to_have_text(HOSTILE)
     assert technician.title() == "Virtual Slide Viewer"
     assert technician.locator("img[src=x]").count() == 0
 
@@ -181,10 +182,10 @@ def test_markup_in_ids_is_text(technician: Page, backend: Backend):
 def test_nothing_remains_after_the_sign_in_has_ended(technician: Page, backend: Backend):
     technician.get_by_label("Search slides").fill("S24-1001")
     expect(technician.locator("#slide-count")).to_have_text("1 slide")
-    dialog = review(technician, "1001")
+    place = review(technician, "1001")
     backend.simulate("end-sign-ins")
-    dialog.locator(".history > summary").click()
+    place.locator(".history > summary").click()
     expect(technician.locator("body")).to_have_attribute("data-state", "signed-out")
-    expect(dialog).to_have_count(0)
+    expect(place).to_be_hidden()
     expect(technician.locator(".slide-card")).to_have_count(0)
     assert technician.locator("#slide-search").input_value() == ""

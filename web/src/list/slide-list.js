@@ -151,7 +151,7 @@ export class SlideList {
    * @param {string} imageId
    */
   focus(imageId) {
-    this.#view?.focus(imageId);
+    this.#view?.returnTo(imageId);
   }
 
   /** Remove everything that was loaded. */

@@ -126,6 +126,20 @@ export class ListView extends EventTarget {
     const index = this.#records.ids.indexOf(imageId);
     if (index < 0) return;
     this.#list.reveal(index);
+    this.#setFocus(imageId);
+  }
+
+  /**
+   * Move the focus to a slide, where it is; scroll only if it is far from the screen.
+   * @param {string} imageId
+   */
+  returnTo(imageId) {
+    if (this.#list.row(imageId)) this.#setFocus(imageId);
+    else this.focus(imageId);
+  }
+
+  /** @param {string} imageId of a row in the document */
+  #setFocus(imageId) {
     this.#current = imageId;
     this.#markCurrent();
     const row = this.#list.row(imageId);
