@@ -13,6 +13,8 @@
  */
 
 const STORAGE_KEY = "vsv.single-keys";
+/** Controls that Enter or Space presses. */
+const PRESSED = 'a, button, summary, label, input, [role="button"]';
 /** Controls that arrow keys change. */
 const ARROW_FIELDS = 'input[type="range"], input[type="radio"]';
 const TEXT_FIELDS = 'textarea, select, [contenteditable], input:not([type="checkbox"], [type="radio"], [type="range"])';
@@ -60,6 +62,7 @@ export class Keys {
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
     const target = /** @type {Element} */ (event.target);
     if (target.matches?.(TEXT_FIELDS) || document.querySelector("dialog:modal")) return;
+    if ((event.key === "Enter" || event.key === " ") && target.closest?.(PRESSED)) return;
     if (event.key.startsWith("Arrow") && target.matches?.(ARROW_FIELDS)) return;
     if (event.key.length === 1 && !this.single) return;
     const key = this.#find(event);

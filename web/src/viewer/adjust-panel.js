@@ -2,13 +2,13 @@
 
 import { AS_SCANNED, RANGES, RememberedAdjustments, curve, isAsScanned } from "./adjustments.js";
 import { button, element } from "../dom.js";
+import { svg } from "./svg.js";
 
 /**
  * @typedef {import("./adjustments.js").Adjustments} Adjustments
  * @typedef {import("./slide-view.js").SlideView} SlideView
  */
 
-const SVG = "http://www.w3.org/2000/svg";
 const FILTER_ID = "adjust-filter";
 /** @type {[name: keyof Adjustments, text: string][]} */
 const SLIDERS = [
@@ -118,17 +118,4 @@ export class AdjustPanel {
     const output = element("output", { "aria-hidden": "true" });
     return { name, input, output, label: element("label", {}, element("span", {}, text), input, output) };
   }
-}
-
-/**
- * @param {string} tag
- * @param {Record<string, string>} attributes
- * @param {...Node} children
- * @returns {SVGElement}
- */
-function svg(tag, attributes, ...children) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
 }

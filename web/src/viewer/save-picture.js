@@ -9,12 +9,12 @@ const BAR = { margin: 16, padding: 8, height: 4, font: 13 };
 /**
  * Draw what a view shows, once its tiles are loaded.
  * @param {SlideView} view
- * @param {{curve: number[] | null, bar: {text: string, widthPx: number} | null, overlays?: CanvasImageSource[]}} parts
- *   the curve of the adjustments, the scale bar, and pictures over the slide, of the stage's size
+ * @param {{curve: number[] | null, bar: {text: string, widthPx: number} | null, draw: (context: CanvasRenderingContext2D) => void}} parts
+ *   the curve of the adjustments, the scale bar, and what draws over the slide, in CSS pixels
  * @returns {Promise<Blob>} a PNG, in device pixels
  * @throws {RequestError} if the browser cannot make it
  */
-export async function picture(view, { curve, bar, overlays = [] }) {
+export async function picture(view, { curve, bar, draw }) {
   await new Promise((resolve) => view.image.whenFullyLoaded(() => requestAnimationFrame(resolve)));
   const source = view.osd.drawer.canvas;
   const canvas = document.createElement("canvas");
@@ -28,7 +28,7 @@ export async function picture(view, { curve, bar, overlays = [] }) {
   if (curve) adjust(context, curve);
   const density = OpenSeadragon.pixelDensityRatio;
   context.scale(density, density);
-  for (const overlay of overlays) context.drawImage(overlay, 0, 0);
+  draw(context);
   if (bar) drawScaleBar(context, canvas.height / density, bar);
   return new Promise((resolve, reject) => {
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(failed())), "image/png");

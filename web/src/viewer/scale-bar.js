@@ -1,5 +1,8 @@
 // The scale bar: a round length on the slide, and its width on the screen.
 
+/** The greatest width on the screen. */
+export const SCALE_BAR_MAX_PX = 180;
+
 /**
  * Return the longest round length (1, 2 or 5 times a power of ten) up to a limit.
  * @param {number} limit greater than zero

@@ -1,19 +1,16 @@
 // The viewer: one slide in OpenSeadragon, with scale bar, magnification, tools and information.
 
-import { AdjustPanel } from "./adjust-panel.js";
 import { button, definitions, imageFrom, message } from "../dom.js";
 import { describe, sentence } from "../api/errors.js";
 import { CaseStrip } from "./case-strip.js";
 import { detailField } from "./detail.js";
 import { formatMagnification, imageZoomAt, magnificationSteps } from "./magnification.js";
-import { factsOf, nameOf } from "../record.js";
+import { factsOf } from "../record.js";
 import { OPERATIONS, removalState } from "../review/removal.js";
-import { formatRoute } from "../route.js";
 import { removals } from "../review/review.js";
-import { picture, pictureName, save } from "./save-picture.js";
-import { turnFreely } from "./rotation.js";
-import { scaleBar } from "./scale-bar.js";
+import { SCALE_BAR_MAX_PX, scaleBar } from "./scale-bar.js";
 import { SlideView } from "./slide-view.js";
+import { Toolbar } from "./toolbar.js";
 import { Watch } from "../watch.js";
 
 /**
@@ -23,16 +20,6 @@ import { Watch } from "../watch.js";
  * @typedef {import("../route.js").View} View
  */
 
-const SCALE_BAR_MAX_PX = 180;
-const ZOOM_STEP = 1.5;
-const BACKDROP_KEY = "vsv.backdrop";
-const NAVIGATOR_KEY = "vsv.navigator";
-const FINE_ROTATION = 5;
-const PAN_PX = 60;
-/** @type {Record<string, [x: number, y: number]>} */
-const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const NOTICE_MS = 6_000;
-
 export class SlideViewer {
   #page;
   #find;
@@ -40,9 +27,7 @@ export class SlideViewer {
   #actions;
   #onViewChange;
   #view;
-  #adjust;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #noticeTimer;
+  #toolbar;
   /** @type {Slide | null} */
   #slide = null;
   #opening = new AbortController();
@@ -78,38 +63,7 @@ export class SlideViewer {
       this.#find("#slide-facts").before(button("Review", () => this.#slide && actions.review(this.#slide)));
     }
     this.#find("#slide-facts").after(detailField((choice) => this.#view.chooseDetail(choice)));
-    this.#adjust = new AdjustPanel((adjusted) => {
-      this.#find('[data-action="adjust"]').toggleAttribute("data-on", adjusted);
-    });
-    this.#adjust.adjust(this.#view);
-    this.#find(".stage").append(this.#adjust.element);
-    turnFreely(this.#view);
-    this.#toggleNavigator(localStorage.getItem(NAVIGATOR_KEY) !== "hidden");
-    page.dataset.backdrop = localStorage.getItem(BACKDROP_KEY) ?? "dark";
-
-    const handlers = {
-      "zoom-in": () => this.#view.zoomBy(ZOOM_STEP),
-      "zoom-out": () => this.#view.zoomBy(1 / ZOOM_STEP),
-      home: () => this.#view.goHome(),
-      rotate: () => this.#view.rotateBy(90),
-      "reset-rotation": () => this.#view.resetRotation(),
-      adjust: () => this.#toggleAdjust(),
-      navigator: () => this.#toggleNavigator(),
-      backdrop: () => this.#switchBackdrop(),
-      "copy-link": () => void this.#copyLink(),
-      "save-picture": () => void this.#savePicture(),
-      "full-screen": () => (document.fullscreenElement ? document.exitFullscreen() : page.requestFullscreen()),
-      info: () => this.#toggleInfo(),
-      "retry-tiles": () => this.#view.retryTiles(),
-    };
-    for (const [action, handler] of Object.entries(handlers)) {
-      this.#find(`[data-action="${action}"]`).addEventListener("click", handler);
-    }
-    keys.add("Slide", () => this.imageId !== null && this.#view.image !== null, this.#keys(handlers));
-    for (const buttons of [".tools", ".magnifier"]) {
-      // a click leaves the focus on the slide
-      this.#find(buttons).addEventListener("mousedown", (event) => event.preventDefault());
-    }
+    this.#toolbar = new Toolbar(page, this.#view, keys, () => this.#slide, { info: () => this.#toggleInfo() });
     this.#find("#macro").addEventListener("toggle", () => this.#showAssociatedImage("macro"));
   }
 
@@ -122,7 +76,6 @@ export class SlideViewer {
   async open(imageId, view) {
     this.#close();
     this.imageId = imageId;
-    this.#adjust.open(imageId);
     this.#caseStrip.opening(imageId);
     this.#toggleInfo(this.#page.clientWidth > 1000);
     const { signal } = this.#opening;
@@ -133,6 +86,7 @@ export class SlideViewer {
     try {
       const slide = await this.#api.getSlide(imageId, signal);
       this.#slide = slide;
+      this.#toolbar.open(slide);
       this.#page.toggleAttribute("data-open", true);
       this.#showInfo(slide);
       this.#showMagnifications(slide);
@@ -180,6 +134,7 @@ export class SlideViewer {
   #close() {
     this.#opening.abort();
     this.#opening = new AbortController();
+    this.#toolbar.close();
     this.#view.close();
     this.#watch.stop();
     this.#slide = null;
@@ -292,96 +247,9 @@ export class SlideViewer {
     );
   }
 
-  /**
-   * @param {Record<string, () => void>} handlers of the buttons
-   * @returns {import("../keys.js").Key[]}
-   */
-  #keys(handlers) {
-    const view = this.#view;
-    const magnify = (/** @type {KeyboardEvent} */ { key }) => {
-      const step = magnificationSteps(this.#slide?.AppMag)[Number(key) - 1];
-      if (step) view.zoomTo(imageZoomAt(step, this.#slide?.AppMag ?? 1));
-    };
-    const pan = (/** @type {KeyboardEvent} */ { key }) => {
-      const [x, y] = DIRECTIONS[key];
-      view.panBy(x * PAN_PX, y * PAN_PX);
-    };
-    return [
-      { keys: Object.keys(DIRECTIONS), text: "move", repeat: true, run: pan },
-      { keys: ["+", "="], text: "zoom in", repeat: true, run: handlers["zoom-in"] },
-      { keys: ["-"], text: "zoom out", repeat: true, run: handlers["zoom-out"] },
-      { keys: ["0"], text: "whole slide", run: handlers.home },
-      { keys: [..."123456"], text: "magnification, from the lowest", run: magnify },
-      { keys: ["r"], text: "rotate by 90°", run: handlers.rotate },
-      { keys: ["R"], text: "rotate back by 90°", run: () => view.rotateBy(-90) },
-      { keys: [","], text: "rotate left by 5°", repeat: true, run: () => view.rotateBy(-FINE_ROTATION) },
-      { keys: ["."], text: "rotate right by 5°", repeat: true, run: () => view.rotateBy(FINE_ROTATION) },
-      { keys: ["c"], text: "brightness, contrast, gamma", run: handlers.adjust },
-      { keys: ["v"], text: "navigator", run: handlers.navigator },
-      { keys: ["b"], text: "light or dark background", run: handlers.backdrop },
-      { keys: ["l"], text: "copy the link", run: handlers["copy-link"] },
-      { keys: ["p"], text: "save the picture", run: handlers["save-picture"] },
-      { keys: ["f"], text: "full screen", run: handlers["full-screen"] },
-      { keys: ["i"], text: "slide information", run: handlers.info },
-    ];
-  }
-
-  #toggleAdjust() {
-    const panel = this.#adjust.element;
-    panel.hidden = !panel.hidden;
-    this.#find('[data-action="adjust"]').setAttribute("aria-expanded", String(!panel.hidden));
-    if (!panel.hidden) panel.querySelector("input")?.focus();
-  }
-
-  /** @param {boolean} [shown] */
-  #toggleNavigator(shown = this.#page.hasAttribute("data-no-navigator")) {
-    this.#page.toggleAttribute("data-no-navigator", !shown);
-    this.#find('[data-action="navigator"]').setAttribute("aria-pressed", String(shown));
-    localStorage.setItem(NAVIGATOR_KEY, shown ? "shown" : "hidden");
-  }
-
-  async #copyLink() {
-    if (this.imageId === null) return;
-    const link = location.origin + location.pathname + formatRoute(this.imageId, this.#view.view);
-    try {
-      await navigator.clipboard.writeText(link);
-      this.#notify("The link to this view is copied. It works for everybody who may sign in.");
-    } catch {
-      this.#notify(`The browser does not allow copying. The link is: ${link}`);
-    }
-  }
-
-  async #savePicture() {
-    if (!this.#slide || !this.#view.image) return;
-    const { MPP } = this.#slide;
-    const bar = MPP ? scaleBar(MPP, this.#view.imageZoom, SCALE_BAR_MAX_PX) : null;
-    const name = pictureName(nameOf(this.#slide));
-    try {
-      save(await picture(this.#view, { curve: this.#adjust.curve, bar }), name);
-      this.#notify(`The picture is saved as ${name}.`);
-    } catch (error) {
-      this.#notify(describe(error).detail);
-    }
-  }
-
-  /** @param {string} text */
-  #notify(text) {
-    const notice = this.#find("#viewer-notice");
-    notice.textContent = text;
-    notice.hidden = false;
-    clearTimeout(this.#noticeTimer);
-    this.#noticeTimer = setTimeout(() => (notice.hidden = true), NOTICE_MS);
-  }
-
   /** Forget what is remembered of single slides: called when the user signs out. */
   forget() {
-    this.#adjust.forget();
-  }
-
-  #switchBackdrop() {
-    const backdrop = this.#page.dataset.backdrop === "dark" ? "light" : "dark";
-    this.#page.dataset.backdrop = backdrop;
-    localStorage.setItem(BACKDROP_KEY, backdrop);
+    this.#toolbar.forget();
   }
 
   /** @param {boolean} [open] */
