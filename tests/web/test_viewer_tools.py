@@ -93,8 +93,12 @@ def test_adjustments_change_the_display_and_are_remembered_for_the_slide(viewer:
     assert np.abs(adjusted - 255 * np.sqrt(scanned / 255)).mean() < 2
     # Another slide is as it was scanned; this one stays adjusted, also after a reload.
     viewer.goto(f"{backend.url}/#slide=1002")
+    expect(viewer.locator("#slide-name")).to_contain_text("1002")
+    viewer.wait_for_selector('#viewer[data-viewer-ready="true"]')
     expect(viewer.locator('[data-action="adjust"]')).not_to_have_attribute("data-on", "")
+    settled(viewer, "0")  # an animation's end writes the address of the slide that is shown
     viewer.goto(f"{backend.url}/#slide=1001")
+    expect(viewer.locator("#slide-name")).to_contain_text("1001")
     viewer.reload()
     viewer.wait_for_selector('#viewer[data-viewer-ready="true"]')
     assert np.abs(middle(viewer) - adjusted).mean() < 1
@@ -104,7 +108,8 @@ def test_adjustments_change_the_display_and_are_remembered_for_the_slide(viewer:
     assert np.abs(middle(viewer) - scanned).mean() < 1
     viewer.keyboard.press("c")
     set_slider(viewer, "contrast", 2)
-    viewer.click("#sign-out")
+    with viewer.expect_event("load"):  # the way back from the hosted sign-out
+        viewer.click("#sign-out")
     expect(viewer.locator("body")).to_have_attribute("data-state", "signed-out")
     assert viewer.evaluate("localStorage.getItem('vsv.adjustments')") is None
 
