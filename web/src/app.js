@@ -61,7 +61,9 @@ async function start(config) {
   const list = new SlideList(find("#list-page"), api, actions);
   const keys = new Keys(document);
   const showView = (/** @type {import("./route.js").View} */ view) => {
-    if (viewer.imageId !== null) history.replaceState(null, "", formatRoute(viewer.imageId, view));
+    // a movement can end after the address has changed to another slide, and before that slide is opened
+    if (viewer.imageId === null || parseRoute(location.hash)?.imageId !== viewer.imageId) return;
+    history.replaceState(null, "", formatRoute(viewer.imageId, view));
   };
   const viewer = new SlideViewer(find("#viewer-page"), api, actions, showView, keys);
   const showKeys = () => openKeysDialog(keys);
