@@ -48,7 +48,7 @@ def test_new_scans_are_announced_and_move_nothing(live, backend):
     assert card(live, "1001").bounding_box() == before
     announcement.get_by_role("button", name="Show").click()
     expect(announcement).to_be_hidden()
-    expect(card(live, "1001")).to_be_visible()
+    expect(card(live, "2003")).to_be_visible()
     # What was announced once is not announced again, though it may be on a later page.
     backend.simulate("touch", ImageID="2001")
     backend.simulate("arrive", ImageID="2004")
