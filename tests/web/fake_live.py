@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 _TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
+# A page has left, and perhaps its connection's file is closed already.
+_GONE = (OSError, ValueError)
 _TOLD = ("ImageID", "Version", "Status", "ImportStatus", "TilesRendered", "TilesTotal")
 
 
@@ -57,7 +59,7 @@ class Live:
             socket.refuse()
             return
         self.connections += 1
-        with contextlib.suppress(OSError, EOFError):
+        with contextlib.suppress(*_GONE, EOFError):
             while True:
                 self._answer(socket, socket.receive(), id_tokens)
         with self._lock, contextlib.suppress(ValueError):
@@ -98,7 +100,7 @@ class Live:
             with self._lock:
                 sockets = list(self._sockets)
             for socket in sockets:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(*_GONE):
                     socket.send(type="data", id=socket.subscription, payload={"data": change})
 
     def cut(self) -> None:
@@ -129,7 +131,7 @@ class _Socket:
 
     def close(self) -> None:
         """Say that the server goes away, and do not wait for an answer."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*_GONE):
             self._frame(_CLOSE, struct.pack(">H", 1001))
 
     def receive(self) -> Any:
