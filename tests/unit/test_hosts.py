@@ -172,7 +172,7 @@ def test_a_complete_machine_is_left_alone(machine, groups):
     [
         (["test"], ["strace"]),
         (["test", "bench"], ["strace", *BENCH]),
-        (["web"], ["chromium", "fonts-liberation"]),
+        (["web"], ["chromium", "fonts-liberation", "firefox-esr"]),
     ],
 )
 def test_tests_and_benchmarks_get_what_they_need_besides(machine, groups, packages):
@@ -191,14 +191,17 @@ def test_what_is_missing_alone_is_installed_alone(machine, lacking):
     assert machine.installed[0] in BASE
 
 
-def test_ubuntu_has_no_chromium_and_says_which_browser_does(machine):
+def test_ubuntu_has_no_browsers_and_says_where_they_are(machine):
     machine.release("ubuntu", "24.04")
     machine.complete()
     done = machine.packages("python3", "test", "web")
     assert done.returncode == 1
     assert "playwright install --with-deps chromium" in done.stderr
-    assert machine.asked == []
+    assert "browsers install firefox" in done.stderr
     machine.has("google-chrome")
+    assert machine.packages("python3", "web").returncode == 1
+    assert machine.asked == []
+    machine.has("firefox")
     assert machine.packages("python3", "web").returncode == 0
     assert machine.asked == []
 
