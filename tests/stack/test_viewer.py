@@ -67,9 +67,9 @@ def test_a_pathologist_signs_in_and_sees_tissue_at_lowest_and_at_full_zoom(page,
     expect(card).to_contain_text("S26-04711-A1")
     card.scroll_into_view_if_needed()
     expect(card.locator("img")).to_have_count(2)
-    card_of(page, bare).scroll_into_view_if_needed()
+    expect(card_of(page, bare)).to_be_visible()
 
-    card.click()
+    card_of(page, labelled).click()  # another search
     expect(page.locator("#viewer")).to_have_attribute("data-viewer-ready", "true")
     lowest = tissue(shown(page))
     page.evaluate(
